@@ -1,0 +1,1 @@
+"""Cross-compile, test and publish ``tflite_runtime`` wheels for Raspberry Pi."""

@@ -1,0 +1,86 @@
+"""Everything that the user sees: progress, notices, tables and failures.
+
+Progress and notices go to standard error, so that standard output holds results alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from wheelhouse.errors import WheelhouseError
+
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+_out = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Tell what happens now."""
+    _err.print(escape(text))
+
+
+def warn(text: str) -> None:
+    """Tell what the user should know although the work goes on."""
+    _err.print(f"[yellow]warning:[/] {escape(text)}")
+
+
+def fail(error: WheelhouseError) -> None:
+    """Show a failure and what to do next."""
+    _err.print(f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.hint)}")
+
+
+def result(text: str) -> None:
+    """Print one line of the result to standard output."""
+    _out.print(escape(text))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to standard output."""
+    grid = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    _out.print(grid)
+
+
+class Bar:
+    """A running progress bar; ``update`` takes the amounts done and, once known, in all."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(escape(label), total=None)
+
+    def update(self, done: int, total: int | None = None) -> None:
+        self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def download(label: str) -> Iterator[Bar]:
+    """Show a download's progress in bytes."""
+    with _bar(DownloadColumn(), TransferSpeedColumn()) as progress:
+        yield Bar(progress, label)
+
+
+@contextmanager
+def steps(label: str) -> Iterator[Bar]:
+    """Show a build's progress in steps done of all, with the time left."""
+    with _bar(MofNCompleteColumn()) as progress:
+        yield Bar(progress, label)
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    label = TextColumn("{task.description}")
+    return Progress(label, BarColumn(), *columns, TimeRemainingColumn(), console=_err)

@@ -1,0 +1,136 @@
+"""The content-addressed cache: folders named by the digest of what made them.
+
+A step's output is made beside its final place and renamed into it, so whatever has its final
+name is whole. A lock per output makes two builds at once wait for each other.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from wheelhouse import console
+from wheelhouse.errors import WheelhouseError
+
+
+def digest(*parts: object) -> str:
+    """The SHA-256, in hex, of JSON-serialisable parts."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256, in hex, of a file's bytes."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def tree_digest(root: Path) -> str:
+    """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents."""
+    rows: list[tuple[str, str, str]] = []
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink():
+            rows.append((name, "link", os.readlink(path)))
+        elif path.is_file():
+            kind = "program" if path.stat().st_mode & 0o100 else "file"
+            rows.append((name, kind, file_digest(path)))
+    return digest(rows)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The cache below one root folder.
+
+    Example: ``Store.default().made("trees", "ruy", digest, unpack)``.
+    """
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Store:
+        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder."""
+        named = os.environ.get("WHEELHOUSE_CACHE")
+        return cls(Path(named).absolute() if named else user_cache_path("tflite-wheelhouse"))
+
+    def place(self, kind: str, name: str, key: str) -> Path:
+        """Where the output of that kind, name and digest lies, made or not."""
+        return self.root / kind / f"{name}-{key[:16]}"
+
+    def made(
+        self,
+        kind: str,
+        name: str,
+        key: str,
+        make: Callable[[Path], None],
+        *,
+        resume: bool = False,
+    ) -> Path:
+        """The output folder of a step, made by ``make(folder)`` unless it exists.
+
+        With ``resume`` a half-made folder of an interrupted run is handed to ``make`` again;
+        without it the folder is empty. Raises what ``make`` raises, and WheelhouseError when the
+        disk is full.
+        """
+        final = self.place(kind, name, key)
+        if final.is_dir():
+            return final
+        with self.locked(f"{kind}-{final.name}", f"{name} is being made"), disk_space(self.root):
+            if final.is_dir():
+                return final
+            partial = final.with_name(f"{final.name}.partial")
+            if not resume:
+                shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True, exist_ok=True)
+            try:
+                make(partial)
+            except BaseException:
+                if not resume:
+                    shutil.rmtree(partial, ignore_errors=True)
+                raise
+            partial.rename(final)
+        return final
+
+    @contextmanager
+    def locked(self, name: str, waiting: str) -> Iterator[None]:
+        """Hold the named lock; say that ``waiting`` if another process holds it."""
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            console.say(f"{waiting} by another build; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def disk_space(folder: Path) -> Iterator[None]:
+    """Turn a full disk into a message that says where and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise WheelhouseError(
+            f"The disk that holds {folder} is full.",
+            "Free some space (a build wants 4 GB) or name another folder in WHEELHOUSE_CACHE, "
+            "then run the same command again; what is finished is kept.",
+        ) from error
