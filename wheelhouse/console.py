@@ -64,6 +64,7 @@ class Bar:
         self._task = progress.add_task(escape(label), total=None)
 
     def update(self, done: int, total: int | None = None) -> None:
+        """Show ``done`` of ``total``, both in the bar's own unit."""
         self._progress.update(self._task, completed=done, total=total)
 
 

@@ -44,7 +44,7 @@ def tree_digest(root: Path) -> str:
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_symlink():
-            rows.append((name, "link", os.readlink(path)))
+            rows.append((name, "link", str(path.readlink())))
         elif path.is_file():
             kind = "program" if path.stat().st_mode & 0o100 else "file"
             rows.append((name, kind, file_digest(path)))
