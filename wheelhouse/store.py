@@ -78,19 +78,22 @@ class Store:
         make: Callable[[Path], None],
         *,
         resume: bool = False,
+        check: bool = True,
     ) -> Path:
         """The output folder of a step, made by ``make(folder)`` unless it exists.
 
         With ``resume`` a half-made folder of an interrupted run is handed to ``make`` again;
-        without it the folder is empty. Raises what ``make`` raises, and WheelhouseError when the
-        disk is full.
+        without it the folder is empty. With ``check`` an output that was changed since it was made
+        is made again. Raises what ``make`` raises, and WheelhouseError when the disk is full.
         """
         final = self.place(kind, name, key)
-        if final.is_dir():
-            return final
+        seal = final.with_name(f"{final.name}.sha256")
         with self.locked(f"{kind}-{final.name}", f"{name} is being made"), disk_space(self.root):
             if final.is_dir():
-                return final
+                if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
+                    return final
+                console.warn(f"{name} in the cache is damaged; it is made again.")
+                shutil.rmtree(final)
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -101,8 +104,17 @@ class Store:
                 if not resume:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
+            if check:
+                seal.write_text(tree_digest(partial))
             partial.rename(final)
         return final
+
+    def log(self, name: str) -> Path:
+        """The file that records a step's output; emptied."""
+        path = self.root / "logs" / f"{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        return path
 
     @contextmanager
     def locked(self, name: str, waiting: str) -> Iterator[None]:

@@ -68,7 +68,7 @@ def stream(
 
     Returns the exit status. The command is ended if this function is interrupted.
     """
-    with log.open("a", encoding="utf-8") as record:
+    with log.open("a", encoding="utf-8", buffering=1) as record:
         process = subprocess.Popen(
             [str(word) for word in command],
             cwd=cwd,

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from wheelhouse import faces, models, reference
+from wheelhouse.mobilenet import network_input, pictures
+
+ZERO_POINT = {"int8": -128, "uint8": 0}
+
+
+def probabilities(kind, count):
+    content = models.small_mobilenet(kind).content
+    rows = [
+        reference.outputs(content, {"0": network_input(kind, picture)})[0]
+        for picture in pictures(count, 96, seed=11)
+    ]
+    answers = np.concatenate(rows)
+    if kind == "float32":
+        return answers
+    return (answers.astype(np.float64) - ZERO_POINT[kind]) / 256
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return probabilities("float32", 8)
+
+
+def test_the_answer_depends_on_the_picture(exact):
+    assert exact.sum(axis=1) == pytest.approx(1, abs=1e-4)
+    assert len(set(exact.argmax(axis=1))) >= 6
+    assert (exact.max(axis=1) > 0.03).all()
+
+
+@pytest.mark.parametrize(("kind", "least"), [("int8", 0.9), ("uint8", 0.75)])
+def test_a_quantised_twin_agrees_with_fp32(exact, kind, least):
+    twin = probabilities(kind, 8)
+    agreements = [np.corrcoef(a, b)[0, 1] for a, b in zip(exact, twin, strict=True)]
+    assert min(agreements) > least
+    strangers = [np.corrcoef(a, b)[0, 1] for a, b in zip(exact, np.roll(twin, 1, 0), strict=True)]
+    assert max(strangers) < least
+
+
+def test_the_benchmark_model_answers_about_the_picture():
+    content = models.benchmark_mobilenet("int8").content
+    answers = [
+        reference.outputs(content, {"input": network_input("int8", picture)})[0]
+        for picture in pictures(4, 224, seed=11)
+    ]
+    assert len({int(answer.argmax()) for answer in answers}) >= 3
+    assert all(answer.max() > -128 + 8 for answer in answers)
+
+
+def test_named_inputs_and_an_input_of_another_shape():
+    made = {model.name: model for model in models.generated()}
+    arithmetic = made["arithmetic"]
+    total, product = reference.outputs(arithmetic.content, arithmetic.inputs)
+    left, right = arithmetic.inputs["left"], arithmetic.inputs["right"]
+    np.testing.assert_array_equal(total, left + right)
+    np.testing.assert_array_equal(product, left * right)
+    resizable = made["resizable"]
+    (answer,) = reference.outputs(resizable.content, resizable.inputs)
+    assert answer.shape == (1, 24, 40, 2)
+    assert answer.std() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "dynamic"])
+def test_the_tolerance_tells_xnnpack_from_built_in_kernels(kind):
+    model = next(model for model in models.generated() if model.arithmetic == kind)
+    xnnpack = reference.outputs(model.content, model.inputs)
+    built_in = reference.outputs(model.content, model.inputs, delegated=False)
+    assert reference.compare(kind, xnnpack, xnnpack).near
+    assert not reference.compare(kind, xnnpack, built_in).near
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "right", "given", "reason"),
+    [
+        ("float32", [1.0, 100.0], [1.0, 100.001], ""),
+        ("float32", [1.0, 100.0], [1.01, 100.0], "off by 0.01"),
+        ("float32", [1.0, 100.0], [1.0, np.nan], "not finite"),
+        ("float32", [1.0, 100.0], [1.0], "not"),
+        ("int8", np.int8([-128, 5]), np.int8([-127, 5]), ""),
+        ("int8", np.int8([-128, 5]), np.int8([127, 5]), "off by 255"),
+        ("int8", np.int8([-128, 5]), np.uint8([128, 5]), "uint8"),
+        ("uint8", np.uint8([0, 5]), np.uint8([255, 5]), "off by 255"),
+    ],
+)
+def test_compare(arithmetic, right, given, reason):
+    found = reference.compare(arithmetic, [np.array(right)], [np.array(given)])
+    assert found.near == (not reason)
+    assert reason in found.reason
+
+
+def test_the_worst_output_decides():
+    right = [np.float32([1e6]), np.float32([1])]
+    found = reference.compare("float32", right, [np.float32([1e6 + 1]), np.float32([1.01])])
+    assert "output 1" in found.reason
+    assert found.worst == pytest.approx(0.01, rel=1e-4)
+
+
+def test_the_runtime_logs_nothing(capfd):
+    model = models.small_mobilenet("float32")
+    reference.outputs(model.content, model.inputs)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_face_is_found_where_it_is(archives):
+    table = models.catalogue()
+    picture, entry = models.portrait(archives), table.models["face_detection_short_range"]
+    content = models.real("face_detection_short_range", archives)
+    face = faces.best(
+        *reference.outputs(content, {"0": models.shown(picture, entry)}), picture.size
+    )
+    assert face.score > 0.8
+    assert face.box.overlap(faces.Box(*table.portrait.face)) > 0.5
+    without = picture.crop((300, 0, 512, 212))
+    outputs = reference.outputs(content, {"0": models.shown(without, entry)})
+    assert faces.best(*outputs, without.size).score < 0.5
+
+
+def test_real_models_see_the_portrait(archives):
+    for model in models.realistic(archives):
+        outputs = reference.outputs(model.content, model.inputs)
+        blank = {name: np.zeros_like(values) for name, values in model.inputs.items()}
+        same = reference.compare("float32", reference.outputs(model.content, blank), outputs)
+        assert not same.near, model.name

@@ -1,0 +1,107 @@
+"""Unpack tar archives, wheels and Debian packages so that nothing leaves the given folder."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, cast
+
+from backports import tarfile
+from debian.arfile import ArFile
+
+from wheelhouse.errors import WheelhouseError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, lzma.LZMAError, zlib.error)
+
+
+class Feed(io.RawIOBase):
+    """A readable file over an iterator of blocks, for archives that stream in."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Whether it can be read: always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill as much of ``buffer`` as one block allows; 0 at the end."""
+        view = memoryview(buffer)
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> None:
+    """Unpack a ``.whl``, ``.deb`` or tar archive.
+
+    ``strip`` leading path parts are dropped; then only what lies at or below a path of ``keep``
+    is written (everything, if it is empty). Raises WheelhouseError for an unsafe or broken archive.
+    """
+    try:
+        if archive.suffix == ".whl":
+            _unzip(archive, folder, keep)
+        elif archive.suffix == ".deb":
+            with archive.open("rb") as stream:
+                package = ArFile(fileobj=stream)
+                data = next(n for n in package.getnames() if n.startswith("data.tar"))
+                untar(cast(IO[bytes], package.getmember(data)), folder, strip=strip, keep=keep)
+        else:
+            with archive.open("rb") as stream:
+                untar(stream, folder, strip=strip, keep=keep)
+    except BROKEN as error:
+        raise _refused(archive.name, str(error)) from error
+
+
+def untar(
+    stream: IO[bytes], folder: Path, *, strip: int, keep: Sequence[str], drop: int = 0
+) -> None:
+    """Unpack a tar archive, compressed or not, while it is read.
+
+    After ``strip`` and ``keep``, ``drop`` more leading parts of each path are left out. Raises one
+    of ``BROKEN`` for an unsafe or broken archive.
+    """
+    with tarfile.open(fileobj=stream, mode="r|*") as tar:
+        for member in tar:
+            parts = PurePosixPath(member.name).parts[strip:]
+            name = "/".join(parts)
+            if not parts or not _kept(name, keep):
+                continue
+            if member.islnk():
+                target = PurePosixPath(member.linkname).parts[strip + drop :]
+                member = member.replace(linkname="/".join(target), deep=False)
+            member = member.replace(name="/".join(parts[drop:]), deep=False)
+            tar.extract(member, folder, filter="data")
+
+
+def _unzip(archive: Path, folder: Path, keep: Sequence[str]) -> None:
+    with zipfile.ZipFile(archive) as wheel:
+        for name in wheel.namelist():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise _refused(archive.name, f"{name} would be written outside its folder")
+            if _kept(name, keep):
+                wheel.extract(name, folder)
+
+
+def _kept(name: str, keep: Sequence[str]) -> bool:
+    return not keep or any(name == path or name.startswith(f"{path}/") for path in keep)
+
+
+def _refused(name: str, reason: str) -> WheelhouseError:
+    return WheelhouseError(
+        f"{name} was not unpacked: {reason}.",
+        "Do not trust this file; correct its entry in sources.toml.",
+    )

@@ -1,0 +1,96 @@
+"""Which platforms a wheel runs on, as auditwheel and the ELF file itself tell."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from auditwheel.architecture import Architecture
+from auditwheel.libc import Libc
+from auditwheel.policy import Policy, WheelPolicies
+from auditwheel.wheel_abi import analyze_wheel_abi
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
+from elftools.elf.sections import SymbolTableSection
+
+from wheelhouse.errors import WheelhouseError
+
+
+def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
+    """The platform tags that the wheel has earned, for example manylinux_2_17_aarch64.
+
+    Raises WheelhouseError naming the object and its symbol or library that needs more than glibc
+    ``floor`` and the libraries that every system with it has.
+    """
+    libc, architecture = Libc.GLIBC, Architecture(processor)
+    wanted = f"manylinux_{floor.replace('.', '_')}_{processor}"
+    policies = WheelPolicies(libc=libc, arch=architecture)
+    policy = next(policy for policy in policies if policy.name == wanted)
+    problems = list(_violations(wheel, policy, floor))
+    if not problems:
+        found = analyze_wheel_abi(
+            libc, architecture, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
+        ).overall_policy
+        if not found < policy:
+            return (policy.name, *policy.aliases)
+        problems = [f"auditwheel finds it fit for {found.name} only"]
+    raise WheelhouseError(
+        f"{wheel.name} does not fit {wanted}:\n  " + "\n  ".join(problems),
+        "Remove what needs the newer symbol or library, or raise the floor in matrix.toml.",
+    )
+
+
+def _violations(wheel: Path, policy: Policy, floor: str) -> Iterator[str]:
+    for name, elf in _objects(wheel):
+        for library in needed(elf):
+            if library not in policy.whitelist:
+                yield f"{name} needs {library}, which is not on the list of {policy.name}"
+        for symbol, version in versions(elf):
+            kind, _, number = version.partition("_")
+            if kind == "GLIBC" and _number(number) > _number(floor):
+                yield f"{name} needs {symbol}@{version}, which is newer than glibc {floor}"
+
+
+def _objects(wheel: Path) -> Iterator[tuple[str, ELFFile]]:
+    with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as scratch:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                with Path(archive.extract(name, scratch)).open("rb") as stream:
+                    yield name, ELFFile(stream)
+
+
+def needed(elf: ELFFile) -> list[str]:
+    """The shared libraries that an object is linked to."""
+    dynamic = elf.get_section_by_name(".dynamic")
+    if not isinstance(dynamic, DynamicSection):
+        return []
+    return [str(tag.needed) for tag in dynamic.iter_tags("DT_NEEDED")]  # type: ignore[attr-defined]
+
+
+def versions(elf: ELFFile) -> Iterator[tuple[str, str]]:
+    """The versioned symbols that an object takes from shared libraries, with their versions."""
+    needs = elf.get_section_by_name(".gnu.version_r")
+    symbols = elf.get_section_by_name(".dynsym")
+    indices = elf.get_section_by_name(".gnu.version")
+    if not (
+        isinstance(needs, GNUVerNeedSection)
+        and isinstance(symbols, SymbolTableSection)
+        and isinstance(indices, GNUVerSymSection)
+    ):
+        return
+    names = {
+        auxiliary["vna_other"]: auxiliary.name
+        for _, auxiliaries in needs.iter_versions()
+        for auxiliary in auxiliaries
+    }
+    for position, symbol in enumerate(symbols.iter_symbols()):
+        index = indices.get_symbol(position)["ndx"]
+        if isinstance(index, int) and (index & 0x7FFF) in names:
+            yield symbol.name, names[index & 0x7FFF]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -1,0 +1,112 @@
+"""The TFLite static library, compiled once per digest of sources, toolchain and options."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelhouse import compile, console, sources, toolchain
+from wheelhouse.engines import host
+from wheelhouse.sources import Component, Sources
+from wheelhouse.store import digest, file_digest
+
+SUPERPROJECT = Path(__file__).parent.parent / "native" / "CMakeLists.txt"
+
+
+@dataclass(frozen=True)
+class Core:
+    """What decides a core; ``floor`` is the oldest glibc it may need, for example 2.17."""
+
+    tflite: str
+    processor: str
+    floor: str
+    xnnpack: bool
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """What it is compiled from."""
+        return sources.release(self.tflite)
+
+    @property
+    def label(self) -> str:
+        """Its name for readers and folders."""
+        return f"tflite-{self.tflite}-{self.processor}{'' if self.xnnpack else '-noxnnpack'}"
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that decides its content."""
+        return digest(
+            {name: component.identity for name, component in self.components.items()},
+            toolchain.identity(self.processor, self.floor),
+            file_digest(SUPERPROJECT),
+            self.xnnpack,
+        )
+
+    def defines(self) -> tuple[str, ...]:
+        """What code that includes TFLite's headers must define to agree with the library."""
+        delegate = ("-DTFLITE_BUILD_WITH_XNNPACK_DELEGATE",) if self.xnnpack else ()
+        return ("-DTFL_STATIC_LIBRARY_BUILD", "-DTFLITE_WITH_RUY", *delegate)
+
+
+def build(core: Core, at: Sources) -> Path:
+    """The folder with the core's static libraries, compiled unless it exists.
+
+    Raises WheelhouseError with the first compiler error; an interrupted build goes on.
+    """
+    store = at.store
+    return store.made(
+        "cores", core.label, core.identity, lambda folder: _make(core, at, folder), resume=True
+    )
+
+
+def _make(core: Core, at: Sources, folder: Path) -> None:
+    store = at.store
+    tools = toolchain.prepare(core.processor, core.floor, store)
+    trees = {name: at.tree(component) for name, component in core.components.items()}
+    log = store.log(f"core-{core.label}")
+    build_folder = folder / "build"
+    env = toolchain.environment(store)
+    if not (build_folder / "build.ninja").is_file():
+        console.say(f"Configuring {core.label}")
+        status = host.stream(
+            _configure(core, tools, trees, build_folder), cwd=folder, log=log, env=env
+        )
+        if status:
+            shutil.rmtree(build_folder)
+            raise compile.failure(f"Configuring {core.label}", log, "")
+    compile.ninja(build_folder, f"Compiling {core.label}", log, env)
+    libraries = folder / "lib"
+    libraries.mkdir(exist_ok=True)
+    for archive in build_folder.rglob("*.a"):
+        shutil.copyfile(archive, libraries / archive.name)
+    shutil.rmtree(build_folder)
+
+
+def _configure(
+    core: Core, tools: toolchain.Toolchain, trees: dict[str, Path], build_folder: Path
+) -> list[str]:
+    flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(trees, build_folder)))
+    launcher = toolchain.launcher()
+    settings = {
+        "CMAKE_MAKE_PROGRAM": toolchain.NINJA,
+        "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
+        "CMAKE_BUILD_TYPE": "None",
+        "TFLITE_ENABLE_XNNPACK": "ON" if core.xnnpack else "OFF",
+        **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
+        **{f"SOURCE_{name.upper()}": tree for name, tree in trees.items()},
+    }
+    if launcher:
+        settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
+    return [
+        *(str(word) for word in (toolchain.CMAKE, "-G", "Ninja")),
+        *("-S", str(SUPERPROJECT.parent), "-B", str(build_folder)),
+        *(f"-D{key}={value}" for key, value in settings.items()),
+    ]
+
+
+def prefix_maps(trees: dict[str, Path], folder: Path) -> tuple[str, ...]:
+    """Compiler flags that keep this machine's paths out of what is compiled."""
+    named = {**{tree: name for name, tree in trees.items()}, folder: "build"}
+    return tuple(f"-ffile-prefix-map={path}={name}" for path, name in named.items())

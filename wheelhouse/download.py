@@ -1,0 +1,65 @@
+"""Bytes over HTTP: resumed after a broken connection, retried with back-off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import httpx
+
+from wheelhouse import console
+
+ATTEMPTS = 4
+_GONE = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+class UnreachableError(Exception):
+    """An address that could not be read, with the reason."""
+
+
+def read(url: str, start: int = 0) -> Iterator[bytes]:
+    """Yield the bytes at ``url`` from offset ``start``, showing progress.
+
+    A connection that breaks is resumed where it broke, at most ``ATTEMPTS`` times without a new
+    byte, waiting 1, 2, 4 s. Raises UnreachableError.
+    """
+    done, failures = start, 0
+    with console.download(url.rpartition("/")[2]) as bar:
+        while True:
+            try:
+                for block in _once(url, done, bar):
+                    done += len(block)
+                    failures = 0
+                    yield block
+                return
+            except httpx.HTTPError as error:
+                failures += 1
+                reason = str(error) or type(error).__name__
+                if failures == ATTEMPTS:
+                    raise UnreachableError(reason) from error
+                time.sleep(2 ** (failures - 1))
+
+
+def _once(url: str, start: int, bar: console.Bar) -> Iterator[bytes]:
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=60) as reply:
+        if reply.status_code in _GONE:
+            raise UnreachableError(f"HTTP {reply.status_code}")
+        if reply.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # all of it was there already
+        reply.raise_for_status()
+        skip = start if reply.status_code == HTTPStatus.OK else 0
+        here = start - skip
+        total = here + int(reply.headers["Content-Length"]) if _sized(reply) else None
+        for block in reply.iter_raw(1 << 18):
+            here += len(block)
+            bar.update(here, total)
+            fresh = block[skip:]
+            skip = max(0, skip - len(block))
+            if fresh:
+                yield fresh
+
+
+def _sized(reply: httpx.Response) -> bool:
+    return str(reply.headers.get("Content-Length", "")).isdigit()

@@ -1,0 +1,1 @@
+"""Emulated Raspberry Pis: their systems, and running commands on them."""

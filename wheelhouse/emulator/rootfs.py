@@ -1,0 +1,129 @@
+"""arm64 trees of Raspberry Pi OS's userland, made without emulation and without root.
+
+1. mmdebstrap downloads the suite's packages, checks the archive's signature and unpacks them;
+   no maintainer script runs.
+2. What those scripts would have done and an import needs is done here: links and accounts.
+3. The same Python, but amd64, compiles the modules: 7 s, against 22 s emulated or 4 s at every
+   start of pip.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from wheelhouse import console
+from wheelhouse.emulator import tools
+from wheelhouse.emulator.systems import System
+from wheelhouse.engines import host
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.mirrors import VARIABLE, debian_mirrors
+from wheelhouse.store import Store, digest, file_digest
+
+USER = "pi"
+_MERGED_USR = (
+    'cd "$1" && mkdir -p usr/bin usr/sbin usr/lib usr/lib64 && '
+    "ln -s usr/bin usr/sbin usr/lib usr/lib64 ."
+)
+
+
+def tree(system: System, store: Store) -> Path:
+    """The folder that holds the system's ``usr``, ``etc`` and ``var``; treat it as read-only.
+
+    Holds the archive's packages of the day it was made. Takes 12 s, then milliseconds. Raises
+    WheelhouseError if the archive cannot be read.
+    """
+    return store.made(
+        "rootfs", system.suite, _key(system), lambda folder: _make(system, folder), check=False
+    )
+
+
+def made(system: System, store: Store) -> bool:
+    """Whether the system's tree is in the store already."""
+    return store.place("rootfs", system.suite, _key(system)).is_dir()
+
+
+def _key(system: System) -> str:
+    return digest(system.suite, system.python, system.packages, file_digest(Path(__file__)))
+
+
+def _make(system: System, folder: Path) -> None:
+    tools.ensure()
+    mirror = debian_mirrors()[0]
+    console.say(f"Unpacking {system.name} (Debian {system.suite}, arm64)")
+    _unpack(system.suite, "arm64", system.packages, mirror, folder)
+    _settle(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        twin = Path(scratch) / "twin"
+        _unpack(system.suite, "amd64", ["python3-minimal"], mirror, twin)
+        _compile(system.python, twin, folder)
+
+
+def _unpack(
+    suite: str, architecture: str, packages: Sequence[str], mirror: str, folder: Path
+) -> None:
+    done = host.run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--mode=chrootless",
+            "--skip=check/chrootless",  # meant for variants that run maintainer scripts
+            "--variant=extract",
+            f"--architectures={architecture}",
+            f"--keyring={tools.KEYRING}",
+            '--aptopt=Acquire::Check-Valid-Until "false"',  # mirrors of sid may lag by weeks
+            f"--setup-hook={_MERGED_USR}",
+            f"--include={','.join(packages)}",
+            suite,
+            folder,
+            mirror,
+        ]
+    )
+    if done.status:
+        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "Err"))]
+        raise WheelhouseError(
+            f"Debian {suite} for {architecture} could not be unpacked: {' '.join(lines[:2])}",
+            f"Check that {mirror} serves {suite}, or name another archive in {VARIABLE}.",
+        )
+
+
+def _settle(root: Path) -> None:
+    (root / "lib64").unlink()  # amd64's alone
+    libraries = root / "usr/lib/aarch64-linux-gnu"
+    for name in ("blas", "lapack"):
+        link = libraries / f"lib{name}.so.3"
+        if not link.exists():
+            link.symlink_to(f"{name}/lib{name}.so.3")
+    shell = root / "usr/bin/sh"
+    if not shell.exists():
+        shell.symlink_to("dash")
+    for name, line in (
+        ("passwd", f"{USER}:x:1000:1000:,,,:/home/{USER}:/bin/sh\n"),
+        ("group", f"{USER}:x:1000:\n"),
+    ):
+        master = root / f"usr/share/base-passwd/{name}.master"
+        (root / "etc" / name).write_text(master.read_text() + line)
+    certificates = sorted(root.glob("usr/share/ca-certificates/mozilla/*.crt"))
+    bundle = root / "etc/ssl/certs/ca-certificates.crt"
+    bundle.write_text("".join(path.read_text() for path in certificates))
+    (root / "etc/hostname").write_text("raspberrypi\n")
+    (root / "etc/resolv.conf").write_text("")
+    shutil.rmtree(root / "dev", ignore_errors=True)
+
+
+def _compile(python: str, twin: Path, root: Path) -> None:
+    done = host.run(
+        [
+            *("bwrap", "--ro-bind", twin / "usr", "/usr", "--bind", root, "/tree"),
+            *("--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"),
+            *("--dev", "/dev", "--clearenv", "--setenv", "PYTHONHOME", "/tree/usr"),
+            *(f"/usr/bin/python{python}", "-m", "compileall", "-q", "-s", "/tree", "-p", "/"),
+            *("/tree/usr/lib/python3", f"/tree/usr/lib/python{python}"),
+        ]
+    )
+    if done.status:
+        console.warn(
+            f"Some of Python {python}'s own modules did not compile; their import will be slow."
+        )

@@ -1,0 +1,63 @@
+"""The Debian packages that emulation stands on, installed when that is possible.
+
+qemu must be Debian 12's dynamically linked ``qemu-user``: static builds take no plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from wheelhouse import console
+from wheelhouse.engines import host
+from wheelhouse.errors import WheelhouseError
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PROGRAMS = {"qemu-aarch64": "qemu-user", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
+_LISTS = Path("/var/lib/apt/lists")
+
+
+def missing() -> tuple[str, ...]:
+    """The Debian packages that are not here yet."""
+    packages = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
+    if not KEYRING.exists():
+        packages.append("debian-archive-keyring")
+    return tuple(packages)
+
+
+def install_command(packages: Sequence[str]) -> tuple[str, ...]:
+    """The command, to be run as root, that installs them."""
+    return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+
+
+def hint(packages: Sequence[str]) -> str:
+    """The one line that an ordinary user runs to get them."""
+    return " ".join(("sudo", *install_command(packages)))
+
+
+def ensure() -> None:
+    """Make sure that the tools are here: root installs them, anyone else is told the command.
+
+    Raises WheelhouseError.
+    """
+    packages = missing()
+    if not packages:
+        return
+    names = ", ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise WheelhouseError(f"Emulation needs the Debian packages {names}.", hint(packages))
+    console.say(f"Installing the Debian packages {names}")
+    if not any(_LISTS.glob("*Release")):
+        _apt_get(("apt-get", "update"))
+    _apt_get(install_command(packages))
+
+
+def _apt_get(command: Sequence[str]) -> None:
+    done = host.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
+    if done.status:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise WheelhouseError(
+            f"`{' '.join(command)}` failed: {last}", "Correct that and try again."
+        )

@@ -1,0 +1,90 @@
+"""What can be built: CPython versions and the Raspberry Pi OS releases that ship them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from wheelhouse.data import Table, load
+from wheelhouse.errors import WheelhouseError
+
+
+class Row(Table, frozen=True):
+    """One ``[[targets]]`` table of ``matrix.toml``."""
+
+    python: str
+    suite: str
+
+
+class Matrix(Table, frozen=True):
+    """The whole of ``matrix.toml``."""
+
+    processor: str
+    floor: str
+    tflite: str
+    targets: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A CPython on a Raspberry Pi OS release, known by its Debian suite.
+
+    ``floor`` is the oldest glibc to run on, for example 2.17.
+    """
+
+    python: str
+    suite: str
+    processor: str
+    floor: str
+
+    @property
+    def tag(self) -> str:
+        """The wheel's CPython tag, as in ``cp311``."""
+        return f"cp{self.python.replace('.', '')}"
+
+
+@cache
+def matrix() -> Matrix:
+    """The matrix of this checkout."""
+    return load(Path(__file__).with_name("matrix.toml"), Matrix)
+
+
+def targets() -> tuple[Target, ...]:
+    """All targets, oldest CPython first."""
+    table = matrix()
+    return tuple(
+        Target(row.python, row.suite, table.processor, table.floor) for row in table.targets
+    )
+
+
+def choose(words: str) -> tuple[Target, ...]:
+    """The targets that ``--py`` names: one version, several with commas between, or ``all``.
+
+    Raises WheelhouseError for a version that is not in the matrix.
+    """
+    known = {target.python: target for target in targets()}
+    if words == "all":
+        return tuple(known.values())
+    wanted = [word.strip() for word in words.split(",") if word.strip()]
+    for word in wanted or [words]:
+        if word not in known:
+            raise WheelhouseError(
+                f"{word or 'An empty version'} is not in the matrix; did you mean "
+                f"{' or '.join(nearest(word, list(known)))}? (`invoke matrix` lists them)",
+                "Give --py one of these, several with commas between, or all.",
+            )
+    return tuple(known[word] for word in dict.fromkeys(wanted))
+
+
+def nearest(word: str, known: list[str]) -> list[str]:
+    """The one or two known versions around ``word``; all of them if it is no version."""
+    try:
+        wanted = Version(word)
+    except InvalidVersion:
+        return known
+    below = [version for version in known if Version(version) < wanted]
+    above = [version for version in known if Version(version) > wanted]
+    return below[-1:] + above[:1]

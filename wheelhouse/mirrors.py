@@ -1,0 +1,45 @@
+"""Where this machine gets Debian from: apt's own configuration, or what the user names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from wheelhouse.engines import host
+from wheelhouse.errors import WheelhouseError
+
+VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
+
+
+def debian_mirrors() -> tuple[str, ...]:
+    """The addresses of Debian's main archive, best first, each without a final slash.
+
+    The environment variable ``WHEELHOUSE_DEBIAN_MIRROR`` (addresses separated by spaces) stands
+    alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none.
+    """
+    named = os.environ.get(VARIABLE, "").split()
+    found = _unique(named or parse(_apt()))
+    if not found:
+        raise WheelhouseError(
+            "apt knows no Debian archive on this machine.",
+            f"Run `apt-get update`, or name an archive in {VARIABLE}.",
+        )
+    return found
+
+
+def parse(targets: str) -> tuple[str, ...]:
+    """Debian's main archives among lines of ``address<TAB>label<TAB>origin``."""
+    rows = (line.split("\t") for line in targets.splitlines())
+    return _unique(row[0] for row in rows if row[1:] == ["Debian", "Debian"])
+
+
+def _apt() -> str:
+    form = "$(REPO_URI)\t$(LABEL)\t$(ORIGIN)"
+    try:
+        return host.run(["apt-get", "indextargets", "--format", form]).stdout
+    except WheelhouseError:  # no apt here
+        return ""
+
+
+def _unique(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address.rstrip("/") for address in addresses))

@@ -1,0 +1,107 @@
+"""What the tasks do: from targets to verified wheels in ``wheels/``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from wheelhouse import console, matrix, sources, verify, wheel
+from wheelhouse.emulator import rootfs, systems, tools
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.matrix import Target
+from wheelhouse.sources import Sources
+from wheelhouse.wheel import Wheel
+
+HERE = Path(__file__).parent.parent
+WHEELS = HERE / "wheels"
+REQUIREMENTS = HERE / "requirements.lock"
+
+
+def build(targets: Sequence[Target], xnnpack: bool, at: Sources) -> list[Path]:
+    """Build a wheel for each target into ``wheels/``; the paths there."""
+    return [
+        _deliver(wheel.build(Wheel(target, matrix.matrix().tflite, xnnpack), at), WHEELS)
+        for target in targets
+    ]
+
+
+def delivered(named: Sequence[str]) -> list[Path]:
+    """The named wheel files, or all in ``wheels/``; raises WheelhouseError if there is none."""
+    wheels = [Path(name) for name in named] or sorted(WHEELS.glob("*.whl"))
+    for path in wheels:
+        if not path.is_file():
+            raise WheelhouseError(f"There is no wheel {path}.", "`invoke build` makes wheels.")
+    if not wheels:
+        raise WheelhouseError("There is no wheel in wheels/ yet.", "Run `invoke build` first.")
+    return wheels
+
+
+def check(wheels: Sequence[Path], at: Sources) -> None:
+    """Verify wheels and lay each one's record beside it.
+
+    Raises WheelhouseError for the first wheel that fails.
+    """
+    for path in wheels:
+        record = verify.verify(path, at)
+        shutil.copyfile(record, path.with_name(f"{path.name}.verified.json"))
+        console.say(f"{path.name} is verified")
+
+
+def check_if_possible(wheels: Sequence[Path], at: Sources) -> None:
+    """As :func:`check`, but only say so where an emulated system cannot be had."""
+    packages = tools.missing()
+    suites = [verify.target_of(path).suite for path in wheels]
+    if packages and os.geteuid() != 0:
+        console.warn(
+            "The wheels are not verified, for emulation needs Debian packages. Run "
+            f"`{tools.hint(packages)}`, then `invoke verify`."
+        )
+    elif not at.network and not all(rootfs.made(systems.system(s), at.store) for s in suites):
+        console.warn(
+            "The wheels are not verified, for the emulated systems are not in the cache. Run "
+            "`invoke verify` with a network."
+        )
+    else:
+        check(wheels, at)
+
+
+def show_matrix() -> None:
+    """Print what can be built."""
+    rows = [
+        (target.python, systems.system(target.suite).name, target.suite, f"glibc {target.floor}")
+        for target in matrix.targets()
+    ]
+    console.table(
+        f"TFLite {matrix.matrix().tflite} for {matrix.matrix().processor}",
+        ("--py", "Raspberry Pi OS", "Debian suite", "runs on"),
+        rows,
+    )
+
+
+def supply(at: Sources, export: Path | None) -> None:
+    """Fetch and check every component, list them, and copy them to ``export``.
+
+    Beside them ``export`` gets the locked Python requirements, for the same Python as this one.
+    """
+    components = sources.everything()
+    for component in components:
+        at.file(component)
+    rows = [(c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin) for c in components]
+    console.table("All here and checked", ("component", "version", "licence", "origin"), rows)
+    if export:
+        at.export(export, components)
+        sources.export_requirements(REQUIREMENTS, export / "python")
+        console.say(f"`invoke build --sources {export}` needs no network")
+
+
+def _deliver(made: Path, folder: Path) -> Path:
+    """Copy a wheel beside its place and rename it into it, unless it is there already."""
+    folder.mkdir(exist_ok=True)
+    final = folder / made.name
+    if final.is_file() and final.read_bytes() == made.read_bytes():
+        return final
+    partial = final.with_name(f".{final.name}.partial")
+    shutil.copyfile(made, partial)
+    return partial.rename(final)

@@ -1,0 +1,365 @@
+"""Pinned components: fetch, verify, unpack, patch.
+
+Every step's result lies in the store under the digest of what made it, so it is done once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from io import BufferedReader
+from pathlib import Path
+
+import patch_ng
+from packaging.utils import parse_wheel_filename
+
+from wheelhouse import archives, console, download
+from wheelhouse.data import Table, load
+from wheelhouse.engines import host
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.mirrors import debian_mirrors
+from wheelhouse.store import Store, digest, disk_space, file_digest, tree_digest
+
+HERE = Path(__file__).parent
+PATCHES = HERE.parent / "patches"
+_PIP_DOWNLOAD = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:")
+
+
+class Artefact(Table, frozen=True):
+    """One file that holds a component; exactly one of ``debian``, ``pypi`` and ``url`` is set."""
+
+    sha256: str
+    debian: str = ""
+    pypi: str = ""
+    url: str = ""
+    strip: int = 1
+    folder: str = ""
+
+    @property
+    def filename(self) -> str:
+        """The file's own name."""
+        return (self.debian or self.pypi or self.url).rpartition("/")[2]
+
+    @property
+    def origin(self) -> str:
+        """Where it lies, for a reader."""
+        if self.pypi:
+            return f"Python package index: {self.pypi}"
+        return f"Debian: {self.debian}" if self.debian else self.url
+
+
+class Pin(Table, frozen=True):
+    """What ``sources.toml`` says of one component."""
+
+    version: str
+    license: str
+    artefacts: tuple[Artefact, ...]
+    license_files: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    tree: str = ""
+
+
+class Catalogue(Table, frozen=True):
+    """The whole of ``sources.toml``."""
+
+    tflite: Mapping[str, Mapping[str, Pin]]
+    shared: Mapping[str, Pin]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A pinned component by its name."""
+
+    name: str
+    pin: Pin
+
+    @property
+    def label(self) -> str:
+        """Name and version, as in ``xnnpack-2024-11-08``."""
+        return f"{self.name}-{self.pin.version}"
+
+    @property
+    def patches(self) -> tuple[Path, ...]:
+        """Our changes to it, in order."""
+        return tuple(sorted((PATCHES / self.label).glob("*.patch")))
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that decides the unpacked and patched content."""
+        files = [(a.sha256, a.strip, a.folder) for a in self.pin.artefacts]
+        return digest(files, self.pin.keep, self.pin.tree, [file_digest(p) for p in self.patches])
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The pinned components of this checkout."""
+    return load(HERE / "sources.toml", Catalogue)
+
+
+def release(tflite: str) -> dict[str, Component]:
+    """The components that a TFLite release is compiled from, by name."""
+    return {name: Component(name, pin) for name, pin in catalogue().tflite[tflite].items()}
+
+
+def shared(name: str) -> Component:
+    """A component that does not belong to one TFLite release."""
+    return Component(name, catalogue().shared[name])
+
+
+def everything() -> tuple[Component, ...]:
+    """All components."""
+    releases = [c for tflite in catalogue().tflite for c in release(tflite).values()]
+    return (*releases, *(shared(name) for name in catalogue().shared))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where components come from: the store, a folder made by ``export``, then the network."""
+
+    store: Store
+    offline: bool = False
+    folder: Path | None = None
+
+    @classmethod
+    def given(cls, offline: bool = False, folder: str = "") -> Sources:
+        """The user's cache, with what the command line says of the network.
+
+        Raises WheelhouseError if the folder does not exist.
+        """
+        if folder and not Path(folder).is_dir():
+            raise WheelhouseError(
+                f"The folder {folder} does not exist.",
+                "Make it with `invoke sources --export DIR` on a machine with a network.",
+            )
+        return cls(Store.default(), offline, Path(folder).absolute() if folder else None)
+
+    @property
+    def network(self) -> bool:
+        """Whether the network may be used."""
+        return not (self.offline or self.folder)
+
+    def file(self, component: Component) -> Path:
+        """The component's verified archive.
+
+        Raises WheelhouseError when no artefact can be had or none has the pinned content.
+        """
+        with self.store.locked(f"file-{component.label}", f"{component.label} is being fetched"):
+            return self._kept(component) or self._fetched(component)
+
+    def tree(self, component: Component) -> Path:
+        """The component's unpacked and patched folder."""
+
+        def make(folder: Path) -> None:
+            self._unpack(component, folder)
+            for path in component.patches:
+                apply(path, folder)
+
+        return self.store.made("trees", component.label, component.identity, make)
+
+    def export(self, folder: Path, components: tuple[Component, ...]) -> None:
+        """Copy the components' archives into a folder that ``Sources.folder`` can name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for component in components:
+            path = self.file(component)
+            shutil.copyfile(path, folder / path.name)
+
+    def _kept(self, component: Component) -> Path | None:
+        for name, key in _files(component.label, component.pin):
+            ours = self._place(key, name)
+            if ours.is_file():
+                if _content(component.pin, ours) == key:
+                    return ours
+                console.warn(f"{name} in the cache is damaged; it is removed.")
+                ours.unlink()
+            if self.folder and (given := self.folder / name).is_file():
+                if _content(component.pin, given) == key:
+                    return given
+                raise WheelhouseError(
+                    f"{given} does not have the pinned content.",
+                    "Make the folder again with `invoke sources --export`.",
+                )
+        return None
+
+    def _fetched(self, component: Component) -> Path:
+        if not self.network:
+            where = f"in {self.folder}" if self.folder else "in the cache"
+            raise WheelhouseError(
+                f"{component.label} is not {where}, and the network is not to be used.",
+                "Run `invoke sources` once with a network, or `invoke sources --export DIR` there "
+                "and `--sources DIR` here.",
+            )
+        problems: list[str] = []
+        with disk_space(self.store.root):
+            for artefact in component.pin.artefacts:
+                try:
+                    if component.pin.tree:
+                        return self._carton(component, artefact)
+                    return self._artefact(artefact)
+                except download.UnreachableError as error:
+                    problems.append(str(error))
+        raise WheelhouseError(
+            f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
+            "Check the network or name another mirror in WHEELHOUSE_DEBIAN_MIRROR, then run the "
+            "same command again; what has come so far is kept.",
+        )
+
+    def _artefact(self, artefact: Artefact) -> Path:
+        final = self._place(artefact.sha256, artefact.filename)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if artefact.pypi:
+            return _from_index(artefact, final)
+        problems: list[str] = []
+        for url in addresses(artefact):
+            part = final.with_name(f"{final.name}.part")
+            try:
+                _save(url, part, artefact.sha256)
+            except download.UnreachableError as error:
+                problems.append(f"{url}: {error}")
+                continue
+            return part.rename(final)
+        raise download.UnreachableError("\n  ".join(problems))
+
+    def _carton(self, component: Component, artefact: Artefact) -> Path:
+        """Take one folder out of a large archive while it streams by."""
+        final = self._place(component.pin.tree, f"{component.label}.tar")
+        final.parent.mkdir(parents=True, exist_ok=True)
+        problems: list[str] = []
+        for url in addresses(artefact):
+            with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+                tree, tar = Path(scratch, "tree"), Path(scratch, "tar")
+                try:
+                    _stream(url, artefact, component.pin.keep, tree)
+                except (download.UnreachableError, *archives.BROKEN) as error:
+                    problems.append(f"{url}: {error}")
+                    continue
+                if (found := tree_digest(tree)) != component.pin.tree:
+                    problems.append(f"{url}: the folder's SHA-256 is {found}")
+                    continue
+                with tarfile.open(tar, "w") as packed:
+                    packed.add(tree, arcname=".")
+                return tar.rename(final)
+        raise download.UnreachableError("\n  ".join(problems))
+
+    def _unpack(self, component: Component, folder: Path) -> None:
+        archive, pin = self.file(component), component.pin
+        if pin.tree:
+            archives.unpack(archive, folder, strip=0, keep=())
+            return
+        artefact = next(a for a in pin.artefacts if a.filename == archive.name)
+        strip = 0 if archive.suffix in {".whl", ".deb"} else artefact.strip
+        archives.unpack(archive, folder, strip=strip, keep=pin.keep)
+
+    def _place(self, key: str, name: str) -> Path:
+        return self.store.root / "files" / key[:16] / name
+
+
+def addresses(artefact: Artefact) -> tuple[str, ...]:
+    """Every address that the artefact may lie at, best first."""
+    if not artefact.debian:
+        return (artefact.url,)
+    path = urllib.parse.quote(artefact.debian)
+    return tuple(f"{mirror.rstrip('/')}/{path}" for mirror in debian_mirrors())
+
+
+def apply(patch: Path, folder: Path) -> None:
+    """Apply one patch; raises WheelhouseError if it does not fit."""
+    changes = patch_ng.fromfile(str(patch))
+    if not changes or not changes.apply(root=str(folder)):
+        raise WheelhouseError(
+            f"The patch {patch.parent.name}/{patch.name} does not apply.",
+            "Adapt it to the version that sources.toml pins.",
+        )
+
+
+def export_requirements(lock: Path, folder: Path) -> None:
+    """Download the locked requirements for this Python into a folder for pip's --find-links."""
+    done = host.run([*_PIP_DOWNLOAD, "--require-hashes", "-r", lock, "--dest", folder])
+    if done.status:
+        raise WheelhouseError(
+            f"The locked requirements could not be downloaded: {_last_line(done.stderr)}",
+            "Check the network and run the same command again.",
+        )
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+def _save(url: str, part: Path, sha256: str) -> None:
+    resumed = part.is_file()
+    with part.open("ab") as stream:
+        for block in download.read(url, stream.tell()):
+            stream.write(block)
+    found = file_digest(part)
+    if found == sha256:
+        return
+    part.unlink()
+    if resumed:
+        _save(url, part, sha256)
+        return
+    raise download.UnreachableError(f"its SHA-256 is {found}, not the pinned {sha256}")
+
+
+def _stream(url: str, artefact: Artefact, keep: tuple[str, ...], tree: Path) -> None:
+    hasher = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for block in download.read(url):
+            hasher.update(block)
+            yield block
+
+    blocks = hashed()
+    prefix = artefact.folder.count("/") + 1
+    tree.mkdir()
+    wanted = tuple(f"{artefact.folder}/{name}" for name in keep)
+    feed = BufferedReader(archives.Feed(blocks), 1 << 20)
+    archives.untar(feed, tree, strip=artefact.strip, keep=wanted, drop=prefix)
+    for _ in blocks:
+        pass
+    if hasher.hexdigest() != artefact.sha256:
+        raise download.UnreachableError(f"its SHA-256 is {hasher.hexdigest()}")
+
+
+def _files(label: str, pin: Pin) -> list[tuple[str, str]]:
+    """The names under which a component's archive may be kept, with the digests they must have."""
+    if pin.tree:
+        return [(f"{label}.tar", pin.tree)]
+    return [(artefact.filename, artefact.sha256) for artefact in pin.artefacts]
+
+
+def _content(pin: Pin, archive: Path) -> str:
+    """The digest that pins the archive: that of the folder inside, or of the file itself."""
+    if not pin.tree:
+        return file_digest(archive)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            archives.unpack(archive, Path(scratch), strip=0, keep=())
+        except WheelhouseError:
+            return "unreadable"
+        return tree_digest(Path(scratch))
+
+
+def _from_index(artefact: Artefact, final: Path) -> Path:
+    """Let pip fetch a wheel, so that its own configuration names the index."""
+    console.say(f"Fetching {artefact.pypi} from the Python package index")
+    name, version, _, tags = parse_wheel_filename(artefact.pypi)
+    platforms = [word for tag in sorted(tags, key=str) for word in ("--platform", tag.platform)]
+    tag = min(tags, key=str)
+    with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+        wanted = Path(scratch, "wanted.txt")
+        wanted.write_text(f"{name}=={version} --hash=sha256:{artefact.sha256}\n")
+        python = tag.interpreter.removeprefix("cp").removeprefix("py")
+        choice = ("--implementation", tag.interpreter[:2], "--python-version", python)
+        checked = ("--require-hashes", "-r", wanted, "--dest", scratch)
+        done = host.run([*_PIP_DOWNLOAD, *choice, "--abi", tag.abi, *platforms, *checked])
+        got = Path(scratch, artefact.pypi)
+        if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
+            raise download.UnreachableError(f"{artefact.pypi}: {_last_line(done.stderr)}")
+        return got.rename(final)

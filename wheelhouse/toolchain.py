@@ -1,0 +1,135 @@
+"""The zig cross compiler, pinned by the locked requirements, and what makes it a toolchain.
+
+zig carries clang, lld, libc++ and the symbol lists of every glibc, so one program compiles for a
+glibc floor without a sysroot.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import cmake
+import ninja
+import ziglang
+
+from wheelhouse.store import Store, digest
+
+ZIG = Path(ziglang.__file__).parent / "zig"
+CMAKE = Path(cmake.CMAKE_BIN_DIR) / "cmake"
+NINJA = Path(ninja.BIN_DIR) / "ninja"
+
+COMPILE_FLAGS = (
+    "-O3",
+    "-DNDEBUG",
+    "-g0",
+    "-fPIC",
+    "-fno-sanitize=undefined",  # zig's own default for C is to trap
+    "-fvisibility=hidden",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-Wno-everything",
+)
+
+# zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
+_WRAPPER = """\
+#!/bin/sh
+for word do
+  shift
+  case $word in
+  -march=armv*)
+    rest=${{word#-march=armv}}
+    version=$(printf %s "${{rest%%-a*}}" | tr . _)
+    features=${{rest#*-a}}
+    case $features+ in *+fp16+*)
+      features=${{features%%+fp16*}}+fullfp16${{features#*+fp16}} ;;
+    esac
+    word=-mcpu=generic+v${{version}}a$features ;;
+  esac
+  set -- "$@" "$word"
+done
+exec "{zig}" {command} "$@"
+"""
+
+_CMAKE_TOOLCHAIN = """\
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR {processor})
+set(CMAKE_C_COMPILER "{bin}/cc")
+set(CMAKE_CXX_COMPILER "{bin}/c++")
+set(CMAKE_ASM_COMPILER "{bin}/cc")
+set(CMAKE_AR "{bin}/ar")
+set(CMAKE_RANLIB "{bin}/ranlib")
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_FIND_ROOT_PATH "{bin}")
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+"""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+
+    processor: str
+    floor: str
+    folder: Path
+
+    @property
+    def cc(self) -> Path:
+        """The C compiler and linker."""
+        return self.folder / "cc"
+
+    @property
+    def cxx(self) -> Path:
+        """The C++ compiler and linker."""
+        return self.folder / "c++"
+
+    @property
+    def cmake_file(self) -> Path:
+        """The file for CMake's ``CMAKE_TOOLCHAIN_FILE``."""
+        return self.folder / "toolchain.cmake"
+
+
+def identity(processor: str, floor: str) -> str:
+    """A digest of everything about the toolchain that can change what it makes."""
+    versions = [version(name) for name in ("ziglang", "cmake", "ninja")]
+    return digest(versions, processor, floor, COMPILE_FLAGS, _WRAPPER, _CMAKE_TOOLCHAIN)
+
+
+def prepare(processor: str, floor: str, store: Store) -> Toolchain:
+    """Write the compiler's wrappers into the store."""
+
+    def write(folder: Path) -> None:
+        target = f"-target {processor}-linux-gnu.{floor}"
+        final = store.place("toolchains", "zig", key)
+        for name, command in (
+            ("cc", f"cc {target}"),
+            ("c++", f"c++ {target}"),
+            ("ar", "ar"),
+            ("ranlib", "ranlib"),
+        ):
+            script = folder / name
+            script.write_text(_WRAPPER.format(zig=ZIG, command=command))
+            script.chmod(0o755)
+        text = _CMAKE_TOOLCHAIN.format(bin=final, processor=processor)
+        (folder / "toolchain.cmake").write_text(text)
+
+    key = digest(identity(processor, floor), str(ZIG))
+    return Toolchain(processor, floor, store.made("toolchains", "zig", key, write))
+
+
+def launcher() -> str | None:
+    """The compiler cache to start compiles with, if one is installed."""
+    return shutil.which("ccache") or shutil.which("sccache")
+
+
+def environment(store: Store) -> dict[str, str]:
+    """What to add to the environment of compiles: caches, and a fixed time."""
+    return {
+        "ZIG_GLOBAL_CACHE_DIR": str(store.root / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(store.root / "zig"),
+        "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the oldest time that a zip can hold
+        "CCACHE_COMPILERCHECK": "content",
+    }

@@ -1,0 +1,329 @@
+"""Try a finished wheel on every emulated Raspberry Pi that it is for.
+
+1. The system's own pip installs it from local files into a virtual environment, once beside the
+   distribution's NumPy and once with the newest that pip would choose.
+2. ``probe.py`` runs the models there, as a Raspberry Pi 4 and as a Raspberry Pi 5.
+3. What it reports is judged here, against what the independent reference computes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from packaging.utils import parse_wheel_filename
+
+from wheelhouse import console, faces, matrix, models, reference, sources
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.emulator.systems import Board, System
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.matrix import Target
+from wheelhouse.models import Model
+from wheelhouse.sources import Sources
+from wheelhouse.store import digest, file_digest
+
+BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
+DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
+THREADS = 4
+
+_HERE = Path(__file__).parent
+_PROBE = _HERE / "probe.py"
+_WHEELS, _NUMPY = "/wheels", "/numpy"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried, whether it was right, and what was seen."""
+
+    name: str
+    passed: bool
+    seen: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The checks of one wheel on one system and board beside one NumPy."""
+
+    system: str
+    board: str
+    numpy: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def verify(wheel: Path, at: Sources) -> Path:
+    """Try a wheel unless these very bytes were tried before; the record, a JSON file.
+
+    Raises WheelhouseError if the wheel is for no target of the matrix or any check fails.
+    """
+    target = target_of(wheel)
+
+    def make(folder: Path) -> None:
+        trials = run(wheel, target, at)
+        record = {
+            "wheel": wheel.name,
+            "sha256": file_digest(wheel),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "reference": f"ai-edge-litert {version('ai-edge-litert')}",
+            "trials": [asdict(trial) for trial in trials],
+        }
+        if problems := list(_problems(trials)):
+            kept = at.store.log(f"verify-{wheel.name}")
+            kept.write_text(json.dumps(record, indent=1))
+            raise WheelhouseError(
+                f"{wheel.name} did not pass:\n  " + "\n  ".join(problems[:10]),
+                f"All that was seen is in {kept}.",
+            )
+        (folder / "record.json").write_text(json.dumps(record, indent=1))
+
+    key = digest(file_digest(wheel), _emulator_identity(), _own_identity())
+    return at.store.made("verified", wheel.stem, key, make) / "record.json"
+
+
+def target_of(wheel: Path) -> Target:
+    """The matrix's target that a wheel file is for; raises WheelhouseError if there is none."""
+    _, _, _, tags = parse_wheel_filename(wheel.name)
+    for target in matrix.targets():
+        if any(tag.interpreter == target.tag for tag in tags):
+            return target
+    raise WheelhouseError(
+        f"{wheel.name} is for no CPython of the matrix.",
+        "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
+    )
+
+
+def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
+    """Try the wheel on all boards beside both NumPys."""
+    system = systems.system(target.suite)
+    newest = sources.shared(f"numpy-{target.python}")
+    console.say(f"Verifying {wheel.name} on {system.name}")
+    trials: list[Trial] = []
+    for numpy in (None, at.file(newest)):
+        with tempfile.TemporaryDirectory() as scratch:
+            work = Path(scratch)
+            _install(wheel, numpy, system, at, work)
+            _lay_out(work, _models(at))
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                boards = [systems.board(name) for name in BOARDS]
+                jobs = [pool.submit(_try, wheel, system, b, numpy, at, work) for b in boards]
+                for job in jobs:
+                    trials.append(job.result())
+                    console.say(_summary(trials[-1]))
+    return trials
+
+
+def _install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path) -> None:
+    tree = rootfs.tree(system, at.store)
+    binds = {wheel.parent: _WHEELS, **({numpy.parent: _NUMPY} if numpy else {})}
+    files = [f"{_WHEELS}/{wheel.name}", *([f"{_NUMPY}/{numpy.name}"] if numpy else [])]
+    board = systems.board(BOARDS[0])
+    for command in (
+        ["python3", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
+        ["env/bin/python", "-m", "pip", "install", "--no-index", *files],
+    ):
+        done = qemu.run(command, tree=tree, board=board, work=work, binds=binds)
+        if done.status:
+            raise WheelhouseError(
+                f"On {system.name} `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}",
+                "Correct the wheel's name, tags or metadata.",
+            )
+
+
+def _lay_out(work: Path, tried: tuple[Model, ...]) -> None:
+    shutil.copyfile(_PROBE, work / "probe.py")
+    for model in tried:
+        (work / f"{model.name}.tflite").write_bytes(model.content)
+        np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
+    for name, content in models.bad().items():
+        (work / f"bad-{name}").write_bytes(content)
+
+
+def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
+    def entry(model: Model, name: str, threads: int, from_bytes: bool) -> dict[str, Any]:
+        return {
+            "name": name,
+            "model": f"{model.name}.tflite",
+            "inputs": f"{model.name}.npz",
+            "outputs": f"{outputs}/{name}.npz",
+            "threads": threads,
+            "from_bytes": from_bytes,
+            "signature": model.signature,
+        }
+
+    first = tried[0]
+    return {
+        "module": "tflite_runtime.interpreter",
+        "bad": {name: f"bad-{name}" for name in models.bad()},
+        "runs": [
+            *(entry(model, model.name, 1, False) for model in tried),
+            entry(first, f"{first.name}-threads", THREADS, False),
+            entry(first, f"{first.name}-bytes", 1, True),
+        ],
+    }
+
+
+def _try(
+    wheel: Path, system: System, board: Board, numpy: Path | None, at: Sources, work: Path
+) -> Trial:
+    tried = _models(at)
+    outputs = board.qemu_cpu
+    (work / outputs).mkdir()
+    plan = f"{outputs}/plan.json"
+    # The plan's paths are relative to its own folder.
+    (work / f"{outputs}.json").write_text(json.dumps(_plan(tried, outputs)))
+    done = qemu.run(
+        ["env/bin/python", "probe.py", f"{outputs}.json", plan],
+        tree=rootfs.tree(system, at.store),
+        board=board,
+        work=work,
+    )
+    report = json.loads((work / plan).read_text()) if done.status == 0 else {}
+    checks = judge(wheel, report, done, tried, numpy, work / outputs, at)
+    beside = f"{report.get('system', {}).get('numpy', 'unknown')} ({'newest' if numpy else 'own'})"
+    return Trial(system.name, board.name, beside, tuple(checks))
+
+
+def judge(
+    wheel: Path,
+    report: dict[str, Any],
+    done: qemu.Emulated,
+    tried: tuple[Model, ...],
+    numpy: Path | None,
+    outputs: Path,
+    at: Sources,
+) -> Iterator[Check]:
+    """What the probe's report and outputs mean: one check per thing that a user relies on."""
+    error = report.get("error", done.signal or done.stderr[-400:])
+    yield Check("import", error is None, str(error))
+    if error is not None:
+        return
+    yield from _judge_system(wheel, report["system"], numpy)
+    xnnpack = "noxnnpack" not in wheel.name
+    said = DELEGATE_LINE in done.stderr
+    yield Check("XNNPACK is announced", said is xnnpack, done.stderr[-400:])
+    for model in tried:
+        yield from _judge_run(model, report["runs"][model.name], xnnpack, outputs)
+    first = tried[0]
+    for kind in ("threads", "bytes"):
+        name = f"{first.name}-{kind}"
+        entry = report["runs"][name]
+        yield Check(f"{name} runs", entry["error"] is None, str(entry["error"]))
+        if entry["error"] is None:
+            yield _compared(first, name, xnnpack, outputs)
+    threads = [report["runs"][name].get("threads_started") for name in _threaded(first)]
+    yield Check(f"{THREADS} threads work", threads == [0, THREADS - 1], f"{threads} started")
+    for name, ways in report["bad"].items():
+        for way, seen in ways.items():
+            refused = (seen.get("error") or {}).get("type") in ("ValueError", "RuntimeError")
+            yield Check(f"the bad file {name} is refused ({way})", refused, str(seen))
+    yield _face(models.portrait(_archives(at)).size, outputs)
+
+
+def _judge_system(wheel: Path, system: dict[str, Any], numpy: Path | None) -> Iterator[Check]:
+    _, built, _, _ = parse_wheel_filename(wheel.name)
+    python = target_of(wheel).python
+    for name, wanted, seen in (
+        ("__version__", str(built), system["runtime"]),
+        ("__git_version__", f"v{built.public}", system["git"]),
+        ("machine", "aarch64", system["machine"]),
+        ("Python", python, system["python"].rpartition(".")[0]),
+    ):
+        yield Check(name, seen == wanted, str(seen))
+    if numpy:
+        _, newest, _, _ = parse_wheel_filename(numpy.name)
+        yield Check("NumPy", system["numpy"] == str(newest), system["numpy"])
+
+
+def _judge_run(
+    model: Model, entry: dict[str, Any], xnnpack: bool, outputs: Path
+) -> Iterator[Check]:
+    yield Check(f"{model.name} runs", entry["error"] is None, str(entry["error"]))
+    if entry["error"] is not None:
+        return
+    delegated = entry["delegation"]["delegates"] > 0
+    inside = entry["delegation"]
+    yield Check(f"{model.name} uses XNNPACK as built", delegated is xnnpack, str(inside))
+    views = entry["views"]
+    guarded = bool(views["written_through"]) and views["while_held"] is not None
+    yield Check(f"{model.name} has live tensor views", guarded, str(views))
+    if model.signature:
+        seen = entry["signatures"]
+        yield Check(f"{model.name} has its signature", model.signature in seen, str(seen))
+    yield _compared(model, model.name, xnnpack, outputs)
+
+
+def _compared(model: Model, name: str, xnnpack: bool, outputs: Path) -> Check:
+    expected = _expected(model, xnnpack)
+    with np.load(outputs / f"{name}.npz") as stored:
+        actual = [stored[key] for key in model.outputs or sorted(stored.files, key=int)]
+    found = reference.compare(model.arithmetic, expected, actual)
+    return Check(f"{name} agrees with the reference", found.near, found.reason or f"{found.worst}")
+
+
+_references: dict[tuple[str, bool], list[Any]] = {}
+
+
+def _expected(model: Model, xnnpack: bool) -> list[Any]:
+    key = (model.name, xnnpack)
+    if key not in _references:
+        _references[key] = reference.outputs(model.content, model.inputs, delegated=xnnpack)
+    return _references[key]
+
+
+def _face(size: tuple[int, int], outputs: Path) -> Check:
+    with np.load(outputs / "face_detection_short_range.npz") as stored:
+        found = faces.best(stored["0"], stored["1"], size)
+    overlap = found.box.overlap(faces.Box(*models.catalogue().portrait.face))
+    seen = f"overlap {overlap:.2f}, score {found.score:.2f}"
+    return Check("the face in the photograph is found", overlap > 0.5 and found.score > 0.5, seen)
+
+
+def _threaded(first: Model) -> tuple[str, str]:
+    return first.name, f"{first.name}-threads"
+
+
+@cache
+def _models(at: Sources) -> tuple[Model, ...]:
+    return (*models.generated(), *models.realistic(_archives(at)))
+
+
+@cache
+def _archives(at: Sources) -> dict[str, Path]:
+    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
+
+
+def _emulator_identity() -> str:
+    return digest([file_digest(path) for path in sorted((_HERE / "emulator").glob("*.[pt]*"))])
+
+
+def _own_identity() -> str:
+    names = ("builder", "faces", "mobilenet", "models", "probe", "reference", "verify")
+    files = [file_digest(_HERE / f"{name}.py") for name in names]
+    return digest(files, file_digest(_HERE / "models.toml"))
+
+
+def _problems(trials: list[Trial]) -> Iterator[str]:
+    for trial in trials:
+        for check in trial.failed:
+            where = f"{trial.system}, {trial.board}, NumPy {trial.numpy}"
+            yield f"{check.name}: {check.seen} ({where})"
+
+
+def _summary(trial: Trial) -> str:
+    count = len(trial.checks) - len(trial.failed)
+    return f"  {trial.board}, NumPy {trial.numpy}: {count} of {len(trial.checks)} checks passed"
