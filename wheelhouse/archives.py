@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from backports import tarfile
-from debian.arfile import ArFile
+from debian.arfile import ArError, ArFile
 
 from wheelhouse.errors import WheelhouseError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, lzma.LZMAError, zlib.error)
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, ArError, EOFError, lzma.LZMAError, zlib.error)
 
 
 class Feed(io.RawIOBase):
@@ -56,8 +56,11 @@ def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> N
         elif archive.suffix == ".deb":
             with archive.open("rb") as stream:
                 package = ArFile(fileobj=stream)
-                data = next(n for n in package.getnames() if n.startswith("data.tar"))
-                untar(cast(IO[bytes], package.getmember(data)), folder, strip=strip, keep=keep)
+                names = [name for name in package.getnames() if name.startswith("data.tar")]
+                if not names:
+                    raise ArError("it holds no data.tar")
+                data = package.getmember(names[0])
+                untar(cast(IO[bytes], data), folder, strip=strip, keep=keep)
         else:
             with archive.open("rb") as stream:
                 untar(stream, folder, strip=strip, keep=keep)
@@ -75,13 +78,17 @@ def untar(
     """
     with tarfile.open(fileobj=stream, mode="r|*") as tar:
         for member in tar:
+            _check(member.name)
             parts = PurePosixPath(member.name).parts[strip:]
             name = "/".join(parts)
             if not parts or not _kept(name, keep):
                 continue
             if member.islnk():
-                target = PurePosixPath(member.linkname).parts[strip + drop :]
-                member = member.replace(linkname="/".join(target), deep=False)
+                _check(member.linkname)
+                target = "/".join(PurePosixPath(member.linkname).parts[strip + drop :])
+                if not (folder / target).is_file():
+                    raise tarfile.TarError(f"{name} is a link to {target}, which is not unpacked")
+                member = member.replace(linkname=target, deep=False)
             member = member.replace(name="/".join(parts[drop:]), deep=False)
             tar.extract(member, folder, filter="data")
 
@@ -89,11 +96,15 @@ def untar(
 def _unzip(archive: Path, folder: Path, keep: Sequence[str]) -> None:
     with zipfile.ZipFile(archive) as wheel:
         for name in wheel.namelist():
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts:
-                raise _refused(archive.name, f"{name} would be written outside its folder")
+            _check(name)
             if _kept(name, keep):
                 wheel.extract(name, folder)
+
+
+def _check(name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise tarfile.TarError(f"{name} would be written outside its folder")
 
 
 def _kept(name: str, keep: Sequence[str]) -> bool:

@@ -26,7 +26,8 @@ class Core:
     @property
     def components(self) -> dict[str, Component]:
         """What it is compiled from."""
-        return sources.release(self.tflite)
+        every = sources.release(self.tflite)
+        return {name: part for name, part in every.items() if name != "wrapper"}
 
     @property
     def label(self) -> str:

@@ -33,11 +33,12 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
                     failures = 0
                     yield block
                 return
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise UnreachableError(str(error)) from error
             except httpx.HTTPError as error:
                 failures += 1
-                reason = str(error) or type(error).__name__
                 if failures == ATTEMPTS:
-                    raise UnreachableError(reason) from error
+                    raise UnreachableError(str(error) or type(error).__name__) from error
                 time.sleep(2 ** (failures - 1))
 
 
@@ -48,11 +49,13 @@ def _once(url: str, start: int, bar: console.Bar) -> Iterator[bytes]:
             raise UnreachableError(f"HTTP {reply.status_code}")
         if reply.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # all of it was there already
-        reply.raise_for_status()
+        if not reply.is_success:
+            problem = f"HTTP {reply.status_code}"
+            raise httpx.HTTPStatusError(problem, request=reply.request, response=reply)
         skip = start if reply.status_code == HTTPStatus.OK else 0
         here = start - skip
         total = here + int(reply.headers["Content-Length"]) if _sized(reply) else None
-        for block in reply.iter_raw(1 << 18):
+        for block in reply.iter_raw():
             here += len(block)
             bar.update(here, total)
             fresh = block[skip:]

@@ -52,7 +52,9 @@ class Extension:
         names = {"pybind11": "pybind11", "numpy": "numpy-3.11", "python": f"python-{self.python}"}
         # CPython 3.9's Python.h includes crypt.h.
         crypt = {"libxcrypt": "libxcrypt"} if self.python == "3.9" else {}
-        return {key: sources.shared(name) for key, name in {**names, **crypt}.items()}
+        wrapper = sources.release(self.core.tflite)["wrapper"]
+        shared = {key: sources.shared(name) for key, name in {**names, **crypt}.items()}
+        return {"wrapper": wrapper, **shared}
 
 
 def build(extension: Extension, at: Sources) -> Path:
@@ -100,7 +102,7 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     objects = [f"{Path(source).stem}.o" for source in _SOURCES]
     for source, made in zip(_SOURCES, objects, strict=True):
-        rules.build([made], "cxx", [str(trees["tensorflow"] / _WRAPPER / source)])
+        rules.build([made], "cxx", [str(trees["wrapper"] / _WRAPPER / source)])
     archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
@@ -110,6 +112,7 @@ def _includes(extension: Extension, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
     crypt = [trees["libxcrypt"] / "usr" / "include"] if "libxcrypt" in trees else []
     return [
+        trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],
         trees["flatbuffers"] / "include",

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
+from typing import Annotated
 
 import patch_ng
+from msgspec import Meta
 from packaging.utils import parse_wheel_filename
 
 from wheelhouse import archives, console, download
@@ -35,12 +37,16 @@ _PIP_DOWNLOAD = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-b
 class Artefact(Table, frozen=True):
     """One file that holds a component; exactly one of ``debian``, ``pypi`` and ``url`` is set."""
 
-    sha256: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     debian: str = ""
     pypi: str = ""
     url: str = ""
     strip: int = 1
     folder: str = ""
+
+    def __post_init__(self) -> None:
+        if [bool(self.debian), bool(self.pypi), bool(self.url)].count(True) != 1:
+            raise ValueError("exactly one of debian, pypi and url must be set")
 
     @property
     def filename(self) -> str:
@@ -206,8 +212,8 @@ class Sources:
                     problems.append(str(error))
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
-            "Check the network or name another mirror in WHEELHOUSE_DEBIAN_MIRROR, then run the "
-            "same command again; what has come so far is kept.",
+            "Check the network and the mirrors, which apt's and pip's configuration name (or "
+            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept.",
         )
 
     def _artefact(self, artefact: Artefact) -> Path:
@@ -356,9 +362,12 @@ def _from_index(artefact: Artefact, final: Path) -> Path:
         wanted = Path(scratch, "wanted.txt")
         wanted.write_text(f"{name}=={version} --hash=sha256:{artefact.sha256}\n")
         python = tag.interpreter.removeprefix("cp").removeprefix("py")
-        choice = ("--implementation", tag.interpreter[:2], "--python-version", python)
+        choice: tuple[str, ...] = ()
+        if tag.platform != "any":
+            choice = ("--implementation", tag.interpreter[:2], "--python-version", python)
+            choice = (*choice, "--abi", tag.abi, *platforms)
         checked = ("--require-hashes", "-r", wanted, "--dest", scratch)
-        done = host.run([*_PIP_DOWNLOAD, *choice, "--abi", tag.abi, *platforms, *checked])
+        done = host.run([*_PIP_DOWNLOAD, *choice, *checked])
         got = Path(scratch, artefact.pypi)
         if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
             raise download.UnreachableError(f"{artefact.pypi}: {_last_line(done.stderr)}")

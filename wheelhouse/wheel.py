@@ -100,8 +100,7 @@ def _contents(wheel: Wheel, at: Sources) -> dict[str, bytes]:
     """The files that the wheel holds, but for those that name its platform."""
     inner = wheel.extension
     module = extension.build(inner, at)
-    tree = at.tree(inner.core.components["tensorflow"])
-    python = tree / "tensorflow" / "lite" / "python"
+    python = at.tree(inner.inputs["wrapper"]) / "tensorflow" / "lite" / "python"
     info = f"{PROJECT}-{wheel.version}.dist-info"
     linked = [*inner.core.components.values(), inner.inputs["pybind11"]]
     licenses = {

@@ -3,8 +3,8 @@
 The sandbox sees the tree and its own home folder, and nothing else of this machine: no network,
 no other process, no environment. Nothing is registered with the kernel, hence the one limit:
 **an emulated program cannot start another one** (``subprocess``, ``os.system``: "Exec format
-error"), and a script is not a program: say ``python -m pip``, not ``pip``. Threads and
-``os.fork`` work.
+error" or status 127), and a script is not a program: say ``python -m pip``, not ``pip``.
+Threads and ``os.fork`` work.
 """
 
 from __future__ import annotations

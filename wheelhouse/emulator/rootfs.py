@@ -67,7 +67,6 @@ def _unpack(
     done = host.run(
         [
             "mmdebstrap",
-            "--quiet",
             "--mode=chrootless",
             "--skip=check/chrootless",  # meant for variants that run maintainer scripts
             "--variant=extract",
@@ -82,9 +81,9 @@ def _unpack(
         ]
     )
     if done.status:
-        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "Err"))]
+        reasons = [line[3:] for line in done.stderr.splitlines() if line.startswith("E: ")]
         raise WheelhouseError(
-            f"Debian {suite} for {architecture} could not be unpacked: {' '.join(lines[:2])}",
+            f"Debian {suite} for {architecture} could not be unpacked. {' '.join(reasons[:1])}",
             f"Check that {mirror} serves {suite}, or name another archive in {VARIABLE}.",
         )
 

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+
+import pytest
+
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.mirrors import VARIABLE
+from wheelhouse.store import Store
+
+PI = systems.board("Raspberry Pi 4")
+REPORT = """
+import numpy, pip, platform, ssl, sys
+print(platform.machine(), "%d.%d" % sys.version_info[:2], numpy.ones(5).sum(), pip.__name__)
+trust = ssl.create_default_context(cafile="/etc/ssl/certs/ca-certificates.crt")
+print(len(trust.get_ca_certs()) > 99)
+"""
+
+
+@pytest.mark.parametrize("system", systems.catalogue().systems, ids=lambda each: each.suite)
+def test_a_tree_runs_its_own_python_numpy_and_pip(system: systems.System, tmp_path: Path) -> None:
+    tree = rootfs.tree(system, Store.default())
+    done = qemu.run(["python3", "-c", REPORT], tree=tree, board=PI, work=tmp_path)
+    assert done.stdout == f"aarch64 {system.python} 5.0 pip\nTrue\n", done.stderr
+
+
+def test_a_tree_is_made_once() -> None:
+    tree = rootfs.tree(systems.system("bookworm"), Store.default())
+    start = time.monotonic()
+    assert rootfs.tree(systems.system("bookworm"), Store.default()) == tree
+    assert time.monotonic() - start < 0.5
+
+
+def test_modules_are_compiled(tmp_path: Path) -> None:
+    tree = rootfs.tree(systems.system("bookworm"), Store.default())
+    done = qemu.run(
+        ["python3", "-v", "-c", "import argparse, numpy"], tree=tree, board=PI, work=tmp_path
+    )
+    for source in ("/usr/lib/python3.11/argparse", "/usr/lib/python3/dist-packages/numpy/__init__"):
+        folder, _, name = source.rpartition("/")
+        assert f"{folder}/__pycache__/{name}.cpython-311.pyc matches {source}.py" in done.stderr
+
+
+def test_an_archive_without_a_signature_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "archive/dists/bookworm"
+    (folder / "main/binary-arm64").mkdir(parents=True)
+    (folder / "main/binary-arm64/Packages.gz").write_bytes(gzip.compress(b""))
+    (folder / "Release").write_text("Origin: Debian\nSuite: bookworm\nArchitectures: arm64\n")
+    monkeypatch.setenv(VARIABLE, f"file://{tmp_path}/archive")
+    with pytest.raises(WheelhouseError, match="not signed") as caught:
+        rootfs.tree(systems.system("bookworm"), Store(tmp_path / "store"))
+    assert VARIABLE in caught.value.hint
+    assert not list((tmp_path / "store/rootfs").iterdir())

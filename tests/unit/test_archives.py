@@ -1,0 +1,168 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from wheelhouse import archives
+from wheelhouse.errors import WheelhouseError
+
+
+def entry(name, kind=tarfile.REGTYPE, target="", content=b"text"):
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    member.linkname = target
+    member.size = len(content) if kind == tarfile.REGTYPE else 0
+    return member, content
+
+
+def tarred(*entries, mode="w:xz"):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as tar:
+        for member, content in entries:
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def deb(data, name="data.tar.xz"):
+    members = [("debian-binary", b"2.0\n"), ("control.tar.xz", tarred()), (name, data)]
+    packed = b"!<arch>\n"
+    for member, content in members:
+        packed += f"{member:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        packed += content + b"\n" * (len(content) % 2)
+    return packed
+
+
+def whl(files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """Unpack bytes into ``tmp_path/in/folder``; returns the files there."""
+
+    def unpack(name, content, strip=0, keep=()):
+        archive, folder = tmp_path / name, tmp_path / "in" / "folder"
+        archive.write_bytes(content)
+        folder.mkdir(parents=True)
+        archives.unpack(archive, folder, strip=strip, keep=keep)
+        return {
+            path.relative_to(folder).as_posix(): path.read_text()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    return unpack
+
+
+def outside(tmp_path):
+    return {path.name for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "in")}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_what_is_kept_of_a_tar_archive_lies_without_its_leading_folder(unpacked, mode):
+    files = tarred(entry("a-1/src/x"), entry("a-1/srcs/y"), entry("a-1/LICENSE"), mode=mode)
+    assert unpacked("a.tar", files, strip=1, keep=["src", "LICENSE"]) == {
+        "src/x": "text",
+        "LICENSE": "text",
+    }
+
+
+def test_a_hard_link_leads_to_the_same_file_without_its_leading_folder(unpacked):
+    files = tarred(entry("a-1/x"), entry("a-1/y", tarfile.LNKTYPE, "a-1/x"))
+    assert unpacked("a.tar", files, strip=1) == {"x": "text", "y": "text"}
+
+
+def test_a_hard_link_to_what_is_not_kept_is_an_error_rather_than_a_missing_file(unpacked):
+    files = tarred(entry("x"), entry("y", tarfile.LNKTYPE, "x"))
+    with pytest.raises(WheelhouseError, match=r"a\.tar was not unpacked"):
+        unpacked("a.tar", files, keep=["y"])
+
+
+def test_the_files_of_a_debian_package(unpacked):
+    data = tarred(entry("./usr/include/x.h"), entry("./usr/share/doc/y"))
+    assert unpacked("a.deb", deb(data), keep=["usr/include"]) == {"usr/include/x.h": "text"}
+
+
+def test_the_files_of_a_wheel(unpacked):
+    content = whl({"p/a.py": "text", "p-1.dist-info/METADATA": "no"})
+    assert unpacked("p-1-py3-none-any.whl", content, keep=["p"]) == {"p/a.py": "text"}
+
+
+ESCAPES = {
+    "dots": [entry("../outside")],
+    "dots below": [entry("a/../../outside")],
+    "dots below what is kept": [entry("keep/../../outside")],
+    "absolute": [entry("/outside")],
+    "symbolic link": [entry("link", tarfile.SYMTYPE, "../.."), entry("link/outside")],
+    "absolute symbolic link": [entry("link", tarfile.SYMTYPE, "/"), entry("link/outside")],
+    "hard link": [entry("link", tarfile.LNKTYPE, "../../secret"), entry("link")],
+    "absolute hard link": [entry("link", tarfile.LNKTYPE, "/secret"), entry("link")],
+    "device": [entry("dev", tarfile.CHRTYPE)],
+}
+
+
+def resolved(entries, tmp_path, folder):
+    def place(path):
+        return str(tmp_path / path[1:]) if path.startswith("/") else folder + path
+
+    for member, content in entries:
+        link = member.linkname if member.issym() and member.linkname[0] != "/" else None
+        where = link or (member.linkname and place(member.linkname))
+        yield member.replace(name=place(member.name), linkname=where, deep=False), content
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("a.tar.xz", ""), ("b.tar.gz", "b-1/"), ("c.deb", "")]
+)
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_a_tar_archive_that_would_write_outside_is_refused_by_name(
+    tmp_path, unpacked, escape, name, folder
+):
+    (tmp_path / "secret").write_text("secret")
+    tar = tarred(*resolved(ESCAPES[escape], tmp_path, folder))
+    content = deb(tar) if name == "c.deb" else tar
+    with pytest.raises(WheelhouseError) as failure:
+        unpacked(name, content, strip=1 if folder else 0)
+    assert failure.value.what.startswith(f"{name} was not unpacked: ")
+    assert "sources.toml" in failure.value.hint
+    assert outside(tmp_path) == {name, "secret"}
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
+@pytest.mark.parametrize("path", ["../outside", "p/../../outside", "/outside", "//outside"])
+def test_a_wheel_that_would_write_outside_is_refused_by_name(tmp_path, unpacked, path):
+    with pytest.raises(WheelhouseError) as failure:
+        unpacked("bad-1-py3-none-any.whl", whl({path: "text"}))
+    assert failure.value.what.startswith("bad-1-py3-none-any.whl was not unpacked: ")
+    assert path in failure.value.what
+    assert outside(tmp_path) == {"bad-1-py3-none-any.whl"}
+
+
+GOOD = tarred(entry("x", content=bytes(range(256)) * 99), mode="w:xz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut.tar.xz", GOOD[: len(GOOD) // 2]),
+        ("cut.tar.gz", tarred(entry("x", content=GOOD * 9), mode="w:gz")[:500]),
+        ("changed.tar.bz2", tarred(entry("x"), mode="w:bz2")[:-40] + bytes(40)),
+        ("page.tar.xz", b"<html>Sign in to this network</html>"),
+        ("empty.tar.xz", b""),
+        ("page.whl", b"<html>Sign in to this network</html>"),
+        ("cut.whl", whl({"a": "text" * 999})[:1000]),
+        ("page.deb", b"<html>Sign in to this network</html>"),
+        ("cut.deb", deb(GOOD)[:-200]),
+        ("dataless.deb", deb(GOOD, name="other.tar.xz")),
+    ],
+)
+def test_a_broken_archive_is_refused_by_name(unpacked, name, content):
+    with pytest.raises(WheelhouseError) as failure:
+        unpacked(name, content)
+    assert failure.value.what.startswith(f"{name} was not unpacked: ")
+    assert "\n" not in failure.value.what

@@ -1,0 +1,78 @@
+import pytest
+
+from wheelhouse import matrix, sources
+from wheelhouse.data import load
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.matrix import Matrix
+from wheelhouse.sources import Catalogue
+
+GOOD = {
+    Matrix: """\
+processor = "aarch64"
+floor = "2.17"
+tflite = "2.14.1"
+
+[[targets]]
+python = "3.11"
+suite = "bookworm"
+""",
+    Catalogue: f"""\
+[tflite]
+
+[shared.thing]
+version = "1.0"
+license = "MIT"
+artefacts = [{{ debian = "pool/thing.tar.xz", sha256 = "{"0" * 64}" }}]
+""",
+}
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    def read(shape, text):
+        path = tmp_path / "some.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(path, shape)
+
+    return read
+
+
+@pytest.mark.parametrize("shape", GOOD)
+def test_the_examples_here_are_valid(loaded, shape):
+    assert isinstance(loaded(shape, GOOD[shape]), shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "old", "new", "place"),
+    [
+        (Matrix, 'floor = "2.17"\n', "", "floor"),
+        (Matrix, 'floor = "2.17"', "floor = 2.17", "$.floor"),
+        (Matrix, 'floor = "2.17"', 'flour = "2.17"\nfloor = "2.17"', "flour"),
+        (Matrix, 'suite = "bookworm"\n', "", "$.targets[0]"),
+        (Matrix, 'suite = "bookworm"', "suite = bookworm", "line 7"),
+        (Matrix, '[[targets]]\npython = "3.11"', '[targets]\npython = "3.11"', "$.targets"),
+        (Catalogue, "license", "licence", "$.shared"),
+        (Catalogue, f', sha256 = "{"0" * 64}"', "", "sha256"),
+        (Catalogue, "0" * 64, "0" * 63, "artefacts[0].sha256"),
+        (Catalogue, 'debian = "pool/thing.tar.xz", ', "", "artefacts[0]"),
+        (Catalogue, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi and url"),
+        (Catalogue, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_place(loaded, shape, old, new, place):
+    assert old in GOOD[shape]
+    with pytest.raises(WheelhouseError) as failure:
+        loaded(shape, GOOD[shape].replace(old, new))
+    assert failure.value.what.startswith("some.toml is not valid: ")
+    assert place in failure.value.what
+    assert "some.toml" in failure.value.hint
+
+
+def test_the_files_of_this_checkout_are_valid():
+    assert matrix.targets()
+    assert all(component.pin.artefacts for component in sources.everything())
+
+
+def test_every_patch_belongs_to_a_component_of_the_catalogue():
+    labels = {component.label for component in sources.everything()}
+    assert {folder.name for folder in sources.PATCHES.iterdir()} <= labels

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import matrix
+from wheelhouse.errors import WheelhouseError
+
+REPO = Path(__file__).parents[2]
+
+
+def chosen(words):
+    return [target.python for target in matrix.choose(words)]
+
+
+def test_versions_are_chosen_by_name():
+    assert chosen("3.11") == ["3.11"]
+    assert chosen("3.13, 3.9,3.13") == ["3.13", "3.9"]
+    assert chosen("all") == [target.python for target in matrix.targets()]
+
+
+def test_a_target_knows_its_tag():
+    assert [target.tag for target in matrix.choose("3.9,3.14")] == ["cp39", "cp314"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("3.12", "3.12 is not in the matrix; did you mean 3.11 or 3.13?"),
+        ("3.9,3.12", "3.12 is not in the matrix; did you mean 3.11 or 3.13?"),
+        ("2.7", "2.7 is not in the matrix; did you mean 3.9?"),
+        ("4", "4 is not in the matrix; did you mean 3.14?"),
+        ("banana", "banana is not in the matrix; did you mean 3.9 or 3.11 or 3.13 or 3.14?"),
+        ("", "An empty version is not in the matrix; did you mean 3.9 or 3.11 or 3.13 or 3.14?"),
+        (",", ", is not in the matrix; did you mean 3.9 or 3.11 or 3.13 or 3.14?"),
+    ],
+)
+def test_an_unknown_version_is_answered_with_its_neighbours(words, message):
+    with pytest.raises(WheelhouseError) as failure:
+        matrix.choose(words)
+    assert failure.value.what == f"{message} (`invoke matrix` lists them)"
+
+
+def invoke(*words):
+    command = [sys.executable, "-m", "invoke", "--search-root", REPO, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+
+
+@pytest.mark.parametrize("version", ["3.12", "2.7", "banana", "", "3.9,3.12"])
+def test_the_command_ends_with_one_error_and_what_to_do_next(version):
+    done = invoke("build", f"--py={version}")
+    with pytest.raises(WheelhouseError) as failure:
+        matrix.choose(version)
+    assert done.stderr == f"error: {failure.value.what}\nnext: {failure.value.hint}\n"
+    assert done.stdout == ""
+    assert done.returncode == 1
+
+
+def test_the_command_lists_the_matrix():
+    done = invoke("matrix")
+    assert done.returncode == 0
+    assert all(target.suite in done.stdout for target in matrix.targets())

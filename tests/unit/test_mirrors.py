@@ -1,0 +1,42 @@
+import pytest
+
+from wheelhouse import mirrors
+from wheelhouse.errors import WheelhouseError
+
+
+def test_the_users_own_mirrors_stand_alone_in_their_order(monkeypatch):
+    monkeypatch.setenv(
+        "WHEELHOUSE_DEBIAN_MIRROR", " http://b/debian/  http://a/debian http://b/debian"
+    )
+    assert mirrors.debian_mirrors() == ("http://b/debian", "http://a/debian")
+
+
+def test_of_apts_archives_debians_main_one_is_taken_once():
+    """Security keeps its files below pool/updates, so no pinned path lies there."""
+    targets = (
+        "http://mirror/debian/\tDebian\tDebian\n"
+        "https://download.docker.com/linux/debian/\tDocker CE\tDocker\n"
+        "http://mirror/debian-security/\tDebian-Security\tDebian\n"
+        "http://archive.raspberrypi.com/debian/\tRaspberry Pi Foundation\tRaspberry Pi Foundation\n"
+        "http://mirror/debian\tDebian\tDebian\n"
+        "http://other/debian/\tDebian\tDebian\n"
+    )
+    assert mirrors.parse(targets) == ("http://mirror/debian", "http://other/debian")
+
+
+@pytest.mark.parametrize("targets", ["", "\n", "http://mirror/debian/\t\t\n"])
+def test_apt_without_lists_knows_no_archive(targets):
+    assert mirrors.parse(targets) == ()
+
+
+@pytest.mark.parametrize("script", ["", "exit 100"])
+def test_a_machine_without_lists_or_without_apt_is_told_what_to_do(monkeypatch, tmp_path, script):
+    monkeypatch.delenv("WHEELHOUSE_DEBIAN_MIRROR", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script:
+        (tmp_path / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "apt-get").chmod(0o755)
+    with pytest.raises(WheelhouseError) as failure:
+        mirrors.debian_mirrors()
+    assert "apt-get update" in failure.value.hint
+    assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint

@@ -1,0 +1,116 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import store
+from wheelhouse.store import Store, tree_digest
+
+
+class Maker:
+    """A step that writes one file, and counts."""
+
+    def __init__(self, kept: Store):
+        self.store = kept
+        self.runs = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.runs += 1
+        (folder / "sub").mkdir(exist_ok=True)
+        (folder / "sub" / "out").write_text("whole")
+
+    def made(self, **options):
+        return self.store.made("things", "thing", "0" * 64, self, **options)
+
+
+@pytest.fixture
+def step(tmp_path):
+    return Maker(Store(tmp_path))
+
+
+def test_what_exists_is_not_made_again(step):
+    first, second = step.made(), step.made()
+    assert first == second
+    assert (first / "sub" / "out").read_text() == "whole"
+    assert step.runs == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "sub" / "out").write_text("other"),
+        lambda folder: (folder / "sub" / "out").unlink(),
+        lambda folder: (folder / "sub" / "out").chmod(0o755),
+        lambda folder: (folder / "more").write_text(""),
+        lambda folder: (folder / "link").symlink_to("sub"),
+        lambda folder: shutil.rmtree(folder / "sub"),
+        lambda folder: folder.with_name(f"{folder.name}.sha256").unlink(),
+        lambda folder: folder.with_name(f"{folder.name}.sha256").write_text(""),
+    ],
+    ids=["changed", "lost", "mode", "added", "link", "emptied", "no seal", "empty seal"],
+)
+def test_what_was_damaged_is_made_again_and_said(step, damage, capfd):
+    damage(step.made())
+    folder = step.made()
+    assert "thing in the cache is damaged; it is made again." in capfd.readouterr().err
+    assert [path.name for path in folder.rglob("*")] == ["sub", "out"]
+    assert (folder / "sub" / "out").read_text() == "whole"
+    step.made()
+    assert step.runs == 2
+
+
+def test_a_step_that_fails_leaves_nothing_and_starts_anew(step):
+    def fails(folder: Path) -> None:
+        assert not list(folder.iterdir())
+        (folder / "half").write_text("")
+        raise ValueError("no")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            step.store.made("things", "thing", "0" * 64, fails)
+    assert not list((step.store.root / "things").iterdir())
+    assert [path.name for path in step.made().iterdir()] == ["sub"]
+
+
+def test_a_step_that_can_go_on_finds_what_it_made_before(step):
+    def fails(folder: Path) -> None:
+        (folder / "half").write_text("")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        step.store.made("things", "thing", "0" * 64, fails, resume=True)
+    assert not step.store.place("things", "thing", "0" * 64).exists()
+    assert (step.made(resume=True) / "half").exists()
+
+
+def test_the_cache_lies_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHEELHOUSE_CACHE", "here")
+    assert Store.default().root == tmp_path / "here"
+    monkeypatch.delenv("WHEELHOUSE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Store.default().root == tmp_path / "tflite-wheelhouse"
+
+
+def test_a_log_starts_empty_and_lies_in_the_cache(tmp_path):
+    kept = Store(tmp_path)
+    kept.log("core").write_text("old")
+    assert kept.log("core").read_text() == ""
+    assert kept.log("core").is_relative_to(tmp_path)
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys():
+    assert store.digest({"a": 1, "b": (1, 2)}) == store.digest({"b": [1, 2], "a": 1})
+    assert store.digest("ab", "c") != store.digest("a", "bc")
+
+
+def test_a_tree_digest_does_not_depend_on_time_or_place(tmp_path):
+    for name in "ab":
+        folder = tmp_path / name
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub" / "x").write_text("x")
+        (folder / "y").symlink_to("sub/x")
+    assert tree_digest(tmp_path / "a") == tree_digest(tmp_path / "b")
+    (tmp_path / "b" / "y").unlink()
+    (tmp_path / "b" / "y").write_text("x")
+    assert tree_digest(tmp_path / "a") != tree_digest(tmp_path / "b")

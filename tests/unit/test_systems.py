@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wheelhouse.emulator import systems
+from wheelhouse.errors import WheelhouseError
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of systems.toml that is used instead of it."""
+    copy = tmp_path / "systems.toml"
+    copy.write_text(systems.FILE.read_text())
+    monkeypatch.setattr(systems, "FILE", copy)
+    systems.catalogue.cache_clear()
+    yield copy
+    systems.catalogue.cache_clear()
+
+
+def test_releases_have_the_python_of_their_debian_suite() -> None:
+    pythons = {each.suite: each.python for each in systems.catalogue().systems}
+    assert pythons == {"bullseye": "3.9", "bookworm": "3.11", "trixie": "3.13", "sid": "3.14"}
+
+
+def test_a_system_is_found_by_name_and_by_suite() -> None:
+    assert systems.system("Raspberry Pi OS 12") is systems.system("bookworm")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(WheelhouseError, match="'Raspberry Pi 55'") as caught:
+        systems.board("Raspberry Pi 55")
+    assert "Did you mean 'Raspberry Pi 5'?" in caught.value.hint
+    with pytest.raises(WheelhouseError) as caught:
+        systems.system("bookwork")
+    assert "Raspberry Pi OS 12" in caught.value.hint
+
+
+def test_cpuinfo_is_what_a_raspberry_pi_4_prints() -> None:
+    core = (
+        "processor\t: {}\n"
+        "BogoMIPS\t: 108.00\n"
+        "Features\t: fp asimd evtstrm crc32 cpuid\n"
+        "CPU implementer\t: 0x41\n"
+        "CPU architecture: 8\n"
+        "CPU variant\t: 0x0\n"
+        "CPU part\t: 0xd08\n"
+        "CPU revision\t: 3\n\n"
+    )
+    text = "".join(core.format(number) for number in range(4))
+    text += "Model\t\t: Raspberry Pi 4 Model B Rev 1.1\n"
+    assert systems.board("Raspberry Pi 4").cpuinfo() == text
+
+
+def test_a_new_release_is_one_table(edited: Path) -> None:
+    table = '[[systems]]\nname = "Mine"\nsuite = "duke"\npython = "3.15"\npackages = []\n'
+    edited.write_text(edited.read_text() + table)
+    assert systems.system("duke").python == "3.15"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('suite = "trixie"', "", "suite"),
+        ("cores = 4", 'cores = "four"', r"boards\[0\].cores"),
+        ('python = "3.9"', 'pyton = "3.9"', "pyton"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, key: str) -> None:
+    edited.write_text(edited.read_text().replace(old, new, 1))
+    with pytest.raises(WheelhouseError, match=rf"systems\.toml.*{key}"):
+        systems.catalogue()
