@@ -11,8 +11,10 @@ from typing import Any
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
+from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
 from wheelhouse import matrix as targets
+from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
 
@@ -90,9 +92,7 @@ def sources(_: Context, export: str = "", offline: bool = False, sources: str = 
 @task()
 def bench(_: Context) -> None:
     """Measure what README's table of figures says."""
-    from wheelhouse import bench as room
-
-    room.run(Sources.given())
+    figures.run(Sources.given(), pipeline.WHEELS)
 
 
 @task()
@@ -106,8 +106,6 @@ def lint(c: Context) -> None:
 @task()
 def test(c: Context) -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
-    from wheelhouse.emulator import tools
-
     tools.ensure()
     with c.cd(str(HERE)):
         c.run(f"{PYTEST} tests/unit tests/integration tests/emulated", pty=sys.stdout.isatty())

@@ -31,7 +31,8 @@ from wheelhouse.store import Store, digest, disk_space, file_digest, tree_digest
 
 HERE = Path(__file__).parent
 PATCHES = HERE.parent / "patches"
-_PIP_DOWNLOAD = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:")
+_PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+_PIP_DOWNLOAD = (*_PIP, "download", "--no-deps", "--only-binary=:all:")
 
 
 class Artefact(Table, frozen=True):
@@ -156,7 +157,9 @@ class Sources:
 
         Raises WheelhouseError when no artefact can be had or none has the pinned content.
         """
-        with self.store.locked(f"file-{component.label}", f"{component.label} is being fetched"):
+        key = component.pin.tree or component.pin.artefacts[0].sha256
+        lock = self.store.locked(f"file-{key[:16]}", f"{component.label} is being fetched")
+        with disk_space(self.store.root), lock:
             return self._kept(component) or self._fetched(component)
 
     def tree(self, component: Component) -> Path:
@@ -171,10 +174,11 @@ class Sources:
 
     def export(self, folder: Path, components: tuple[Component, ...]) -> None:
         """Copy the components' archives into a folder that ``Sources.folder`` can name."""
-        folder.mkdir(parents=True, exist_ok=True)
         for component in components:
             path = self.file(component)
-            shutil.copyfile(path, folder / path.name)
+            with disk_space(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / path.name)
 
     def _kept(self, component: Component) -> Path | None:
         for name, key in _files(component.label, component.pin):
@@ -202,14 +206,13 @@ class Sources:
                 "and `--sources DIR` here.",
             )
         problems: list[str] = []
-        with disk_space(self.store.root):
-            for artefact in component.pin.artefacts:
-                try:
-                    if component.pin.tree:
-                        return self._carton(component, artefact)
-                    return self._artefact(artefact)
-                except download.UnreachableError as error:
-                    problems.append(str(error))
+        for artefact in component.pin.artefacts:
+            try:
+                if component.pin.tree:
+                    return self._carton(component, artefact)
+                return self._artefact(artefact)
+            except download.UnreachableError as error:
+                problems.append(str(error))
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
             "Check the network and the mirrors, which apt's and pip's configuration name (or "
@@ -246,7 +249,7 @@ class Sources:
                     problems.append(f"{url}: {error}")
                     continue
                 if (found := tree_digest(tree)) != component.pin.tree:
-                    problems.append(f"{url}: the folder's SHA-256 is {found}")
+                    problems.append(f"{url}: the folder's {_mismatch(found, component.pin.tree)}")
                     continue
                 with tarfile.open(tar, "w") as packed:
                     packed.add(tree, arcname=".")
@@ -289,13 +292,13 @@ def export_requirements(lock: Path, folder: Path) -> None:
     done = host.run([*_PIP_DOWNLOAD, "--require-hashes", "-r", lock, "--dest", folder])
     if done.status:
         raise WheelhouseError(
-            f"The locked requirements could not be downloaded: {_last_line(done.stderr)}",
+            f"The locked requirements could not be downloaded: {_pip_error(done.stderr)}",
             "Check the network and run the same command again.",
         )
 
 
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
+def _pip_error(stderr: str) -> str:
+    return " ".join(stderr.rpartition("ERROR: ")[2].split())
 
 
 def _save(url: str, part: Path, sha256: str) -> None:
@@ -310,7 +313,11 @@ def _save(url: str, part: Path, sha256: str) -> None:
     if resumed:
         _save(url, part, sha256)
         return
-    raise download.UnreachableError(f"its SHA-256 is {found}, not the pinned {sha256}")
+    raise download.UnreachableError(f"its {_mismatch(found, sha256)}")
+
+
+def _mismatch(found: str, pinned: str) -> str:
+    return f"SHA-256 is {found}, not the pinned {pinned}"
 
 
 def _stream(url: str, artefact: Artefact, keep: tuple[str, ...], tree: Path) -> None:
@@ -330,7 +337,7 @@ def _stream(url: str, artefact: Artefact, keep: tuple[str, ...], tree: Path) -> 
     for _ in blocks:
         pass
     if hasher.hexdigest() != artefact.sha256:
-        raise download.UnreachableError(f"its SHA-256 is {hasher.hexdigest()}")
+        raise download.UnreachableError(f"its {_mismatch(hasher.hexdigest(), artefact.sha256)}")
 
 
 def _files(label: str, pin: Pin) -> list[tuple[str, str]]:
@@ -370,5 +377,5 @@ def _from_index(artefact: Artefact, final: Path) -> Path:
         done = host.run([*_PIP_DOWNLOAD, *choice, *checked])
         got = Path(scratch, artefact.pypi)
         if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
-            raise download.UnreachableError(f"{artefact.pypi}: {_last_line(done.stderr)}")
+            raise download.UnreachableError(f"{artefact.pypi}: {_pip_error(done.stderr)}")
         return got.rename(final)

@@ -22,6 +22,8 @@ from platformdirs import user_cache_path
 from wheelhouse import console
 from wheelhouse.errors import WheelhouseError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def digest(*parts: object) -> str:
     """The SHA-256, in hex, of JSON-serialisable parts."""
@@ -88,7 +90,8 @@ class Store:
         """
         final = self.place(kind, name, key)
         seal = final.with_name(f"{final.name}.sha256")
-        with self.locked(f"{kind}-{final.name}", f"{name} is being made"), disk_space(self.root):
+        lock = self.locked(f"{kind}-{final.name}", f"{name} is being made")
+        with disk_space(self.root), lock:
             if final.is_dir():
                 if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
                     return final
@@ -118,15 +121,24 @@ class Store:
 
     @contextmanager
     def locked(self, name: str, waiting: str) -> Iterator[None]:
-        """Hold the named lock; say that ``waiting`` if another process holds it."""
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{name}.lock")
+        """Hold the named lock; say that ``waiting`` if another process holds it.
+
+        Raises WheelhouseError if the cache cannot be written.
+        """
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
         try:
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             console.say(f"{waiting} by another build; waiting for it")
             lock.acquire()
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            raise WheelhouseError(
+                f"The cache {self.root} cannot be written: {error.strerror}.",
+                "Mend that, or name another folder in WHEELHOUSE_CACHE.",
+            ) from error
         try:
             yield
         finally:
@@ -139,10 +151,11 @@ def disk_space(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _FULL:
             raise
         raise WheelhouseError(
             f"The disk that holds {folder} is full.",
-            "Free some space (a build wants 4 GB) or name another folder in WHEELHOUSE_CACHE, "
-            "then run the same command again; what is finished is kept.",
+            "Free some space there (a build wants 4 GB) or choose another folder "
+            "(WHEELHOUSE_CACHE names the cache), then run the same command again; what is finished "
+            "is kept.",
         ) from error

@@ -119,7 +119,7 @@ def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
     for numpy in (None, at.file(newest)):
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            _install(wheel, numpy, system, at, work)
+            install(wheel, numpy, system, at, work)
             _lay_out(work, _models(at))
             with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
                 boards = [systems.board(name) for name in BOARDS]
@@ -132,7 +132,11 @@ def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
     return trials
 
 
-def _install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path) -> None:
+def install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path) -> None:
+    """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
+
+    Raises WheelhouseError if pip refuses.
+    """
     tree = rootfs.tree(system, at.store)
     binds = {wheel.parent: _WHEELS, **({numpy.parent: _NUMPY} if numpy else {})}
     files = [f"{_WHEELS}/{wheel.name}", *([f"{_NUMPY}/{numpy.name}"] if numpy else [])]

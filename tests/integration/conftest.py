@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,8 +20,8 @@ REPO = Path(__file__).parents[2]
 class Mirror:
     """What a server on loopback holds, how it misbehaves, and what it was asked for.
 
-    ``cuts`` says after how many bytes each of the next answers breaks off, ``statuses`` what each
-    of the next requests is refused with.
+    ``cuts`` says after how many bytes each of the next answers breaks off (or, with ``stall``,
+    waits for ``go_on``), ``statuses`` what each of the next requests is refused with.
     """
 
     def __init__(self):
@@ -29,9 +30,8 @@ class Mirror:
         self.cuts = []
         self.statuses = []
         self.ranges = True
-        self.stalled = threading.Event()
-        self.go_on = threading.Event()
         self.stall = False
+        self.go_on = threading.Event()
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -69,13 +69,14 @@ class Mirror:
         else:
             request.send_response(200)
         request.send_header("Content-Length", str(len(content)))
+        request.send_header("Content-Type", "text/html")
         request.end_headers()
         cut = self.cuts.pop(0) if self.cuts else len(content)
         request.wfile.write(content[:cut])
-        request.wfile.flush()
         if self.stall:
-            self.stalled.set()
             self.go_on.wait(30)
+            with suppress(ConnectionError):
+                request.wfile.write(content[cut:])
 
 
 @pytest.fixture
@@ -111,11 +112,11 @@ def zig_cache():
 def task():
     """Start Python code as a task of its own process, with ``tasks.task``'s manner of failing.
 
-    The process leads its own group.
+    The process leads its own group. ``through`` is a command to start it with.
     """
     started = []
 
-    def start(code, **env):
+    def start(code, through=(), **env):
         lines = "".join(f"    {line}\n" for line in code.strip().splitlines())
         script = (
             "from pathlib import Path\n"
@@ -125,7 +126,7 @@ def task():
             "it(Context())\n"
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", script],
+            [*through, sys.executable, "-c", script],
             cwd=REPO,
             env={**os.environ, "PYTHONPATH": str(REPO), **env},
             stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from wheelhouse import store
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.store import Store, tree_digest
 
 
@@ -90,6 +91,15 @@ def test_the_cache_lies_where_the_user_says(monkeypatch, tmp_path):
     monkeypatch.delenv("WHEELHOUSE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Store.default().root == tmp_path / "tflite-wheelhouse"
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, step):
+    (tmp_path / "file").write_text("")
+    kept = Store(tmp_path / "file" / "cache")
+    with pytest.raises(WheelhouseError) as failure:
+        kept.made("things", "thing", "0" * 64, step)
+    assert failure.value.what == f"The cache {kept.root} cannot be written: Not a directory."
+    assert "WHEELHOUSE_CACHE" in failure.value.hint
 
 
 def test_a_log_starts_empty_and_lies_in_the_cache(tmp_path):

@@ -1,0 +1,110 @@
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from wheelhouse import audit
+from wheelhouse.errors import WheelhouseError
+
+THREADS = """\
+#include <dlfcn.h>
+#include <pthread.h>
+static void *run(void *nothing) { return nothing; }
+int PyInit_thing(void) {
+  pthread_t thread;
+  return pthread_create(&thread, 0, run, 0) || !dlsym(0, "free");
+}
+"""
+CALL = "int made_up(void); int PyInit_thing(void) { return made_up(); }\n"
+ALL_LINUX = "tiny-1.0-cp311-cp311-linux_aarch64.whl"
+
+
+@pytest.fixture
+def zig(tmp_path, zig_cache):
+    def link(name, text, target, *words):
+        (tmp_path / f"{name}.c").write_text(text)
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-O1", "-s", "-shared"]
+        subprocess.run(
+            [*command, f"{name}.c", "-o", f"{name}.so", *words],
+            cwd=tmp_path,
+            env={**os.environ, **zig_cache},
+            check=True,
+        )
+        return tmp_path / f"{name}.so"
+
+    return link
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    def pack(*objects):
+        path = tmp_path / ALL_LINUX
+        info = "tiny-1.0.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            for shared in objects:
+                archive.write(shared, f"tiny/{shared.name}")
+            archive.writestr("tiny/__init__.py", "")
+            archive.writestr(
+                f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+            )
+            archive.writestr(
+                f"{info}/WHEEL",
+                "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_aarch64\n",
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        return path
+
+    return pack
+
+
+def complaint(path, floor="2.17"):
+    with pytest.raises(WheelhouseError) as failure:
+        audit.platform_tags(path, "aarch64", floor)
+    assert failure.value.hint
+    return failure.value.what
+
+
+def auditwheel(path):
+    command = [sys.executable, "-m", "auditwheel", "show", path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(zig, wheel):
+    path = wheel(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+    tags = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
+    assert audit.platform_tags(path, "aarch64", "2.17") == tags
+    assert 'platform tag: "manylinux_2_17_aarch64"' in " ".join(auditwheel(path).split())
+
+
+def test_a_newer_symbol_is_named_with_its_object_and_version(zig, wheel):
+    good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
+    path = wheel(good, zig("thing", THREADS, "aarch64-linux-gnu.2.34"))
+    first, *rest = complaint(path).splitlines()
+    assert first == f"{ALL_LINUX} does not fit manylinux_2_17_aarch64:"
+    assert {line.strip() for line in rest} == {
+        f"tiny/thing.so needs {symbol}@GLIBC_2.34, which is newer than glibc 2.17"
+        for symbol in ("pthread_create", "dlsym")
+    }
+    assert audit.platform_tags(path, "aarch64", "2.34") == ("manylinux_2_34_aarch64",)
+    assert '"manylinux_2_34_aarch64"' in auditwheel(path)
+
+
+def test_a_library_that_not_every_system_has_is_named(zig, wheel):
+    target = "aarch64-linux-gnu.2.17"
+    library = zig("libmadeup", "int made_up(void) { return 0; }\n", target)
+    path = wheel(zig("thing", CALL, target, "-L", library.parent, "-lmadeup"))
+    assert complaint(path).splitlines()[1:] == [
+        "  tiny/thing.so needs libmadeup.so, which is not on the list of manylinux_2_17_aarch64"
+    ]
+
+
+def test_an_object_for_another_processor_is_refused(zig, wheel):
+    path = wheel(zig("thing", THREADS, "x86_64-linux-gnu.2.17"))
+    assert "tiny/thing.so" in complaint(path)
+
+
+def test_a_floor_that_no_platform_tag_exists_for_is_named(zig, wheel):
+    path = wheel(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+    assert "2.18" in complaint(path, "2.18")

@@ -1,0 +1,58 @@
+import pytest
+
+from wheelhouse import compile, toolchain
+from wheelhouse.errors import WheelhouseError
+
+RULES = """\
+rule cc
+  command = {cc} -c $in -o $out
+rule link
+  command = {cc} -shared -s -Wl,-z,defs $in -o $out
+build good.o: cc good.c
+build {name}.o: cc {name}.c || good.o
+build {name}.so: link good.o {name}.o
+"""
+
+
+@pytest.fixture
+def project(store, tmp_path, zig_cache):
+    """Compile ``good.c``, then one more file, and link them, with the project's own compiler."""
+    cc = toolchain.prepare("aarch64", "2.17", store).cc
+    (tmp_path / "good.c").write_text("int good(void) { return 1; }\n")
+
+    def build(name, text):
+        if text is not None:
+            (tmp_path / f"{name}.c").write_text(text)
+        (tmp_path / "build.ninja").write_text(RULES.format(cc=cc, name=name))
+        compile.ninja(tmp_path, "Compiling thing", store.log("thing"), zig_cache)
+        return tmp_path
+
+    return build
+
+
+def test_the_first_compiler_error_is_quoted_with_the_logs_place(project, store):
+    bad = "#warning not this\nint bad(void) { return missing; }\nint worse = also_missing;\n"
+    with pytest.raises(WheelhouseError) as failure:
+        project("bad", bad)
+    assert failure.value.what == (
+        "Compiling thing failed: bad.c:2:24: error: use of undeclared identifier 'missing'"
+    )
+    log = store.root / "logs" / "thing.log"
+    assert str(log) in failure.value.hint
+    assert "also_missing" in log.read_text()
+
+
+def test_the_next_run_goes_on_after_an_error_that_was_mended(project):
+    with pytest.raises(WheelhouseError):
+        project("thing", "no C at all")
+    assert (project("thing", "int mended;\n") / "thing.so").is_file()
+
+
+def test_a_linker_error_is_quoted(project):
+    with pytest.raises(WheelhouseError, match="undefined symbol: absent"):
+        project("thing", "int absent(void); int thing(void) { return absent(); }\n")
+
+
+def test_a_source_that_is_missing_is_quoted(project):
+    with pytest.raises(WheelhouseError, match=r"failed: ninja: error: .*thing\.c"):
+        project("thing", None)

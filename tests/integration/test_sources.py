@@ -1,0 +1,513 @@
+import hashlib
+import io
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import sources
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.sources import Artefact, Component, Pin, Sources
+from wheelhouse.store import tree_digest
+
+REPO = Path(__file__).parents[2]
+POOL = "pool/main/t/thing/thing_1.0+dfsg.orig.tar.xz"
+FILES = {"thing-1.0/LICENSE": b"free", "thing-1.0/src/a.c": b"int a;\nint b;\nint c;\n"}
+MEBIBYTE = 1 << 20
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def tar_xz(files):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:xz", preset=0) as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def noise(size):
+    return random.Random(7).randbytes(size)  # noqa: S311
+
+
+ARCHIVE = tar_xz(FILES)
+LARGE = tar_xz({**FILES, "thing-1.0/noise": noise(3 * MEBIBYTE)})
+
+
+def debian(content, path=POOL, **more):
+    return Artefact(sha256=sha256(content), debian=path, **more)
+
+
+def thing(*artefacts, **pin):
+    return Component("thing", Pin(version="1.0", license="MIT", artefacts=artefacts, **pin))
+
+
+def contents(folder):
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+UNPACKED = {"LICENSE": b"free", "src/a.c": b"int a;\nint b;\nint c;\n"}
+
+
+@pytest.fixture
+def at(store):
+    return Sources(store)
+
+
+def fetch(component):
+    """The code of a task that prints the component's folder."""
+    return f"""
+from wheelhouse.sources import Artefact, Component, Pin, Sources
+print(Sources.given().tree({component!r}))
+"""
+
+
+def until(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("waited 20 s in vain")
+
+
+# Mirrors
+
+
+def test_a_component_is_fetched_once_checked_and_unpacked(mirror, at):
+    mirror.files[POOL] = ARCHIVE
+    tree = at.tree(thing(debian(ARCHIVE)))
+    assert contents(tree) == UNPACKED
+    assert at.tree(thing(debian(ARCHIVE))) == tree
+    assert mirror.requests == [(POOL, 0)]
+
+
+def test_only_what_is_kept_is_unpacked(mirror, at):
+    mirror.files[POOL] = ARCHIVE
+    assert contents(at.tree(thing(debian(ARCHIVE), keep=("src",)))) == {
+        "src/a.c": UNPACKED["src/a.c"]
+    }
+
+
+def test_the_next_mirror_and_then_the_next_artefact_is_tried(mirror, at, waits, monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
+    mirror.files["upstream.tar.xz"] = ARCHIVE
+    upstream = Artefact(sha256=sha256(ARCHIVE), url=f"{mirror.url}/upstream.tar.xz")
+    component = thing(debian(b"other"), upstream)
+    assert contents(at.tree(component)) == UNPACKED
+    assert mirror.requests == [(f"a/{POOL}", 0), (f"b/{POOL}", 0), ("upstream.tar.xz", 0)]
+
+
+def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(at, waits, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{closed}/a {closed}/b")
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(thing(debian(ARCHIVE)))
+    first, *rest = failure.value.what.splitlines()
+    assert first == "thing-1.0 could not be fetched:"
+    assert [line.split("thing_")[0].strip() for line in rest] == [
+        f"{closed}/{name}/pool/main/t/thing/" for name in "ab"
+    ]
+    assert all("refused" in line for line in rest)
+    assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint
+
+
+# Downloads that break
+
+
+def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(mirror, at, waits, monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
+    mirror.files |= {f"a/{POOL}": LARGE, f"b/{POOL}": LARGE}
+    mirror.cuts = [MEBIBYTE, 0, 0, 0, 0]
+    assert at.file(thing(debian(LARGE))).read_bytes() == LARGE
+    assert mirror.requests[-1] == (f"b/{POOL}", MEBIBYTE)
+
+
+def test_a_killed_download_is_gone_on_with_by_the_next_run(mirror, task, tmp_path):
+    mirror.files[POOL] = LARGE
+    mirror.cuts, mirror.stall = [2 * MEBIBYTE], True
+    cache = str(tmp_path / "cache")
+    killed = task(fetch(thing(debian(LARGE))), WHEELHOUSE_CACHE=cache)
+    until(lambda: any(p.stat().st_size >= MEBIBYTE for p in Path(cache).rglob("*.part")))
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    mirror.stall = False
+    mirror.go_on.set()
+    again = task(fetch(thing(debian(LARGE))), WHEELHOUSE_CACHE=cache)
+    out, _ = again.communicate(timeout=20)
+    assert again.returncode == 0
+    assert contents(Path(out.strip())).keys() == {*UNPACKED, "noise"}
+    assert MEBIBYTE <= mirror.requests[1][1] <= 2 * MEBIBYTE
+    assert not list(Path(cache).rglob("*.part"))
+
+
+@pytest.mark.parametrize("junk", [b"junk", LARGE[:1000] + b"junk", LARGE + b"junk", b""])
+def test_a_damaged_part_does_no_harm(mirror, at, junk):
+    mirror.files[POOL] = LARGE
+    part = at.store.root / "files" / sha256(LARGE)[:16] / f"{Path(POOL).name}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(junk)
+    assert at.file(thing(debian(LARGE))).read_bytes() == LARGE
+    assert not part.exists()
+
+
+def test_other_content_than_the_pinned_is_refused_with_both_hashes(mirror, at, monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
+    mirror.files |= {f"a/{POOL}": b"changed", f"b/{POOL}": b"changed too"}
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(thing(debian(ARCHIVE)))
+    for content in (b"changed", b"changed too"):
+        assert (
+            f"SHA-256 is {sha256(content)}, not the pinned {sha256(ARCHIVE)}" in failure.value.what
+        )
+    assert not [path for path in at.store.root.rglob("thing*") if path.suffix != ".lock"]
+    mirror.files[f"b/{POOL}"] = ARCHIVE
+    assert contents(at.tree(thing(debian(ARCHIVE)))) == UNPACKED
+
+
+# A cache that is damaged, full, or used twice at once
+
+
+def test_a_damaged_archive_is_fetched_again_and_said(mirror, at, capfd):
+    mirror.files[POOL] = ARCHIVE
+    component = thing(debian(ARCHIVE))
+    at.file(component).write_bytes(b"damaged")
+    assert at.file(component).read_bytes() == ARCHIVE
+    assert f"{Path(POOL).name} in the cache is damaged" in capfd.readouterr().err
+
+
+def test_a_damaged_archive_without_a_network_is_an_error(mirror, at):
+    mirror.files[POOL] = ARCHIVE
+    component = thing(debian(ARCHIVE))
+    at.file(component).write_bytes(b"damaged")
+    with pytest.raises(WheelhouseError, match=r"thing-1\.0 is not in the cache, and the network"):
+        Sources(at.store, offline=True).file(component)
+    assert len(mirror.requests) == 1
+
+
+def test_a_damaged_tree_is_unpacked_again(mirror, at):
+    mirror.files[POOL] = ARCHIVE
+    component = thing(debian(ARCHIVE))
+    (at.tree(component) / "src" / "a.c").write_text("int damaged;")
+    assert contents(Sources(at.store, offline=True).tree(component)) == UNPACKED
+
+
+def small_disk():
+    """A command that runs another on a full and then on an enlarged disk, both of them real."""
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    script = """
+        mount -t tmpfs -o size=1m none "$WHEELHOUSE_CACHE"
+        "$@"; echo "status $?"; echo "---" >&2
+        mount -o remount,size=64m "$WHEELHOUSE_CACHE"
+        "$@"; echo "status $?"
+    """
+    return [*unshare, "sh", "-c", script, "sh"]
+
+
+@pytest.mark.parametrize("step", ["fetching", "unpacking"])
+def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(mirror, task, tmp_path, step):
+    archive = LARGE if step == "fetching" else tar_xz({"a/zeros": bytes(3 * MEBIBYTE)})
+    mirror.files[POOL] = archive
+    process = task(
+        fetch(thing(debian(archive))), through=small_disk(), WHEELHOUSE_CACHE=str(tmp_path)
+    )
+    out, err = process.communicate(timeout=60)
+    full, enlarged = err.split("---\n")
+    assert f"error: The disk that holds {tmp_path} is full." in full
+    assert "next: Free some space" in full
+    assert "WHEELHOUSE_CACHE" in full
+    assert "error" not in enlarged
+    assert out.splitlines()[0] == "status 1"
+    assert out.splitlines()[-1] == "status 0"
+    starts = [start for _, start in mirror.requests]
+    assert starts == [0] if step == "unpacking" else 0 < starts[1] <= MEBIBYTE
+
+
+def test_two_builds_at_once_fetch_once(mirror, task, tmp_path):
+    mirror.files[POOL] = LARGE
+    mirror.cuts, mirror.stall = [MEBIBYTE], True
+    component, cache = thing(debian(LARGE)), str(tmp_path / "cache")
+    first = task(fetch(component), WHEELHOUSE_CACHE=cache)
+    until(lambda: mirror.requests)
+    second = task(fetch(component), WHEELHOUSE_CACHE=cache)
+    said = second.stderr.readline()
+    mirror.go_on.set()
+    outputs = [process.communicate(timeout=20)[0] for process in (first, second)]
+    assert said == "thing-1.0 is being made by another build; waiting for it\n"
+    assert outputs[0] == outputs[1]
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert len(mirror.requests) == 1
+
+
+def test_two_components_of_one_archive_at_once_fetch_it_once(mirror, task, tmp_path):
+    mirror.files[POOL] = LARGE
+    mirror.cuts, mirror.stall = [MEBIBYTE], True
+    component, cache = thing(debian(LARGE)), str(tmp_path / "cache")
+    first = task(fetch(component), WHEELHOUSE_CACHE=cache)
+    until(lambda: mirror.requests)
+    second = task(fetch(Component("other", component.pin)), WHEELHOUSE_CACHE=cache)
+    said = second.stderr.readline()
+    mirror.go_on.set()
+    for process in (first, second):
+        process.communicate(timeout=20)
+    assert said == "other-1.0 is being fetched by another build; waiting for it\n"
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert len(mirror.requests) == 1
+
+
+# A folder instead of the network
+
+
+def test_an_exported_folder_stands_in_for_the_network(mirror, at, tmp_path):
+    mirror.files[POOL] = ARCHIVE
+    component = thing(debian(b"other", path="pool/other.tar.xz"), debian(ARCHIVE))
+    folder = tmp_path / "exported"
+    at.export(folder, (component,))
+    shutil.rmtree(at.store.root)
+    mirror.requests.clear()
+    assert contents(Sources(at.store, folder=folder).tree(component)) == UNPACKED
+    assert mirror.requests == []
+
+
+def test_a_damaged_file_in_the_folder_is_named(mirror, at, tmp_path):
+    (tmp_path / Path(POOL).name).write_bytes(b"damaged")
+    with pytest.raises(WheelhouseError) as failure:
+        Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
+    assert str(tmp_path / Path(POOL).name) in failure.value.what
+    assert "invoke sources --export" in failure.value.hint
+
+
+def test_a_component_that_the_folder_lacks_is_named(mirror, at, tmp_path):
+    with pytest.raises(WheelhouseError) as failure:
+        Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
+    assert failure.value.what.startswith(f"thing-1.0 is not in {tmp_path}")
+    assert mirror.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "what", "hint"),
+    [
+        (["--sources", "nowhere"], "The folder nowhere does not exist.", "--export"),
+        (["--offline"], "is not in the cache, and the network is not to be used.", "--sources DIR"),
+    ],
+)
+def test_the_command_says_what_is_missing(tmp_path, options, what, hint):
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--search-root", REPO, "build", "--py=3.11", *options],
+        cwd=tmp_path,
+        env={**os.environ, "WHEELHOUSE_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    error, then = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert error.endswith(what)
+    assert then.startswith("next: ")
+    assert hint in then
+    assert done.returncode == 1
+
+
+# One folder of a large archive
+
+
+@pytest.fixture
+def carton(tmp_path):
+    """A component that is the folder ``big/deep/thing`` of a larger archive, and the archive."""
+    inside = {f"top/big/deep/{name}": content for name, content in FILES.items()}
+    others = {"top/big/other": noise(MEBIBYTE), "top/big/deep/thing-1.0/unwanted": b""}
+    archive = tar_xz({"top/big/first": b"", **inside, **others})
+    model = tmp_path / "model"
+    for name, content in UNPACKED.items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(content)
+    artefact = debian(archive, folder="big/deep/thing-1.0")
+    return thing(artefact, keep=("LICENSE", "src"), tree=tree_digest(model)), archive
+
+
+def test_a_folder_is_taken_out_of_a_larger_archive_that_is_not_kept(mirror, at, carton):
+    component, mirror.files[POOL] = carton
+    assert contents(at.tree(component)) == UNPACKED
+    (kept,) = [path for path in (at.store.root / "files").rglob("*") if path.is_file()]
+    assert kept.stat().st_size < MEBIBYTE / 10
+    kept.write_bytes(b"damaged")
+    assert at.file(component).read_bytes()[:7] != b"damaged"
+
+
+def test_a_broken_stream_of_a_larger_archive_goes_on(mirror, at, waits, carton):
+    component, mirror.files[POOL] = carton
+    mirror.cuts = [100_000, 500_000]
+    assert contents(at.tree(component)) == UNPACKED
+    assert [start for _, start in mirror.requests] == [0, 100_000, 600_000]
+
+
+def test_a_larger_archive_of_other_content_is_refused(mirror, at, carton, monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b {mirror.url}/c")
+    component, archive = carton
+    other = tar_xz({"top/big/deep/thing-1.0/LICENSE": b"changed"})
+    cut = archive[: len(archive) // 2]
+    mirror.files |= {f"a/{POOL}": other, f"b/{POOL}": cut, f"c/{POOL}": b"<html>"}
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(component)
+    first, *rest = failure.value.what.splitlines()
+    assert first == "thing-1.0 could not be fetched:"
+    assert [line.strip()[: len(mirror.url) + 2] for line in rest] == [
+        f"{mirror.url}/{name}" for name in "abc"
+    ]
+    assert f"SHA-256 is {sha256(other)}, not the pinned {sha256(archive)}" in rest[0]
+    assert not contents(at.store.root / "files")
+
+
+def test_a_folder_of_other_content_is_refused_with_both_hashes(mirror, at, carton):
+    component, mirror.files[POOL] = carton
+    pin = component.pin
+    wrong = thing(*pin.artefacts, keep=("LICENSE",), tree=pin.tree)
+    with pytest.raises(
+        WheelhouseError, match=rf"SHA-256 is [0-9a-f]{{64}}, not the pinned {pin.tree}"
+    ):
+        at.tree(wrong)
+
+
+# The Python package index
+
+
+def tiny(tags):
+    info = "tiny-1.0.dist-info"
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as wheel:
+        wheel.writestr("tiny/include/tiny.h", "#define TINY")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        lines = "".join(f"Tag: {tag}\n" for tag in tags)
+        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\n{lines}")
+        wheel.writestr(f"{info}/RECORD", "")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def index(mirror, monkeypatch):
+    """Let pip know no index but the mirror; put wheels there."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
+
+    def put(name, content):
+        mirror.files[f"files/{name}"] = content
+        mirror.files["simple/tiny/"] = f'<a href="/files/{name}">{name}</a>'.encode()
+
+    return put
+
+
+@pytest.mark.parametrize(
+    "tags",
+    ["py3-none-any", "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64"],
+)
+def test_a_wheel_comes_from_the_index_that_pip_knows(index, at, tags):
+    name, content = f"tiny-1.0-{tags}.whl", tiny([tags])
+    index(name, content)
+    artefact = Artefact(sha256=sha256(content), pypi=name)
+    assert contents(at.tree(thing(artefact, keep=("tiny",)))) == {
+        "tiny/include/tiny.h": b"#define TINY"
+    }
+
+
+def test_a_wheel_of_other_content_is_refused_with_both_hashes(index, at):
+    name, content = "tiny-1.0-py3-none-any.whl", tiny(["py3-none-any"])
+    index(name, content)
+    artefact = Artefact(sha256=sha256(b"other"), pypi=name)
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(thing(artefact))
+    assert sha256(content) in failure.value.what
+    assert sha256(b"other") in failure.value.what
+
+
+def test_a_wheel_that_the_index_does_not_have_is_named(index, at):
+    artefact = Artefact(sha256=sha256(b""), pypi="tiny-1.0-py3-none-any.whl")
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(thing(artefact))
+    assert "tiny-1.0-py3-none-any.whl: " in failure.value.what
+    assert "No matching distribution" in failure.value.what
+    assert "\n" not in failure.value.what.partition("tiny-1.0-py3")[2]
+
+
+# Patches
+
+
+@pytest.fixture
+def patch(monkeypatch, tmp_path):
+    """Write a patch that replaces a line of src/a.c."""
+    monkeypatch.setattr(sources, "PATCHES", tmp_path / "patches")
+
+    def write(old, new="int patched;"):
+        folder = tmp_path / "patches" / "thing-1.0"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "0001-change-it.patch").write_text(
+            "Why it is changed.\n\n--- a/src/a.c\n+++ b/src/a.c\n"
+            f"@@ -1,3 +1,3 @@\n int a;\n-{old}\n+{new}\n int c;\n"
+        )
+
+    return write
+
+
+def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(mirror, at, patch):
+    mirror.files[POOL] = ARCHIVE
+    plain = at.tree(thing(debian(ARCHIVE)))
+    patch("int b;")
+    first = at.tree(thing(debian(ARCHIVE)))
+    patch("int b;", "int other;")
+    second = at.tree(thing(debian(ARCHIVE)))
+    assert [
+        (tree / "src" / "a.c").read_text().split("\n")[1] for tree in (plain, first, second)
+    ] == [
+        "int b;",
+        "int patched;",
+        "int other;",
+    ]
+    assert len(mirror.requests) == 1
+
+
+def test_a_patch_that_does_not_apply_is_named(mirror, at, patch):
+    mirror.files[POOL] = ARCHIVE
+    patch("int nothing;")
+    here = Path.cwd()
+    with pytest.raises(WheelhouseError) as failure:
+        at.tree(thing(debian(ARCHIVE)))
+    assert failure.value.what == "The patch thing-1.0/0001-change-it.patch does not apply."
+    assert "sources.toml" in failure.value.hint
+    assert not list((at.store.root / "trees").iterdir())
+    assert Path.cwd() == here
+
+
+def test_a_patch_that_is_no_patch_is_named(mirror, at, patch, tmp_path):
+    mirror.files[POOL] = ARCHIVE
+    patch("int b;")
+    (tmp_path / "patches" / "thing-1.0" / "0002-empty.patch").write_text("Why, but not what.\n")
+    with pytest.raises(WheelhouseError, match=r"0002-empty\.patch does not apply"):
+        at.tree(thing(debian(ARCHIVE)))
+
+
+def test_an_archive_that_would_write_outside_leaves_nothing(mirror, at):
+    archive = tar_xz({"a/LICENSE": b"free", "a/../../outside": b"bad"})
+    mirror.files[POOL] = archive
+    with pytest.raises(WheelhouseError, match="outside"):
+        at.tree(thing(debian(archive)))
+    assert not list((at.store.root / "trees").iterdir())
+    assert not list(at.store.root.rglob("outside"))

@@ -1,0 +1,119 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+PREPARE = """
+from wheelhouse.store import Store
+def make(folder):
+    {make}
+print(Store.default().made("things", "thing", "0" * 64, make, resume={resume}))
+"""
+
+STEPS = 6
+
+
+def made(make, resume=False):
+    return PREPARE.format(make=make.strip().replace("\n", "\n    "), resume=resume)
+
+
+def until(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("waited 20 s in vain")
+
+
+def test_of_two_builds_at_once_one_makes_and_the_other_waits_and_uses_it(task, tmp_path):
+    go_on, runs = tmp_path / "go-on", tmp_path / "runs"
+    code = made(f"""
+import time
+with Path({str(runs)!r}).open("a") as record: record.write("run ")
+(folder / "half").write_text("")
+while not Path({str(go_on)!r}).exists(): time.sleep(0.01)
+(folder / "out").write_text("whole")
+""")
+    cache = tmp_path / "cache"
+    first = task(code, WHEELHOUSE_CACHE=str(cache))
+    until(lambda: list(cache.rglob("half")))
+    second = task(code, WHEELHOUSE_CACHE=str(cache))
+    said = second.stderr.readline()
+    assert not list(cache.rglob("out"))
+    go_on.touch()
+    outputs = [process.communicate(timeout=20)[0].strip() for process in (first, second)]
+    assert said == "thing is being made by another build; waiting for it\n"
+    assert outputs[0] == outputs[1]
+    assert (Path(outputs[0]) / "out").read_text() == "whole"
+    assert runs.read_text() == "run "
+
+
+def test_a_build_whose_maker_is_killed_is_taken_over_by_the_one_that_waits(task, tmp_path):
+    code = made("""
+import time
+if not Path(folder, "..", "seen").exists():
+    Path(folder, "..", "seen").touch()
+    (folder / "half").write_text("")
+    time.sleep(60)
+(folder / "out").write_text("whole")
+""")
+    first = task(code, WHEELHOUSE_CACHE=str(tmp_path))
+    until(lambda: list(tmp_path.rglob("half")))
+    second = task(code, WHEELHOUSE_CACHE=str(tmp_path))
+    assert "waiting" in second.stderr.readline()
+    os.killpg(first.pid, signal.SIGKILL)
+    out, _ = second.communicate(timeout=20)
+    assert [path.name for path in Path(out.strip()).iterdir()] == ["out"]
+
+
+def test_a_killed_compile_goes_on_from_where_it_was(task, tmp_path):
+    """Six steps in a row; each says that it ran, and the third waits to be killed."""
+    cache, gate, ran = tmp_path / "cache", tmp_path / "gate", tmp_path / "ran"
+    rules = tmp_path / "build.ninja"
+    rules.write_text(
+        "rule step\n"
+        f"  command = echo $out >> {ran}; "
+        f"while [ $out = 3 ] && [ ! -e {gate} ]; do sleep 0.01; done; touch $out\n"
+        + "".join(f"build {n}: step {n - 1 or ''}\n" for n in range(1, STEPS + 1))
+    )
+    code = made(
+        f"""
+import shutil
+from wheelhouse import compile
+shutil.copyfile({str(rules)!r}, folder / "build.ninja")
+compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
+""",
+        resume=True,
+    )
+    killed = task(code, WHEELHOUSE_CACHE=str(cache))
+    until(lambda: ran.is_file() and ran.read_text().endswith("3\n"))
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    (partial,) = (cache / "things").iterdir()
+    assert partial.suffix == ".partial"
+    gate.touch()
+    again = task(code, WHEELHOUSE_CACHE=str(cache))
+    out, err = again.communicate(timeout=20)
+    assert again.returncode == 0, err
+    assert ran.read_text().split() == ["1", "2", "3", "3", "4", "5", "6"]
+    folder = Path(out.strip())
+    assert {str(n) for n in range(1, STEPS + 1)} <= {path.name for path in folder.iterdir()}
+    assert not partial.exists()
+
+
+def test_an_interrupted_compile_says_how_to_go_on(task, tmp_path):
+    rules = tmp_path / "build.ninja"
+    rules.write_text(f"rule step\n  command = touch {tmp_path}/started; sleep 60\nbuild 1: step\n")
+    code = f"""
+from wheelhouse import compile
+compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!r}), {{}})
+"""
+    process = task(code)
+    until((tmp_path / "started").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "the same command goes on" in err
+    assert "Traceback" not in err

@@ -1,0 +1,27 @@
+"""Load a model and invoke it some times, on one thread: ``workload.py MODEL TIMES``.
+
+Runs inside the emulated system under an instruction counter, so it stands alone. Two runs that
+differ in TIMES alone differ by just the instructions of the inferences.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from tflite_runtime.interpreter import Interpreter
+
+
+def main(model: str, times: int) -> None:
+    """Invoke the model ``times`` times on an input that is not constant."""
+    interpreter = Interpreter(model, num_threads=1)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]
+    ramp = np.arange(np.prod(entry["shape"])) % 101
+    interpreter.set_tensor(entry["index"], ramp.reshape(entry["shape"]).astype(entry["dtype"]))
+    for _ in range(times):
+        interpreter.invoke()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
