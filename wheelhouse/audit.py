@@ -23,13 +23,18 @@ def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
     """The platform tags that the wheel has earned, for example manylinux_2_17_aarch64.
 
     Raises WheelhouseError naming the object and its symbol or library that needs more than glibc
-    ``floor`` and the libraries that every system with it has.
+    ``floor`` and the libraries that every system with it has, or that is for another processor.
     """
     libc, architecture = Libc.GLIBC, Architecture(processor)
     wanted = f"manylinux_{floor.replace('.', '_')}_{processor}"
     policies = WheelPolicies(libc=libc, arch=architecture)
-    policy = next(policy for policy in policies if policy.name == wanted)
-    problems = list(_violations(wheel, policy, floor))
+    policy = next((policy for policy in policies if policy.name == wanted), None)
+    if policy is None:
+        raise WheelhouseError(
+            f"There is no platform tag {wanted}.",
+            "Name a floor in matrix.toml that `auditwheel` knows, for example 2.17.",
+        )
+    problems = list(_violations(wheel, policy, processor, floor))
     if not problems:
         found = analyze_wheel_abi(
             libc, architecture, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
@@ -43,8 +48,10 @@ def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
     )
 
 
-def _violations(wheel: Path, policy: Policy, floor: str) -> Iterator[str]:
+def _violations(wheel: Path, policy: Policy, processor: str, floor: str) -> Iterator[str]:
     for name, elf in _objects(wheel):
+        if elf["e_machine"] != f"EM_{processor.upper()}":
+            yield f"{name} is not for {processor}"
         for library in needed(elf):
             if library not in policy.whitelist:
                 yield f"{name} needs {library}, which is not on the list of {policy.name}"

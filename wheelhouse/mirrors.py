@@ -18,7 +18,8 @@ def debian_mirrors() -> tuple[str, ...]:
     alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none.
     """
     named = os.environ.get(VARIABLE, "").split()
-    found = _unique(named or parse(_apt()))
+    # Before the first `apt-get update` apt knows the addresses of archives, but not whose they are.
+    found = _unique(named or parse(_apt()) or parse_unlabelled(_apt("--no-release-info")))
     if not found:
         raise WheelhouseError(
             "apt knows no Debian archive on this machine.",
@@ -28,15 +29,21 @@ def debian_mirrors() -> tuple[str, ...]:
 
 
 def parse(targets: str) -> tuple[str, ...]:
-    """Debian's main archives among lines of ``address<TAB>label<TAB>origin``."""
+    """Debian's main archives among lines of ``address<TAB>release<TAB>label<TAB>origin``."""
     rows = (line.split("\t") for line in targets.splitlines())
-    return _unique(row[0] for row in rows if row[1:] == ["Debian", "Debian"])
+    return _unique(row[0] for row in rows if row[2:] == ["Debian", "Debian"])
 
 
-def _apt() -> str:
-    form = "$(REPO_URI)\t$(LABEL)\t$(ORIGIN)"
+def parse_unlabelled(targets: str) -> tuple[str, ...]:
+    """All archives among such lines but those of security updates, which lack most packages."""
+    rows = (line.split("\t") for line in targets.splitlines())
+    return _unique(row[0] for row in rows if row[1:] and "security" not in row[1])
+
+
+def _apt(*options: str) -> str:
+    form = "$(REPO_URI)\t$(RELEASE)\t$(LABEL)\t$(ORIGIN)"
     try:
-        return host.run(["apt-get", "indextargets", "--format", form]).stdout
+        return host.run(["apt-get", "indextargets", *options, "--format", form]).stdout
     except WheelhouseError:  # no apt here
         return ""
 

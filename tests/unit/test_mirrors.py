@@ -14,19 +14,28 @@ def test_the_users_own_mirrors_stand_alone_in_their_order(monkeypatch):
 def test_of_apts_archives_debians_main_one_is_taken_once():
     """Security keeps its files below pool/updates, so no pinned path lies there."""
     targets = (
-        "http://mirror/debian/\tDebian\tDebian\n"
-        "https://download.docker.com/linux/debian/\tDocker CE\tDocker\n"
-        "http://mirror/debian-security/\tDebian-Security\tDebian\n"
-        "http://archive.raspberrypi.com/debian/\tRaspberry Pi Foundation\tRaspberry Pi Foundation\n"
-        "http://mirror/debian\tDebian\tDebian\n"
-        "http://other/debian/\tDebian\tDebian\n"
+        "http://mirror/debian/\tbookworm\tDebian\tDebian\n"
+        "https://download.docker.com/linux/debian/\tbookworm\tDocker CE\tDocker\n"
+        "http://mirror/debian-security/\tbookworm-security\tDebian-Security\tDebian\n"
+        "http://archive.raspberrypi.com/debian/\tbookworm\tRaspberry Pi Foundation\tRaspberry Pi Foundation\n"
+        "http://mirror/debian\tbookworm\tDebian\tDebian\n"
+        "http://other/debian/\tbookworm\tDebian\tDebian\n"
     )
     assert mirrors.parse(targets) == ("http://mirror/debian", "http://other/debian")
 
 
-@pytest.mark.parametrize("targets", ["", "\n", "http://mirror/debian/\t\t\n"])
+@pytest.mark.parametrize("targets", ["", "\n", "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"])
 def test_apt_without_lists_knows_no_archive(targets):
     assert mirrors.parse(targets) == ()
+
+
+def test_before_the_first_update_the_addresses_will_do():
+    targets = (
+        "http://mirror/debian-security/\tbookworm-security\t$(LABEL)\t$(ORIGIN)\n"
+        "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"
+        "http://mirror/debian/\tbookworm-updates\t$(LABEL)\t$(ORIGIN)\n"
+    )
+    assert mirrors.parse_unlabelled(targets) == ("http://mirror/debian",)
 
 
 @pytest.mark.parametrize("script", ["", "exit 100"])

@@ -1,0 +1,47 @@
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from wheelhouse import audit, extension, matrix
+from wheelhouse.sources import Sources
+from wheelhouse.store import Store
+from wheelhouse.wheel import Wheel
+
+TARGETS = matrix.targets()
+
+
+@pytest.fixture(params=TARGETS, ids=[target.python for target in TARGETS])
+def module(request):
+    """The finished module of a target; a core takes too long to be compiled for a test."""
+    inner = Wheel(request.param, matrix.matrix().tflite, xnnpack=True).extension
+    store = Store.default()
+    name = f"{inner.core.label}-{request.param.tag}"
+    if not store.place("extensions", name, inner.identity).is_dir():
+        pytest.skip("`invoke build` has not made this module yet")
+    return extension.build(inner, Sources(store, offline=True))
+
+
+@pytest.fixture
+def elf(module):
+    with module.open("rb") as stream:
+        yield ELFFile(stream)
+
+
+def test_it_needs_nothing_but_the_c_library(elf):
+    system = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-aarch64.so.1"}
+    assert elf["e_machine"] == "EM_AARCH64"
+    assert set(audit.needed(elf)) <= system
+
+
+def test_it_shows_its_start_and_nothing_else(elf):
+    defined = {
+        symbol.name
+        for symbol in elf.get_section_by_name(".dynsym").iter_symbols()
+        if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_LOCAL"
+    }
+    assert defined == {f"PyInit_{extension.MODULE}"}
+
+
+def test_it_does_not_tell_where_it_was_compiled(module):
+    content = module.read_bytes()
+    assert str(Store.default().root).encode() not in content
+    assert b".partial/" not in content
