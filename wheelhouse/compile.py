@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ JOB_BYTES = 1_200_000_000
 
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _ERROR = re.compile(r"(^|\s)(fatal )?error: ")
+_FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
 
 
 def jobs(cores: int, free_bytes: int) -> int:
@@ -29,15 +31,17 @@ def jobs(cores: int, free_bytes: int) -> int:
 def ninja(folder: Path, label: str, log: Path, env: Mapping[str, str]) -> None:
     """Build all of ``folder/build.ninja``, appending to ``log``.
 
-    Raises WheelhouseError with the first compiler error. What was compiled stays, so that the
-    next run goes on from there.
+    Raises WheelhouseError with the first compiler error, and OSError if the disk is full. What was
+    compiled stays, so that the next run goes on from there.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
     first_error = ""
+    full = False
     with console.steps(label) as bar:
 
         def line(text: str) -> None:
-            nonlocal first_error
+            nonlocal first_error, full
+            full = full or bool(_FULL.search(text))
             if step := _STEP.match(text):
                 bar.update(int(step[1]), int(step[2]))
             elif not first_error and _ERROR.search(text):
@@ -50,6 +54,8 @@ def ninja(folder: Path, label: str, log: Path, env: Mapping[str, str]) -> None:
             env={**env, "NINJA_STATUS": "[%f/%t] "},
             line=line,
         )
+    if status and full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if status:
         raise failure(label, log, first_error)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -109,6 +110,20 @@ def zig_cache():
 
 
 @pytest.fixture
+def until():
+    """Wait, 20 s at most, until a condition holds."""
+
+    def wait(condition):
+        for _ in range(2000):
+            if condition():
+                return
+            time.sleep(0.01)
+        pytest.fail("waited 20 s in vain")
+
+    return wait
+
+
+@pytest.fixture
 def task():
     """Start Python code as a task of its own process, with ``tasks.task``'s manner of failing.
 
@@ -142,3 +157,18 @@ def task():
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def small_disk():
+    """A command that runs another on a full and then on an enlarged disk, both of them real."""
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    script = """
+        mount -t tmpfs -o size=1m none "$WHEELHOUSE_CACHE"
+        "$@"; echo "status $?"; echo "---" >&2
+        mount -o remount,size=64m "$WHEELHOUSE_CACHE"
+        "$@"; echo "status $?"
+    """
+    return [*unshare, "sh", "-c", script, "sh"]

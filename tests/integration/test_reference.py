@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wheelhouse import faces, models, reference
+from wheelhouse import models, reference
 from wheelhouse.mobilenet import network_input, pictures
 
 ZERO_POINT = {"int8": -128, "uint8": 0}
@@ -101,25 +101,3 @@ def test_the_runtime_logs_nothing(capfd):
     model = models.small_mobilenet("float32")
     reference.outputs(model.content, model.inputs)
     assert capfd.readouterr() == ("", "")
-
-
-def test_the_face_is_found_where_it_is(archives):
-    table = models.catalogue()
-    picture, entry = models.portrait(archives), table.models["face_detection_short_range"]
-    content = models.real("face_detection_short_range", archives)
-    face = faces.best(
-        *reference.outputs(content, {"0": models.shown(picture, entry)}), picture.size
-    )
-    assert face.score > 0.8
-    assert face.box.overlap(faces.Box(*table.portrait.face)) > 0.5
-    without = picture.crop((300, 0, 512, 212))
-    outputs = reference.outputs(content, {"0": models.shown(without, entry)})
-    assert faces.best(*outputs, without.size).score < 0.5
-
-
-def test_real_models_see_the_portrait(archives):
-    for model in models.realistic(archives):
-        outputs = reference.outputs(model.content, model.inputs)
-        blank = {name: np.zeros_like(values) for name, values in model.inputs.items()}
-        same = reference.compare("float32", reference.outputs(model.content, blank), outputs)
-        assert not same.near, model.name

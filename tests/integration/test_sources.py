@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -76,14 +75,6 @@ print(Sources.given().tree({component!r}))
 """
 
 
-def until(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("waited 20 s in vain")
-
-
 # Mirrors
 
 
@@ -137,7 +128,7 @@ def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(mirror, at, waits
     assert mirror.requests[-1] == (f"b/{POOL}", MEBIBYTE)
 
 
-def test_a_killed_download_is_gone_on_with_by_the_next_run(mirror, task, tmp_path):
+def test_a_killed_download_is_gone_on_with_by_the_next_run(mirror, task, until, tmp_path):
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [2 * MEBIBYTE], True
     cache = str(tmp_path / "cache")
@@ -206,26 +197,14 @@ def test_a_damaged_tree_is_unpacked_again(mirror, at):
     assert contents(Sources(at.store, offline=True).tree(component)) == UNPACKED
 
 
-def small_disk():
-    """A command that runs another on a full and then on an enlarged disk, both of them real."""
-    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a file system")
-    script = """
-        mount -t tmpfs -o size=1m none "$WHEELHOUSE_CACHE"
-        "$@"; echo "status $?"; echo "---" >&2
-        mount -o remount,size=64m "$WHEELHOUSE_CACHE"
-        "$@"; echo "status $?"
-    """
-    return [*unshare, "sh", "-c", script, "sh"]
-
-
 @pytest.mark.parametrize("step", ["fetching", "unpacking"])
-def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(mirror, task, tmp_path, step):
+def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(
+    mirror, task, small_disk, tmp_path, step
+):
     archive = LARGE if step == "fetching" else tar_xz({"a/zeros": bytes(3 * MEBIBYTE)})
     mirror.files[POOL] = archive
     process = task(
-        fetch(thing(debian(archive))), through=small_disk(), WHEELHOUSE_CACHE=str(tmp_path)
+        fetch(thing(debian(archive))), through=small_disk, WHEELHOUSE_CACHE=str(tmp_path)
     )
     out, err = process.communicate(timeout=60)
     full, enlarged = err.split("---\n")
@@ -239,7 +218,7 @@ def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(mirror, tas
     assert starts == [0] if step == "unpacking" else 0 < starts[1] <= MEBIBYTE
 
 
-def test_two_builds_at_once_fetch_once(mirror, task, tmp_path):
+def test_two_builds_at_once_fetch_once(mirror, task, until, tmp_path):
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [MEBIBYTE], True
     component, cache = thing(debian(LARGE)), str(tmp_path / "cache")
@@ -255,7 +234,7 @@ def test_two_builds_at_once_fetch_once(mirror, task, tmp_path):
     assert len(mirror.requests) == 1
 
 
-def test_two_components_of_one_archive_at_once_fetch_it_once(mirror, task, tmp_path):
+def test_two_components_of_one_archive_at_once_fetch_it_once(mirror, task, until, tmp_path):
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [MEBIBYTE], True
     component, cache = thing(debian(LARGE)), str(tmp_path / "cache")

@@ -1,9 +1,6 @@
 import os
 import signal
-import time
 from pathlib import Path
-
-import pytest
 
 PREPARE = """
 from wheelhouse.store import Store
@@ -19,15 +16,20 @@ def made(make, resume=False):
     return PREPARE.format(make=make.strip().replace("\n", "\n    "), resume=resume)
 
 
-def until(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("waited 20 s in vain")
+def compiled(rules):
+    """The code of a task that compiles a copy of ``rules`` and goes on with it."""
+    return made(
+        f"""
+import shutil
+from wheelhouse import compile
+shutil.copyfile({str(rules)!r}, folder / "build.ninja")
+compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
+""",
+        resume=True,
+    )
 
 
-def test_of_two_builds_at_once_one_makes_and_the_other_waits_and_uses_it(task, tmp_path):
+def test_of_two_builds_at_once_one_makes_and_the_other_waits_and_uses_it(task, until, tmp_path):
     go_on, runs = tmp_path / "go-on", tmp_path / "runs"
     code = made(f"""
 import time
@@ -50,7 +52,7 @@ while not Path({str(go_on)!r}).exists(): time.sleep(0.01)
     assert runs.read_text() == "run "
 
 
-def test_a_build_whose_maker_is_killed_is_taken_over_by_the_one_that_waits(task, tmp_path):
+def test_a_build_whose_maker_is_killed_is_taken_over_by_the_one_that_waits(task, until, tmp_path):
     code = made("""
 import time
 if not Path(folder, "..", "seen").exists():
@@ -68,7 +70,7 @@ if not Path(folder, "..", "seen").exists():
     assert [path.name for path in Path(out.strip()).iterdir()] == ["out"]
 
 
-def test_a_killed_compile_goes_on_from_where_it_was(task, tmp_path):
+def test_a_killed_compile_goes_on_from_where_it_was(task, until, tmp_path):
     """Six steps in a row; each says that it ran, and the third waits to be killed."""
     cache, gate, ran = tmp_path / "cache", tmp_path / "gate", tmp_path / "ran"
     rules = tmp_path / "build.ninja"
@@ -78,15 +80,7 @@ def test_a_killed_compile_goes_on_from_where_it_was(task, tmp_path):
         f"while [ $out = 3 ] && [ ! -e {gate} ]; do sleep 0.01; done; touch $out\n"
         + "".join(f"build {n}: step {n - 1 or ''}\n" for n in range(1, STEPS + 1))
     )
-    code = made(
-        f"""
-import shutil
-from wheelhouse import compile
-shutil.copyfile({str(rules)!r}, folder / "build.ninja")
-compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
-""",
-        resume=True,
-    )
+    code = compiled(rules)
     killed = task(code, WHEELHOUSE_CACHE=str(cache))
     until(lambda: ran.is_file() and ran.read_text().endswith("3\n"))
     os.killpg(killed.pid, signal.SIGKILL)
@@ -103,7 +97,7 @@ compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
     assert not partial.exists()
 
 
-def test_an_interrupted_compile_says_how_to_go_on(task, tmp_path):
+def test_an_interrupted_compile_says_how_to_go_on(task, until, tmp_path):
     rules = tmp_path / "build.ninja"
     rules.write_text(f"rule step\n  command = touch {tmp_path}/started; sleep 60\nbuild 1: step\n")
     code = f"""
@@ -117,3 +111,21 @@ compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!
     assert process.returncode == 130
     assert "the same command goes on" in err
     assert "Traceback" not in err
+
+
+def test_a_compile_on_a_full_disk_goes_on_once_there_is_space(task, small_disk, tmp_path):
+    ran, rules = tmp_path / "ran", tmp_path / "build.ninja"
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    rules.write_text(
+        f"rule step\n  command = echo $out >> {ran}; head -c $size /dev/zero > $out\n"
+        "build 1: step\n  size = 1000\nbuild 2: step 1\n  size = 3000000\n"
+    )
+    process = task(compiled(rules), through=small_disk, WHEELHOUSE_CACHE=str(cache))
+    out, err = process.communicate(timeout=60)
+    full, enlarged = err.split("---\n")
+    assert f"error: The disk that holds {cache} is full." in full
+    assert "Traceback" not in full
+    assert "error" not in enlarged
+    assert [line for line in out.splitlines() if "status" in line] == ["status 1", "status 0"]
+    assert ran.read_text().split() == ["1", "2", "2"]

@@ -15,16 +15,18 @@ def test_of_apts_archives_debians_main_one_is_taken_once():
     """Security keeps its files below pool/updates, so no pinned path lies there."""
     targets = (
         "http://mirror/debian/\tbookworm\tDebian\tDebian\n"
-        "https://download.docker.com/linux/debian/\tbookworm\tDocker CE\tDocker\n"
+        "https://docker/debian/\tbookworm\tDocker CE\tDocker\n"
         "http://mirror/debian-security/\tbookworm-security\tDebian-Security\tDebian\n"
-        "http://archive.raspberrypi.com/debian/\tbookworm\tRaspberry Pi Foundation\tRaspberry Pi Foundation\n"
+        "http://raspberry/debian/\tbookworm\tRaspberry Pi\tRaspberry Pi\n"
         "http://mirror/debian\tbookworm\tDebian\tDebian\n"
         "http://other/debian/\tbookworm\tDebian\tDebian\n"
     )
     assert mirrors.parse(targets) == ("http://mirror/debian", "http://other/debian")
 
 
-@pytest.mark.parametrize("targets", ["", "\n", "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"])
+@pytest.mark.parametrize(
+    "targets", ["", "\n", "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"]
+)
 def test_apt_without_lists_knows_no_archive(targets):
     assert mirrors.parse(targets) == ()
 

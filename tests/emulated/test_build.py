@@ -1,0 +1,216 @@
+"""From the command line to wheels in ``wheels/``, and what may happen on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.emulated.conftest import NO_NETWORK
+from wheelhouse import sources, verify
+from wheelhouse.engines.host import Completed
+from wheelhouse.sources import Sources
+from wheelhouse.store import file_digest
+
+Cli = Callable[..., Completed]
+Cache = Callable[..., Path]
+
+PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
+TAGS = ["cp39", "cp311", "cp313", "cp314"]
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_the_wheel_has_the_promised_name_and_size(wheels: dict[str, Path], tag: str) -> None:
+    assert wheels[tag].name == f"tflite_runtime-2.14.1-{tag}-{tag}-{PLATFORM}.whl"
+    assert wheels[tag].stat().st_size <= 2_000_000
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_auditwheel_agrees_with_the_name(wheels: dict[str, Path], tag: str) -> None:
+    command = [sys.executable, "-m", "auditwheel", "show", wheels[tag]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '"manylinux_2_17_aarch64"' in done.stdout.replace("\n", " ")
+
+
+def test_the_package_is_laid_out_like_the_official_one(
+    wheels: dict[str, Path], at: Sources
+) -> None:
+    def package(path: Path) -> set[str]:
+        names = zipfile.ZipFile(path).namelist()
+        return {name for name in names if name.startswith("tflite_runtime/")}
+
+    assert package(wheels["cp311"]) == package(at.file(sources.shared("tflite-runtime")))
+
+
+def test_no_path_of_this_machine_is_in_the_wheel(wheels: dict[str, Path]) -> None:
+    with zipfile.ZipFile(wheels["cp311"]) as wheel:
+        content = b"".join(wheel.read(name) for name in wheel.namelist())
+    assert str(Path.home()).encode() + b"/" not in content
+    assert b".cache/" not in content
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_the_record_tells_what_was_tried(wheels: dict[str, Path], tag: str) -> None:
+    path = wheels[tag]
+    record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
+    assert record["sha256"] == file_digest(path)
+    boards = [trial["board"] for trial in record["trials"]]
+    assert boards == ["Raspberry Pi 4", "Raspberry Pi 5"] * 2
+    assert len({trial["numpy"] for trial in record["trials"]}) == 2
+    checks = [check for trial in record["trials"] for check in trial["checks"]]
+    assert len(checks) > 200
+    assert all(check["passed"] for check in checks)
+
+
+def test_a_second_build_changes_nothing(wheels: dict[str, Path], cli: Cli, at: Sources) -> None:
+    before = {path: path.stat().st_mtime_ns for path in wheels.values()}
+    made = sorted(str(path) for path in at.store.root.glob("*/*"))
+    assert cli("build", "--py", "all").status == 0
+    assert {path: path.stat().st_mtime_ns for path in wheels.values()} == before
+    assert sorted(str(path) for path in at.store.root.glob("*/*")) == made
+
+
+def test_the_wheel_without_xnnpack_says_so(plain_wheel: Path) -> None:
+    assert plain_wheel.name == f"tflite_runtime-2.14.1+noxnnpack-cp311-cp311-{PLATFORM}.whl"
+    record = json.loads(plain_wheel.with_name(f"{plain_wheel.name}.verified.json").read_text())
+    assert all(check["passed"] for trial in record["trials"] for check in trial["checks"])
+
+
+def test_a_wheel_whose_xnnpack_drops_out_does_not_pass(
+    wheels: dict[str, Path], plain_wheel: Path, tmp_path: Path, cli: Cli
+) -> None:
+    """Give the wheel the module without XNNPACK: all runs and all but nothing is delegated."""
+    forged = tmp_path / wheels["cp311"].name
+    with (
+        zipfile.ZipFile(wheels["cp311"]) as right,
+        zipfile.ZipFile(plain_wheel) as plain,
+        zipfile.ZipFile(forged, "w") as mixed,
+    ):
+        for name in right.namelist():
+            source = plain if name.endswith(".so") else right
+            mixed.writestr(name, source.read(name))
+    done = cli("verify", "--wheel", str(forged))
+    assert done.status == 1
+    assert "XNNPACK is announced" in done.stderr
+    assert "mobilenet-0.25-96-int8 uses XNNPACK as built" in done.stderr
+    assert not forged.with_name(f"{forged.name}.verified.json").exists()
+
+
+def test_a_wheel_that_is_not_ours_is_refused(tmp_path: Path, cli: Cli) -> None:
+    alien = tmp_path / "tflite_runtime-2.14.1-cp38-cp38-manylinux_2_17_aarch64.whl"
+    alien.write_bytes(b"")
+    done = cli("verify", "--wheel", str(alien))
+    assert done.status == 1
+    assert "is for no CPython of the matrix" in done.stderr
+
+
+def test_a_killed_build_goes_on(wheels: dict[str, Path], cache: Cache, repo: Path) -> None:
+    root = cache("files", "trees", "toolchains", "zig")
+    before = set((repo / "wheels").iterdir())
+    first = _killed_after(repo, root, steps=30)
+    assert not list((root / "cores").glob("*[0-9a-f]"))
+    again = _killed_after(repo, root, steps=3)
+    assert set((repo / "wheels").iterdir()) == before
+    assert first["total"] == 1295
+    assert again["total"] <= first["total"] - 30 + 4
+
+
+def _killed_after(repo: Path, root: Path, *, steps: int) -> dict[str, int]:
+    """Kill a build, and all its processes, once so many steps are done; the last step's numbers."""
+    for log in (root / "logs").glob("core-*"):
+        log.unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "build", "--py", "3.11", "--no-verify"],
+        cwd=repo,
+        env={**os.environ, "WHEELHOUSE_CACHE": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None:
+            text = "".join(log.read_text() for log in (root / "logs").glob("core-*"))
+            seen = re.findall(r"^\[(\d+)/(\d+)\]", text, re.MULTILINE)
+            if seen and int(seen[-1][0]) >= steps:
+                return {"done": int(seen[-1][0]), "total": int(seen[-1][1])}
+            time.sleep(0.2)
+        pytest.fail(f"the build ended by itself with {process.returncode}")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_two_builds_at_once_share_the_work(
+    wheels: dict[str, Path], cache: Cache, repo: Path
+) -> None:
+    root = cache("files", "trees", "toolchains", "zig", "cores")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "invoke", "build", "--py", "3.13", "--no-verify"],
+            cwd=repo,
+            env={**os.environ, "WHEELHOUSE_CACHE": str(root)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ends = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert [out.strip() for out, _ in ends] == [str(wheels["cp313"])] * 2
+    waited = ["waiting for it" in err for _, err in ends]
+    assert sorted(waited) == [False, True]
+    assert len(list((root / "wheels").glob("*.sha256"))) == 1
+
+
+def test_a_build_without_a_network_from_a_carried_folder_is_the_same(
+    wheels: dict[str, Path],
+    cache: Cache,
+    cli: Cli,
+    tmp_path: Path,
+) -> None:
+    """From an exported folder, with an empty cache but for the compiled core."""
+    before = file_digest(wheels["cp39"])
+    carried = tmp_path / "carried"
+    assert cli("sources", "--export", str(carried)).status == 0
+    wheels["cp39"].unlink()
+    done = cli(
+        *("build", "--py", "3.9", "--sources", str(carried), "--no-verify"),
+        through=NO_NETWORK,
+        WHEELHOUSE_CACHE=str(cache("cores")),
+    )
+    assert done.status == 0, done.stderr
+    assert file_digest(wheels["cp39"]) == before
+    assert list((carried / "python").glob("ziglang-*.whl"))
+
+
+def test_offline_says_what_is_missing_and_works_once_it_is_here(
+    wheels: dict[str, Path],
+    cache: Cache,
+    cli: Cli,
+    tmp_path: Path,
+) -> None:
+    empty = str(tmp_path / "empty")
+    build = ("build", "--py", "3.14", "--offline")
+    refused = cli(*build, "--no-verify", through=NO_NETWORK, WHEELHOUSE_CACHE=empty)
+    assert refused.status == 1
+    assert "`invoke sources`" in refused.stderr
+    root = cache("files", "trees", "toolchains", "zig", "cores")
+    done = cli(*build, through=NO_NETWORK, WHEELHOUSE_CACHE=str(root))
+    assert done.status == 0, done.stderr
+    assert "not verified" in done.stderr
+    assert list((root / "wheels").glob("*cp314*"))
+
+
+def test_targets_are_found_by_their_wheels(wheels: dict[str, Path]) -> None:
+    found = {tag: verify.target_of(path).python for tag, path in wheels.items()}
+    assert found == {"cp39": "3.9", "cp311": "3.11", "cp313": "3.13", "cp314": "3.14"}

@@ -1,0 +1,53 @@
+"""Every command that README shows, run as it stands there."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.sources import Sources
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+OURS = [command for command in COMMANDS if command.startswith("./inv ")]
+ON_THE_PI = [command for command in COMMANDS if command not in OURS]
+
+
+@pytest.fixture(scope="module")
+def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    subprocess.run(["git", "clone", "--quiet", repo, folder], check=True)
+    (folder / ".venv").symlink_to(repo / ".venv")
+    return folder
+
+
+def test_readme_shows_the_commands_that_it_should() -> None:
+    assert OURS[:2] == ["./inv build --py 3.11 --xnnpack", "./inv test"]
+    assert len(ON_THE_PI) == 2
+
+
+@pytest.mark.usefixtures("wheels")
+# `./inv test` is what runs this.
+@pytest.mark.parametrize("command", [command for command in OURS if command != "./inv test"])
+def test_a_command_on_the_build_machine(command: str, clone: Path) -> None:
+    done = subprocess.run(command.split(), cwd=clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_commands_on_the_pi(wheels: dict[str, Path], at: Sources, tmp_path: Path) -> None:
+    system = systems.system("bookworm")
+    wheel = wheels["cp311"]
+    (tmp_path / wheel.name).write_bytes(wheel.read_bytes())
+    commands = [command.replace("tflite_runtime-*.whl", wheel.name) for command in ON_THE_PI]
+    for command in [*commands, "env/bin/python -c 'import tflite_runtime.interpreter'"]:
+        done = qemu.run(
+            shlex.split(command),
+            tree=rootfs.tree(system, at.store),
+            board=systems.board("Raspberry Pi 5"),
+            work=tmp_path,
+        )
+        assert done.status == 0, done.stderr
