@@ -57,29 +57,39 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 class Bar:
-    """A running progress bar; ``update`` takes the amounts done and, once known, in all."""
+    """A running progress bar; ``update`` takes the amounts done and, once known, in all.
 
-    def __init__(self, progress: Progress, label: str) -> None:
+    Where there is no terminal to redraw, ``lines`` says each tenth on a line of its own.
+    """
+
+    def __init__(self, progress: Progress, label: str, lines: bool) -> None:
         self._progress = progress
+        self._label = label
+        self._lines = lines and not _err.is_terminal
+        self._tenth = 0
         self._task = progress.add_task(escape(label), total=None)
 
     def update(self, done: int, total: int | None = None) -> None:
         """Show ``done`` of ``total``, both in the bar's own unit."""
         self._progress.update(self._task, completed=done, total=total)
+        tenth = done * 10 // total if total else 0
+        if self._lines and tenth > self._tenth:
+            self._tenth = tenth
+            say(f"{self._label}: {done} of {total}")
 
 
 @contextmanager
 def download(label: str) -> Iterator[Bar]:
     """Show a download's progress in bytes."""
     with _bar(DownloadColumn(), TransferSpeedColumn()) as progress:
-        yield Bar(progress, label)
+        yield Bar(progress, label, lines=False)
 
 
 @contextmanager
 def steps(label: str) -> Iterator[Bar]:
     """Show a build's progress in steps done of all, with the time left."""
     with _bar(MofNCompleteColumn()) as progress:
-        yield Bar(progress, label)
+        yield Bar(progress, label, lines=True)
 
 
 def _bar(*columns: ProgressColumn) -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import httpx
 
@@ -25,7 +26,7 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
     byte, waiting 1, 2, 4 s. Raises UnreachableError.
     """
     done, failures = start, 0
-    with console.download(url.rpartition("/")[2]) as bar:
+    with console.download(unquote(url.rpartition("/")[2])) as bar:
         while True:
             try:
                 for block in _once(url, done, bar):
