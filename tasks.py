@@ -104,6 +104,16 @@ def lint(c: Context) -> None:
 
 
 @task()
+def lock(c: Context) -> None:
+    """Pin what requirements.in names, with hashes, for every supported Python."""
+    options = "--universal --python-version 3.10 --generate-hashes --no-annotate --no-header"
+    with c.cd(str(HERE)):
+        c.run(
+            f"{sys.executable} -m uv pip compile -q {options} requirements.in -o requirements.lock"
+        )
+
+
+@task()
 def test(c: Context) -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
     tools.ensure()

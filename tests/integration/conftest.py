@@ -168,7 +168,7 @@ def small_disk():
     script = """
         mount -t tmpfs -o size=1m none "$WHEELHOUSE_CACHE"
         "$@"; echo "status $?"; echo "---" >&2
-        mount -o remount,size=64m "$WHEELHOUSE_CACHE"
+        mount -o remount,size=64m none "$WHEELHOUSE_CACHE"
         "$@"; echo "status $?"
     """
     return [*unshare, "sh", "-c", script, "sh"]
