@@ -6,8 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse import compile, console, sources, toolchain
-from wheelhouse.engines import host
+from wheelhouse import compile, sources, toolchain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest, file_digest
 
@@ -69,13 +68,12 @@ def _make(core: Core, at: Sources, folder: Path) -> None:
     build_folder = folder / "build"
     env = toolchain.environment(store)
     if not (build_folder / "build.ninja").is_file():
-        console.say(f"Configuring {core.label}")
-        status = host.stream(
-            _configure(core, tools, trees, build_folder), cwd=folder, log=log, env=env
-        )
-        if status:
-            shutil.rmtree(build_folder)
-            raise compile.failure(f"Configuring {core.label}", log, "")
+        command = _configure(core, tools, trees, build_folder)
+        try:
+            compile.configure(command, folder, f"Configuring {core.label}", log, env)
+        except BaseException:
+            shutil.rmtree(build_folder, ignore_errors=True)
+            raise
     compile.ninja(build_folder, f"Compiling {core.label}", log, env)
     libraries = folder / "lib"
     libraries.mkdir(exist_ok=True)

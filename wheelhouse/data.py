@@ -29,7 +29,7 @@ def load(path: Path, shape: type[T]) -> T:
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), shape)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise WheelhouseError(
             f"{path.name} is not valid: {error}.", f"Correct that place in {path}."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -45,7 +46,12 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
 
 def _once(url: str, start: int, bar: console.Bar) -> Iterator[bytes]:
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
-    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=60) as reply:
+    # The system's own certificates, as apt and pip trust them.
+    trust = ssl.create_default_context()
+    with (
+        httpx.Client(verify=trust, follow_redirects=True, timeout=60) as client,
+        client.stream("GET", url, headers=headers) as reply,
+    ):
         if reply.status_code in _GONE:
             raise UnreachableError(f"HTTP {reply.status_code}")
         if reply.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

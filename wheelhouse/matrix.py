@@ -85,6 +85,6 @@ def nearest(word: str, known: list[str]) -> list[str]:
         wanted = Version(word)
     except InvalidVersion:
         return known
-    below = [version for version in known if Version(version) < wanted]
+    below = [version for version in known if Version(version) <= wanted]
     above = [version for version in known if Version(version) > wanted]
     return below[-1:] + above[:1]

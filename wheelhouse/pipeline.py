@@ -12,6 +12,7 @@ from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
+from wheelhouse.store import disk_space
 from wheelhouse.wheel import Wheel
 
 HERE = Path(__file__).parent.parent
@@ -103,5 +104,6 @@ def _deliver(made: Path, folder: Path) -> Path:
     if final.is_file() and final.read_bytes() == made.read_bytes():
         return final
     partial = final.with_name(f".{final.name}.partial")
-    shutil.copyfile(made, partial)
+    with disk_space(folder):
+        shutil.copyfile(made, partial)
     return partial.rename(final)

@@ -274,7 +274,11 @@ def addresses(artefact: Artefact) -> tuple[str, ...]:
     if not artefact.debian:
         return (artefact.url,)
     path = urllib.parse.quote(artefact.debian)
-    return tuple(f"{mirror.rstrip('/')}/{path}" for mirror in debian_mirrors())
+    try:
+        mirrors = debian_mirrors()
+    except WheelhouseError as error:
+        raise download.UnreachableError(f"{artefact.debian}: {error.what} {error.hint}") from error
+    return tuple(f"{mirror.rstrip('/')}/{path}" for mirror in mirrors)
 
 
 def apply(patch: Path, folder: Path) -> None:

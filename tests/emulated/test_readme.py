@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -12,7 +13,8 @@ from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.sources import Sources
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+COMMANDS = [line.strip() for line in PROSE.splitlines() if line.startswith("    ")]
 OURS = [command for command in COMMANDS if command.startswith("./inv ")]
 ON_THE_PI = [command for command in COMMANDS if command not in OURS]
 
