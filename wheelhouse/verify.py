@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import cache
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from wheelhouse import console, faces, matrix, models, reference, sources
 from wheelhouse.emulator import qemu, rootfs, systems
@@ -100,10 +101,11 @@ def verify(wheel: Path, at: Sources) -> Path:
 
 def target_of(wheel: Path) -> Target:
     """The matrix's target that a wheel file is for; raises WheelhouseError if there is none."""
-    _, _, _, tags = parse_wheel_filename(wheel.name)
-    for target in matrix.targets():
-        if any(tag.interpreter == target.tag for tag in tags):
-            return target
+    with suppress(InvalidWheelFilename):
+        _, _, _, tags = parse_wheel_filename(wheel.name)
+        for target in matrix.targets():
+            if any(tag.interpreter == target.tag for tag in tags):
+                return target
     raise WheelhouseError(
         f"{wheel.name} is for no CPython of the matrix.",
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",

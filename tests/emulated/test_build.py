@@ -110,8 +110,9 @@ def test_a_wheel_whose_xnnpack_drops_out_does_not_pass(
     assert not forged.with_name(f"{forged.name}.verified.json").exists()
 
 
-def test_a_wheel_that_is_not_ours_is_refused(tmp_path: Path, cli: Cli) -> None:
-    alien = tmp_path / "tflite_runtime-2.14.1-cp38-cp38-manylinux_2_17_aarch64.whl"
+@pytest.mark.parametrize("name", ["tflite_runtime-2.14.1-cp38-cp38-linux_aarch64", "odd"])
+def test_a_wheel_that_is_not_ours_is_refused(name: str, tmp_path: Path, cli: Cli) -> None:
+    alien = tmp_path / f"{name}.whl"
     alien.write_bytes(b"")
     done = cli("verify", "--wheel", str(alien))
     assert done.status == 1

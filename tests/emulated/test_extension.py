@@ -10,14 +10,10 @@ TARGETS = matrix.targets()
 
 
 @pytest.fixture(params=TARGETS, ids=[target.python for target in TARGETS])
-def module(request):
-    """The finished module of a target; a core takes too long to be compiled for a test."""
+def module(request, wheels, at):
+    """The finished module of a target."""
     inner = Wheel(request.param, matrix.matrix().tflite, xnnpack=True).extension
-    store = Store.default()
-    name = f"{inner.core.label}-{request.param.tag}"
-    if not store.place("extensions", name, inner.identity).is_dir():
-        pytest.skip("`invoke build` has not made this module yet")
-    return extension.build(inner, Sources(store, offline=True))
+    return extension.build(inner, Sources(at.store, offline=True))
 
 
 @pytest.fixture
