@@ -48,7 +48,8 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
 
 @task(
     help={
-        "py": "CPython versions: 3.11, or 3.9,3.11, or all",
+        "py": "CPython versions: 3.7, which is for all later ones too (the default), or 3.9,3.11, "
+        "or all",
         "xnnpack": "with the XNNPACK delegate (the default)",
         "verify": "try the wheels on emulated Raspberry Pis (the default)",
         **OFFLINE,
@@ -56,7 +57,7 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
 )
 def build(
     _: Context,
-    py: str = "all",
+    py: str = "3.7",
     xnnpack: bool = True,
     verify: bool = True,
     offline: bool = False,

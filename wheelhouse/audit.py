@@ -1,11 +1,14 @@
-"""Which platforms a wheel runs on, as auditwheel and the ELF file itself tell."""
+"""Where a wheel runs, as auditwheel, abi3audit and the ELF file itself tell."""
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from auditwheel.architecture import Architecture
 from auditwheel.libc import Libc
@@ -16,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
+from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
 
 
@@ -46,6 +50,34 @@ def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
         f"{wheel.name} does not fit {wanted}:\n  " + "\n  ".join(problems),
         "Remove what needs the newer symbol or library, or raise the floor in matrix.toml.",
     )
+
+
+def stable_abi(wheel: Path) -> None:
+    """Check that the wheel uses no more of CPython than its tags promise, as in cp37-abi3.
+
+    Raises WheelhouseError naming the object and each symbol outside that CPython's stable ABI.
+    """
+    done = host.run([sys.executable, "-m", "abi3audit", "--strict", "--report", wheel])
+    reports = json.loads(done.stdout)["specs"] if done.stdout else {}
+    problems = [
+        f"{entry['name']} needs {symbol}, which is in {since}"
+        for report in reports.values()
+        for entry in report["wheel"]
+        for symbol, since in _outside(entry["result"])
+    ]
+    if done.status or problems:
+        raise WheelhouseError(
+            f"{wheel.name} does not keep to the stable ABI:\n  "
+            + ("\n  ".join(problems) or done.stderr.strip()),
+            "Use what the oldest CPython's limited API has instead, or raise that in matrix.toml.",
+        )
+
+
+def _outside(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for symbol in sorted(set(result["non_abi3_symbols"])):
+        yield symbol, "no stable ABI"
+    for symbol, added in sorted(result["future_abi3_objects"].items()):
+        yield symbol, f"the stable ABI of CPython {added} and later"
 
 
 def _violations(wheel: Path, policy: Policy, processor: str, floor: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The CPython module: upstream's wrapper and pybind11, linked against a core."""
+"""The CPython module: upstream's wrapper and a binding of it, linked against a core."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from ninja.ninja_syntax import Writer
 
 from wheelhouse import compile, core, sources, toolchain
 from wheelhouse.core import Core
+from wheelhouse.matrix import Target
 from wheelhouse.sources import Component, Sources
-from wheelhouse.store import digest
+from wheelhouse.store import digest, file_digest
 
 MODULE = "_pywrap_tensorflow_interpreter_wrapper"
 
 _WRAPPER = "tensorflow/lite/python/interpreter_wrapper"
+_PYBIND11 = "interpreter_wrapper_pybind11.cc"
+_STABLE = Path(__file__).parent.parent / "native" / "binding.cc"
 _SOURCES = (
     "interpreter_wrapper.cc",
-    "interpreter_wrapper_pybind11.cc",
     "numpy.cc",
     "python_error_reporter.cc",
     "python_utils.cc",
@@ -34,27 +36,47 @@ _LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--version-script=expor
 
 @dataclass(frozen=True)
 class Extension:
-    """A core's module for one CPython, for example 3.11."""
+    """A core's module for one CPython, or for one and all later through the stable ABI."""
 
     core: Core
-    python: str
+    target: Target
 
     @property
     def identity(self) -> str:
         """A digest of all that decides its content."""
         inputs = {name: part.identity for name, part in self.inputs.items()}
-        text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, _FLAGS, _LINK_FLAGS, self.core.defines())
-        return digest(self.core.identity, self.python, inputs, text)
+        text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, _LINK_FLAGS, self.defines())
+        binding = file_digest(_STABLE) if self.target.abi3 else _PYBIND11
+        return digest(self.core.identity, self.target.headers, inputs, text, binding)
+
+    @property
+    def label(self) -> str:
+        """Its name for readers and folders."""
+        return f"{self.core.label}-{self.target.tag}"
 
     @property
     def inputs(self) -> dict[str, Component]:
         """What it is compiled from beside its core."""
-        names = {"pybind11": "pybind11", "numpy": "numpy-3.11", "python": f"python-{self.python}"}
-        # CPython 3.9's Python.h includes crypt.h.
-        crypt = {"libxcrypt": "libxcrypt"} if self.python == "3.9" else {}
+        headers = self.target.headers
+        names = {"numpy": "numpy-3.11", "python": f"python-{headers}"}
+        if headers == "3.9":
+            names["libxcrypt"] = "libxcrypt"  # its Python.h includes crypt.h
+        if not self.target.abi3:
+            names["pybind11"] = "pybind11"
         wrapper = sources.release(self.core.tflite)["wrapper"]
-        shared = {key: sources.shared(name) for key, name in {**names, **crypt}.items()}
-        return {"wrapper": wrapper, **shared}
+        return {"wrapper": wrapper, **{key: sources.shared(name) for key, name in names.items()}}
+
+    @property
+    def linked(self) -> list[Component]:
+        """The components whose code is in it."""
+        binding = [self.inputs["pybind11"]] if "pybind11" in self.inputs else []
+        return [*self.core.components.values(), *binding]
+
+    def defines(self) -> tuple[str, ...]:
+        """What its sources are compiled with beside the toolchain's own flags."""
+        major, minor = map(int, self.target.python.split("."))
+        limited = (f"-DPy_LIMITED_API=0x{major:02x}{minor:02x}0000",) if self.target.abi3 else ()
+        return (*_FLAGS, *limited, *self.core.defines())
 
 
 def build(extension: Extension, at: Sources) -> Path:
@@ -67,15 +89,14 @@ def build(extension: Extension, at: Sources) -> Path:
         libraries = core.build(extension.core, at) / "lib"
         (folder / "exports.map").write_text(_EXPORTS)
         (folder / "build.ninja").write_text(_ninja(extension, at, libraries, folder))
-        log = at.store.log(f"extension-{name}")
+        log = at.store.log(f"extension-{extension.label}")
         env = toolchain.environment(at.store)
-        compile.ninja(folder, f"Compiling the module for CPython {extension.python}", log, env)
+        compile.ninja(folder, f"Compiling the module for {extension.target.name}", log, env)
         for path in folder.iterdir():
             if path.name != f"{MODULE}.so":
                 path.unlink()
 
-    name = f"{extension.core.label}-cp{extension.python.replace('.', '')}"
-    folder = at.store.made("extensions", name, extension.identity, make)
+    folder = at.store.made("extensions", extension.label, extension.identity, make)
     return folder / f"{MODULE}.so"
 
 
@@ -86,8 +107,7 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     trees |= {name: at.tree(part) for name, part in extension.inputs.items()}
     flags = (
         *toolchain.COMPILE_FLAGS,
-        *_FLAGS,
-        *inner.defines(),
+        *extension.defines(),
         *core.prefix_maps(trees, folder),
         *(f"-isystem {path}" for path in _includes(extension, trees)),
     )
@@ -100,9 +120,12 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
         depfile="$out.d",
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
-    objects = [f"{Path(source).stem}.o" for source in _SOURCES]
-    for source, made in zip(_SOURCES, objects, strict=True):
-        rules.build([made], "cxx", [str(trees["wrapper"] / _WRAPPER / source)])
+    wrapper = trees["wrapper"] / _WRAPPER
+    binding = _STABLE if extension.target.abi3 else wrapper / _PYBIND11
+    paths = [*(wrapper / name for name in _SOURCES), binding]
+    objects = [f"{path.stem}.o" for path in paths]
+    for path, made in zip(paths, objects, strict=True):
+        rules.build([made], "cxx", [str(path)])
     archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
@@ -110,16 +133,15 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
 
 def _includes(extension: Extension, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
-    crypt = [trees["libxcrypt"] / "usr" / "include"] if "libxcrypt" in trees else []
+    optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
     return [
         trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],
         trees["flatbuffers"] / "include",
         trees["eigen"],
-        trees["pybind11"] / "pybind11" / "include",
         trees["numpy"] / "numpy" / "_core" / "include",
-        headers / f"python{extension.python}",
+        headers / f"python{extension.target.headers}",
         headers,
-        *crypt,
+        *(trees[name] / path for name, path in optional.items() if name in trees),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ class Row(Table, frozen=True):
     """One ``[[targets]]`` table of ``matrix.toml``."""
 
     python: str
-    suite: str
+    systems: tuple[str, ...]
+    headers: str = ""
 
 
 class Matrix(Table, frozen=True):
@@ -25,18 +27,21 @@ class Matrix(Table, frozen=True):
     processor: str
     floor: str
     tflite: str
+    numpy: Mapping[str, str]
     targets: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A CPython on a Raspberry Pi OS release, known by its Debian suite.
+    """A CPython, and the Raspberry Pi OS releases to verify it on, by Debian suite or name.
 
-    ``floor`` is the oldest glibc to run on, for example 2.17.
+    ``headers`` is the CPython whose headers to compile against, ``floor`` the oldest glibc to run
+    on, for example 2.17.
     """
 
     python: str
-    suite: str
+    headers: str
+    systems: tuple[str, ...]
     processor: str
     floor: str
 
@@ -44,6 +49,21 @@ class Target:
     def tag(self) -> str:
         """The wheel's CPython tag, as in ``cp311``."""
         return f"cp{self.python.replace('.', '')}"
+
+    @property
+    def name(self) -> str:
+        """Its name for readers."""
+        return f"CPython {self.python}{' and later' if self.abi3 else ''}"
+
+    @property
+    def abi3(self) -> bool:
+        """Whether it is every later CPython too, by the stable ABI."""
+        return self.headers != self.python
+
+    @property
+    def abi(self) -> str:
+        """The wheel's ABI tag, as in ``cp311`` or ``abi3``."""
+        return "abi3" if self.abi3 else self.tag
 
 
 @cache
@@ -56,7 +76,8 @@ def targets() -> tuple[Target, ...]:
     """All targets, oldest CPython first."""
     table = matrix()
     return tuple(
-        Target(row.python, row.suite, table.processor, table.floor) for row in table.targets
+        Target(row.python, row.headers or row.python, row.systems, table.processor, table.floor)
+        for row in table.targets
     )
 
 

@@ -52,13 +52,13 @@ def check(wheels: Sequence[Path], at: Sources) -> None:
 def check_if_possible(wheels: Sequence[Path], at: Sources) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    suites = [verify.target_of(path).suite for path in wheels]
+    used = [systems.system(name) for path in wheels for name in verify.target_of(path).systems]
     if packages and os.geteuid() != 0:
         console.warn(
             "The wheels are not verified, for emulation needs Debian packages. Run "
             f"`{tools.hint(packages)}`, then `invoke verify`."
         )
-    elif not at.network and not all(rootfs.made(systems.system(s), at.store) for s in suites):
+    elif not at.network and not all(rootfs.made(system, at.store) for system in used):
         console.warn(
             "The wheels are not verified, for the emulated systems are not in the cache. Run "
             "`invoke verify` with a network."
@@ -69,13 +69,15 @@ def check_if_possible(wheels: Sequence[Path], at: Sources) -> None:
 
 def show_matrix() -> None:
     """Print what can be built."""
-    rows = [
-        (target.python, systems.system(target.suite).name, target.suite, f"glibc {target.floor}")
-        for target in matrix.targets()
-    ]
+    rows = []
+    for target in matrix.targets():
+        on = [systems.system(name) for name in target.systems]
+        names = "\n".join(system.name for system in on)
+        suites = "\n".join(system.suite for system in on)
+        rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
     console.table(
         f"TFLite {matrix.matrix().tflite} for {matrix.matrix().processor}",
-        ("--py", "Raspberry Pi OS", "Debian suite", "runs on"),
+        ("--py", "for", "verified on", "Debian suite", "runs on"),
         rows,
     )
 

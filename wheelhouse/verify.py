@@ -95,7 +95,7 @@ def verify(wheel: Path, at: Sources) -> Path:
             )
         (folder / "record.json").write_text(json.dumps(record, indent=1))
 
-    key = digest(file_digest(wheel), _emulator_identity(), _own_identity())
+    key = digest(file_digest(wheel), target.systems, _emulator_identity(), _own_identity())
     return at.store.made("verified", wheel.stem, key, make) / "record.json"
 
 
@@ -104,7 +104,7 @@ def target_of(wheel: Path) -> Target:
     with suppress(InvalidWheelFilename):
         _, _, _, tags = parse_wheel_filename(wheel.name)
         for target in matrix.targets():
-            if any(tag.interpreter == target.tag for tag in tags):
+            if any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags):
                 return target
     raise WheelhouseError(
         f"{wheel.name} is for no CPython of the matrix.",
@@ -113,9 +113,12 @@ def target_of(wheel: Path) -> Target:
 
 
 def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
-    """Try the wheel on all boards beside both NumPys."""
-    system = systems.system(target.suite)
-    newest = sources.shared(f"numpy-{target.python}")
+    """Try the wheel on all systems and boards beside both NumPys."""
+    return [trial for name in target.systems for trial in _on(systems.system(name), wheel, at)]
+
+
+def _on(system: System, wheel: Path, at: Sources) -> list[Trial]:
+    newest = sources.shared(f"numpy-{system.python}")
     console.say(f"Verifying {wheel.name} on {system.name}")
     trials: list[Trial] = []
     for numpy in (None, at.file(newest)):
@@ -128,7 +131,8 @@ def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
                 jobs = [pool.submit(_probe, system, board, at, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
                     report, done = job.result()
-                    checks = judge(wheel, report, done, numpy, work / board.qemu_cpu, at)
+                    outputs = work / board.qemu_cpu
+                    checks = judge(wheel, system, report, done, numpy, outputs, at)
                     trials.append(_trial(system, board, numpy, report, tuple(checks)))
                     console.say(_summary(trials[-1]))
     return trials
@@ -144,7 +148,7 @@ def install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: 
     files = [f"{_WHEELS}/{wheel.name}", *([f"{_NUMPY}/{numpy.name}"] if numpy else [])]
     board = systems.board(BOARDS[0])
     for command in (
-        ["python3", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
+        [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *files],
     ):
         done = qemu.run(command, tree=tree, board=board, work=work, binds=binds)
@@ -217,6 +221,7 @@ def _trial(
 
 def judge(
     wheel: Path,
+    system: System,
     report: dict[str, Any],
     done: qemu.Emulated,
     numpy: Path | None,
@@ -229,7 +234,7 @@ def judge(
     if error is not None:
         return
     tried = _models(at)
-    yield from _judge_system(wheel, report["system"], numpy)
+    yield from _judge_system(wheel, system, report["system"], numpy)
     xnnpack = "noxnnpack" not in wheel.name
     said = DELEGATE_LINE in done.stderr
     yield Check("XNNPACK is announced", said is xnnpack, done.stderr[-400:])
@@ -252,19 +257,20 @@ def judge(
     yield _face(models.portrait(_archives(at)).size, outputs)
 
 
-def _judge_system(wheel: Path, system: dict[str, Any], numpy: Path | None) -> Iterator[Check]:
+def _judge_system(
+    wheel: Path, system: System, seen: dict[str, Any], numpy: Path | None
+) -> Iterator[Check]:
     _, built, _, _ = parse_wheel_filename(wheel.name)
-    python = target_of(wheel).python
-    for name, wanted, seen in (
-        ("__version__", str(built), system["runtime"]),
-        ("__git_version__", f"v{built.public}", system["git"]),
-        ("machine", "aarch64", system["machine"]),
-        ("Python", python, system["python"].rpartition(".")[0]),
+    for name, wanted, found in (
+        ("__version__", str(built), seen["runtime"]),
+        ("__git_version__", f"v{built.public}", seen["git"]),
+        ("machine", "aarch64", seen["machine"]),
+        ("Python", system.python, seen["python"].rpartition(".")[0]),
     ):
-        yield Check(name, seen == wanted, str(seen))
+        yield Check(name, found == wanted, str(found))
     if numpy:
         _, newest, _, _ = parse_wheel_filename(numpy.name)
-        yield Check("NumPy", system["numpy"] == str(newest), system["numpy"])
+        yield Check("NumPy", seen["numpy"] == str(newest), seen["numpy"])
 
 
 def _judge_run(

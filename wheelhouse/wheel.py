@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,11 @@ from wheelhouse import audit, extension, matrix
 from wheelhouse.core import Core
 from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
-from wheelhouse.sources import Component, Sources
+from wheelhouse.sources import Sources
 from wheelhouse.store import digest, file_digest
 
 PROJECT = "tflite_runtime"
 GENERATOR = "tflite-wheelhouse"
-
-# Raspberry Pi OS 11's own NumPy is 1.19.5; what is built for NumPy 2's headers serves all of 2.
-NUMPY = "numpy>=1.19.5,<3"
 
 # Linked in by the compiler: libc++, its ABI library and unwinder, and zig's own runtime.
 _COMPILER_LICENSES = {
@@ -58,7 +56,7 @@ class Wheel:
         """The module inside."""
         target = self.target
         core = Core(self.tflite, target.processor, target.floor, self.xnnpack)
-        return Extension(core, target.python)
+        return Extension(core, target)
 
     @property
     def version(self) -> Version:
@@ -68,7 +66,7 @@ class Wheel:
     @property
     def label(self) -> str:
         """Its name for readers."""
-        return f"{PROJECT}-{self.version}-{self.target.tag}"
+        return f"{PROJECT}-{self.version}-{self.target.tag}-{self.target.abi}"
 
     @property
     def identity(self) -> str:
@@ -81,7 +79,8 @@ class Wheel:
 def build(wheel: Wheel, at: Sources) -> Path:
     """The audited wheel in the store, made unless it exists.
 
-    Raises WheelhouseError when a step before fails or the wheel breaks its glibc floor.
+    Raises WheelhouseError when a step before fails or the wheel breaks its glibc floor or its
+    CPython's stable ABI.
     """
 
     def make(folder: Path) -> None:
@@ -89,6 +88,8 @@ def build(wheel: Wheel, at: Sources) -> Path:
         target = wheel.target
         draft = _write(wheel, files, (f"linux_{target.processor}",), folder)
         tags = audit.platform_tags(draft, target.processor, target.floor)
+        if target.abi3:
+            audit.stable_abi(draft)
         _write(wheel, files, tags, folder)
         draft.unlink()
 
@@ -102,10 +103,9 @@ def _contents(wheel: Wheel, at: Sources) -> dict[str, bytes]:
     module = extension.build(inner, at)
     python = at.tree(inner.inputs["wrapper"]) / "tensorflow" / "lite" / "python"
     info = f"{PROJECT}-{wheel.version}.dist-info"
-    linked = [*inner.core.components.values(), inner.inputs["pybind11"]]
     licenses = {
         f"{component.name}/{Path(name).name}": at.tree(component) / name
-        for component in linked
+        for component in inner.linked
         for name in component.pin.license_files
     } | {
         f"{name}/{Path(path).name}": Path(ziglang.__file__).parent / path
@@ -117,7 +117,7 @@ def _contents(wheel: Wheel, at: Sources) -> dict[str, bytes]:
         f"{PROJECT}/interpreter.py": (python / "interpreter.py").read_bytes(),
         f"{PROJECT}/metrics_interface.py": (python / "metrics/metrics_interface.py").read_bytes(),
         f"{PROJECT}/metrics_portable.py": (python / "metrics/metrics_portable.py").read_bytes(),
-        f"{info}/METADATA": metadata(wheel, linked, sorted(licenses)).encode(),
+        f"{info}/METADATA": metadata(wheel, sorted(licenses)).encode(),
         f"{info}/top_level.txt": f"{PROJECT}\n".encode(),
         **{f"{info}/licenses/{name}": path.read_bytes() for name, path in licenses.items()},
     }
@@ -129,10 +129,10 @@ def _init(wheel: Wheel) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def metadata(wheel: Wheel, linked: list[Component], license_files: list[str]) -> str:
-    """The core metadata, the same in every wheel of a release."""
-    pythons = [target.python for target in matrix.targets()]
-    ids = {component.pin.license for component in linked} | {*_COMPILER_LICENSE_IDS}
+def metadata(wheel: Wheel, license_files: list[str]) -> str:
+    """The core metadata; what it says of Python is the same in every wheel of a release."""
+    ids = {component.pin.license for component in wheel.extension.linked}
+    ids |= {*_COMPILER_LICENSE_IDS}
     terms = " AND ".join(f"({term})" if " " in term else term for term in sorted(ids))
     fields = [
         ("Metadata-Version", "2.4"),
@@ -142,17 +142,25 @@ def metadata(wheel: Wheel, linked: list[Component], license_files: list[str]) ->
         ("License-Expression", canonicalize_license_expression(terms)),
         *(("License-File", name) for name in license_files),
         ("Classifier", "Operating System :: POSIX :: Linux"),
-        *(("Classifier", f"Programming Language :: Python :: {python}") for python in pythons),
+        ("Classifier", "Programming Language :: Python :: 3"),
         ("Classifier", "Topic :: Scientific/Engineering :: Artificial Intelligence"),
-        ("Requires-Python", f">={pythons[0]}"),
-        ("Requires-Dist", NUMPY),
+        ("Requires-Python", f">={matrix.targets()[0].python}"),
+        *(("Requires-Dist", requirement) for requirement in requirements()),
         ("Description-Content-Type", "text/markdown"),
     ]
     return "".join(f"{key}: {value}\n" for key, value in fields) + f"\n{_DESCRIPTION}"
 
 
+def requirements() -> Iterator[str]:
+    """What pip must choose NumPy by; what is built for NumPy 2's headers serves all of 2."""
+    (_, oldest), *rest = matrix.matrix().numpy.items()
+    yield f"numpy>={oldest},<3"
+    for python, numpy in rest:
+        yield f'numpy>={numpy}; python_version >= "{python}"'
+
+
 def _write(wheel: Wheel, files: dict[str, bytes], platforms: tuple[str, ...], folder: Path) -> Path:
-    tag = f"{wheel.target.tag}-{wheel.target.tag}"
+    tag = f"{wheel.target.tag}-{wheel.target.abi}"
     info = f"{PROJECT}-{wheel.version}.dist-info"
     header = [
         "Wheel-Version: 1.0",

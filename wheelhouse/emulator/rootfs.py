@@ -57,7 +57,7 @@ def _make(system: System, folder: Path) -> None:
     _settle(folder)
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
-        _unpack(system.suite, "amd64", ["python3-minimal"], mirror, twin)
+        _unpack(system.suite, "amd64", [f"python{system.python}-minimal"], mirror, twin)
         _compile(system.python, twin, folder)
 
 

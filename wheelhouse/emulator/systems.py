@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("systems.toml")
 
 
 class System(data.Table, frozen=True):
-    """A release of Raspberry Pi OS, for example 12: suite bookworm, its ``python3`` being 3.11."""
+    """A release of Raspberry Pi OS, for example 12: suite bookworm, the CPython to use 3.11."""
 
     name: str
     suite: str
