@@ -17,6 +17,7 @@ import pytest
 
 from tests.emulated.conftest import NO_NETWORK
 from wheelhouse import sources, verify
+from wheelhouse.emulator import systems
 from wheelhouse.engines.host import Completed
 from wheelhouse.sources import Sources
 from wheelhouse.store import file_digest
@@ -25,12 +26,13 @@ Cli = Callable[..., Completed]
 Cache = Callable[..., Path]
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
-TAGS = ["cp39", "cp311", "cp313", "cp314"]
+TAGS = ["cp37", "cp39", "cp311", "cp313", "cp314"]
 
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_the_wheel_has_the_promised_name_and_size(wheels: dict[str, Path], tag: str) -> None:
-    assert wheels[tag].name == f"tflite_runtime-2.14.1-{tag}-{tag}-{PLATFORM}.whl"
+    abi = "abi3" if tag == "cp37" else tag
+    assert wheels[tag].name == f"tflite_runtime-2.14.1-{tag}-{abi}-{PLATFORM}.whl"
     assert wheels[tag].stat().st_size <= 2_000_000
 
 
@@ -63,9 +65,11 @@ def test_the_record_tells_what_was_tried(wheels: dict[str, Path], tag: str) -> N
     path = wheels[tag]
     record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
     assert record["sha256"] == file_digest(path)
-    boards = [trial["board"] for trial in record["trials"]]
-    assert boards == ["Raspberry Pi 4", "Raspberry Pi 5"] * 2
-    assert len({trial["numpy"] for trial in record["trials"]}) == 2
+    tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
+    names = [systems.system(name).name for name in verify.target_of(path).systems]
+    assert len(names) == (5 if tag == "cp37" else 1)
+    assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
+    assert len({(trial["system"], trial["numpy"]) for trial in record["trials"]}) == 2 * len(names)
     checks = [check for trial in record["trials"] for check in trial["checks"]]
     assert len(checks) > 200
     assert all(check["passed"] for check in checks)
@@ -219,4 +223,26 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
 
 def test_targets_are_found_by_their_wheels(wheels: dict[str, Path]) -> None:
     found = {tag: verify.target_of(path).python for tag, path in wheels.items()}
-    assert found == {"cp39": "3.9", "cp311": "3.11", "cp313": "3.13", "cp314": "3.14"}
+    assert found == {
+        "cp37": "3.7",
+        "cp39": "3.9",
+        "cp311": "3.11",
+        "cp313": "3.13",
+        "cp314": "3.14",
+    }
+
+
+def test_without_a_version_the_universal_wheel_is_built(
+    wheels: dict[str, Path], cli: Cli, at: Sources
+) -> None:
+    done = cli("build", "--offline", "--no-verify")
+    assert done.stdout.split() == [str(wheels["cp37"])]
+
+
+def test_abi3audit_agrees_with_the_name(wheels: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "abi3audit", "--strict", "--report", wheels["cp37"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (report,) = json.loads(done.stdout)["specs"].values()
+    (entry,) = report["wheel"]
+    assert entry["result"]["is_abi3_baseline_compatible"]
+    assert entry["result"]["baseline"] == "3.7"

@@ -19,10 +19,11 @@ print(len(trust.get_ca_certs()) > 99)
 """
 
 
-@pytest.mark.parametrize("system", systems.catalogue().systems, ids=lambda each: each.suite)
+@pytest.mark.parametrize("system", systems.catalogue().systems, ids=lambda each: each.python)
 def test_a_tree_runs_its_own_python_numpy_and_pip(system: systems.System, tmp_path: Path) -> None:
     tree = rootfs.tree(system, Store.default())
-    done = qemu.run(["python3", "-c", REPORT], tree=tree, board=PI, work=tmp_path)
+    python = f"python{system.python}"
+    done = qemu.run([python, "-c", REPORT], tree=tree, board=PI, work=tmp_path)
     assert done.stdout == f"aarch64 {system.python} 5.0 pip\nTrue\n", done.stderr
 
 

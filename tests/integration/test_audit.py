@@ -19,6 +19,15 @@ int PyInit_thing(void) {
 }
 """
 CALL = "int made_up(void); int PyInit_thing(void) { return made_up(); }\n"
+NEWER = """\
+void *PyLong_FromLong(long), *PyUnicode_AsUTF8AndSize(void *, void *);
+void *PyObject_Vectorcall(void), *PyUnstable_Code_New(void);
+void *PyInit_thing(void) {
+  return PyUnicode_AsUTF8AndSize(PyLong_FromLong(1), 0) ? PyObject_Vectorcall()
+                                                        : PyUnstable_Code_New();
+}
+"""
+UNIVERSAL = "tiny-1.0-cp37-abi3-linux_aarch64.whl"
 LINUX = "tiny-1.0-cp311-cp311-linux_aarch64.whl"
 
 
@@ -40,8 +49,8 @@ def zig(tmp_path, zig_cache):
 
 @pytest.fixture
 def wheel(tmp_path):
-    def pack(*objects):
-        path = tmp_path / LINUX
+    def pack(*objects, name=LINUX):
+        path = tmp_path / name
         info = "tiny-1.0.dist-info"
         names = "".join(f"tiny/{shared.name},,\n" for shared in objects)  # auditwheel reads it
         with zipfile.ZipFile(path, "w") as archive:
@@ -111,3 +120,22 @@ def test_an_object_for_another_processor_is_named(zig, wheel):
 def test_a_floor_that_no_platform_tag_exists_for_is_named(zig, wheel):
     path = wheel(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     assert complaint(path, "2.18") == "There is no platform tag manylinux_2_18_aarch64."
+
+
+def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig, wheel):
+    thing = zig("thing", NEWER, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
+    since = "which is in the stable ABI of CPython"
+    with pytest.raises(WheelhouseError) as failure:
+        audit.stable_abi(wheel(thing, name=UNIVERSAL))
+    assert failure.value.what.splitlines() == [
+        f"{UNIVERSAL} does not keep to the stable ABI:",
+        "  thing.so needs PyUnstable_Code_New, which is in no stable ABI",
+        f"  thing.so needs PyObject_Vectorcall, {since} 3.12 and later",
+        f"  thing.so needs PyUnicode_AsUTF8AndSize, {since} 3.10 and later",
+    ]
+
+
+def test_what_every_cpythons_stable_abi_has_may_be_used(zig, wheel):
+    text = "void *PyLong_FromLong(long); void *PyInit_thing(void) { return PyLong_FromLong(1); }\n"
+    thing = zig("thing", text, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
+    audit.stable_abi(wheel(thing, name=UNIVERSAL))

@@ -11,10 +11,11 @@ GOOD = {
 processor = "aarch64"
 floor = "2.17"
 tflite = "2.14.1"
+numpy = { "3.11" = "1.23.2" }
 
 [[targets]]
 python = "3.11"
-suite = "bookworm"
+systems = ["bookworm"]
 """,
     Catalogue: f"""\
 [tflite]
@@ -48,8 +49,9 @@ def test_the_examples_here_are_valid(loaded, shape):
         (Matrix, 'floor = "2.17"\n', "", "floor"),
         (Matrix, 'floor = "2.17"', "floor = 2.17", "$.floor"),
         (Matrix, 'floor = "2.17"', 'flour = "2.17"\nfloor = "2.17"', "flour"),
-        (Matrix, 'suite = "bookworm"\n', "", "$.targets[0]"),
-        (Matrix, 'suite = "bookworm"', "suite = bookworm", "line 7"),
+        (Matrix, '"1.23.2"', "1.23", "$.numpy"),
+        (Matrix, 'systems = ["bookworm"]\n', "", "$.targets[0]"),
+        (Matrix, 'systems = ["bookworm"]', "systems = [bookworm]", "line 8"),
         (Matrix, '[[targets]]\npython = "3.11"', '[targets]\npython = "3.11"', "$.targets"),
         (Catalogue, "license", "licence", "$.shared"),
         (Catalogue, f', sha256 = "{"0" * 64}"', "", "sha256"),

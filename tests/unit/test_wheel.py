@@ -15,7 +15,7 @@ from wheelhouse import matrix, wheel
 from wheelhouse.extension import MODULE
 from wheelhouse.wheel import Wheel
 
-(TARGET,) = matrix.choose("3.11")
+UNIVERSAL, TARGET = matrix.choose("3.7,3.11")
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
@@ -25,8 +25,7 @@ def made(request):
 
 
 def metadata(made):
-    linked = [*made.extension.core.components.values(), made.extension.inputs["pybind11"]]
-    return wheel.metadata(made, linked, ["eigen/COPYING.MPL2", "zig/LICENSE"])
+    return wheel.metadata(made, ["eigen/COPYING.MPL2", "zig/LICENSE"])
 
 
 @pytest.fixture
@@ -56,12 +55,38 @@ def test_the_metadata_is_valid(made):
     assert "MPL-2.0" in parsed.license_expression
     assert "Interpreter" in parsed.description
     assert parsed.summary
-    pythons = [target.python for target in matrix.targets()]
-    assert [python for python in [*pythons, "3.8"] if python in parsed.requires_python] == pythons
-    (numpy,) = parsed.requires_dist
-    assert numpy.name == "numpy"
-    known = ["1.19.5", "1.24.2", "1.26.4", "2.0.2", "2.4.6"]
-    assert list(numpy.specifier.filter(["1.16.6", *known, "3.0"])) == known
+    assert list(parsed.requires_python.filter(["3.6.9", "3.7.0", "3.15.0"])) == ["3.7.0", "3.15.0"]
+
+
+# The NumPys: of Raspberry Pi OS, then the newest with a wheel for that CPython.
+@pytest.mark.parametrize(
+    ("python", "good", "bad"),
+    [
+        ("3.7", ["1.19.5", "1.21.6"], ["1.16.6"]),
+        ("3.8", ["1.24.4"], ["1.16.6"]),
+        ("3.9", ["1.19.5", "2.0.2"], ["1.16.6"]),
+        ("3.10", ["2.2.6"], ["1.19.5"]),
+        ("3.11", ["1.24.2", "2.4.6"], ["1.22.4", "3.0.0"]),
+        ("3.12", ["2.5.5"], ["1.24.2", "3.0.0"]),
+        ("3.13", ["2.2.4", "2.5.5"], ["1.26.4", "3.0.0"]),
+        ("3.14", ["2.4.6", "2.5.5"], ["2.2.4", "3.0.0"]),
+        ("3.15", ["2.4.6", "2.5.5"], ["2.2.4", "3.0.0"]),
+    ],
+)
+def test_each_cpython_gets_a_numpy_that_serves_it(python, good, bad):
+    parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, "2.14.1", True)))
+    assert {each.name for each in parsed.requires_dist} == {"numpy"}
+    here = {"python_version": python}
+    wanted = [e.specifier for e in parsed.requires_dist if not e.marker or e.marker.evaluate(here)]
+    assert [version for version in good + bad if all(version in one for one in wanted)] == good
+
+
+def test_only_a_wheel_for_one_cpython_carries_pybind11():
+    linked = {
+        target: [part.name for part in Wheel(target, "2.14.1", True).extension.linked]
+        for target in (UNIVERSAL, TARGET)
+    }
+    assert [*linked[UNIVERSAL], "pybind11"] == linked[TARGET]
 
 
 def test_without_xnnpack_the_version_and_the_core_are_others():
@@ -123,3 +148,20 @@ def test_pip_installs_it_for_the_target(written, tmp_path):
     module = tmp_path / "installed" / "tflite_runtime" / f"{MODULE}.so"
     assert module.read_bytes() == bytes(range(256)) * 9
     assert module.stat().st_mode & 0o111
+
+
+def test_pip_installs_the_universal_wheel_for_any_cpython(tmp_path):
+    made = Wheel(UNIVERSAL, "2.14.1", True)
+    info = f"tflite_runtime-{made.version}.dist-info"
+    files = {"tflite_runtime/__init__.py": b"", f"{info}/METADATA": metadata(made).encode()}
+    path = wheel._write(made, files, PLATFORMS, tmp_path)
+    assert path.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
+
+    def status(python):
+        choice = ["--platform", PLATFORMS[1], "--python-version", python, "--implementation", "cp"]
+        options = ["--dry-run", "--target", tmp_path, "--only-binary=:all:", "--no-index"]
+        command = [sys.executable, "-m", "pip", "install", *choice, *options, "--no-deps", path]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    assert [status(python) for python in ("3.7", "3.12", "3.16")] == [0, 0, 0]
+    assert status("3.6") != 0
