@@ -25,6 +25,7 @@ using Registerer = std::function<void(uintptr_t)>;
 
 #define MODULE "_pywrap_tensorflow_interpreter_wrapper"
 #define CLASS "tflite_runtime." MODULE ".InterpreterWrapper"
+#define CPP_CLASS "tflite::interpreter_wrapper::InterpreterWrapper"
 
 struct Decref {
   void operator()(PyObject* object) const { Py_DECREF(object); }
@@ -328,13 +329,13 @@ constexpr Parameter kRegisterers = {nullptr, "list[Callable[[int], None]]"};
 constexpr Parameter kSubgraph = {"subgraph_index", "int", 0};
 
 constexpr Method kFunctions[] = {
-    {"CreateWrapperFromFile", {kStr, kInt, kNames, kBool, kBool}, CLASS,
+    {"CreateWrapperFromFile", {kStr, kInt, kNames, kBool, kBool}, CPP_CLASS,
      [](const Arguments& a) { return FromFile(a, {}, 3); }},
-    {"CreateWrapperFromFile", {kStr, kInt, kNames, kRegisterers, kBool, kBool}, CLASS,
+    {"CreateWrapperFromFile", {kStr, kInt, kNames, kRegisterers, kBool, kBool}, CPP_CLASS,
      [](const Arguments& a) { return FromFile(a, a.Registerers(3), 4); }},
-    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kBool, kBool}, CLASS,
+    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kBool, kBool}, CPP_CLASS,
      [](const Arguments& a) { return FromBuffer(a, {}, 3); }},
-    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kRegisterers, kBool, kBool}, CLASS,
+    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kRegisterers, kBool, kBool}, CPP_CLASS,
      [](const Arguments& a) { return FromBuffer(a, a.Registerers(3), 4); }},
 };
 
@@ -348,7 +349,7 @@ constexpr Method kMethods[] = {
     {"OutputIndices", {}, "object",
      [](const Arguments& a) { return a.Self().OutputIndices(); }},
     {"ResizeInputTensor",
-     {{"i", "int"}, {"value", "handle"}, {"strict", "bool"}, kSubgraph}, "object",
+     {{"i", "int"}, {"value", "object"}, {"strict", "bool"}, kSubgraph}, "object",
      [](const Arguments& a) {
        return a.Self().ResizeInputTensor(a.Int(0), a.Object(1), a.Bool(2), a.Int(3));
      }},
@@ -369,7 +370,7 @@ constexpr Method kMethods[] = {
      "Deprecated in favor of TensorQuantizationParameters."},
     {"TensorQuantizationParameters", {kInt, kInt}, "object",
      [](const Arguments& a) { return a.Self().TensorQuantizationParameters(a.Int(0), a.Int(1)); }},
-    {"SetTensor", {{"i", "int"}, {"value", "handle"}, kSubgraph}, "object",
+    {"SetTensor", {{"i", "int"}, {"value", "object"}, kSubgraph}, "object",
      [](const Arguments& a) { return a.Self().SetTensor(a.Int(0), a.Object(1), a.Int(2)); }},
     {"GetTensor", {{"tensor_index", "int"}, kSubgraph}, "object",
      [](const Arguments& a) { return a.Self().GetTensor(a.Int(0), a.Int(1)); }},
@@ -389,7 +390,7 @@ constexpr Method kMethods[] = {
      [](const Arguments& a) { return a.Self().NodeInputs(a.Int(0)); }},
     {"NodeOutputs", {kInt}, "object",
      [](const Arguments& a) { return a.Self().NodeOutputs(a.Int(0)); }},
-    {"tensor", {{"base_object", "handle"}, {"tensor_index", "int"}, kSubgraph}, "object",
+    {"tensor", {{"base_object", "object"}, {"tensor_index", "int"}, kSubgraph}, "object",
      [](const Arguments& a) { return a.Self().tensor(a.Object(0), a.Int(1), a.Int(2)); },
      "Returns a reference to tensor index as a numpy array from subgraph.\n"
      "The base_object should be the interpreter object providing the\n"
@@ -472,13 +473,14 @@ void Deallocate(PyObject* self) {
 }  // namespace
 
 PyMODINIT_FUNC PyInit__pywrap_tensorflow_interpreter_wrapper() {
-  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, MODULE, "\n    " MODULE "\n    -----\n",
+  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, MODULE, "\n    " MODULE "\n    -----\n  ",
                                    -1, Definitions<kFunctions, false>()};
   PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(Refuse)},
                          {Py_tp_dealloc, reinterpret_cast<void*>(Deallocate)},
                          {Py_tp_methods, Definitions<kMethods, true>()},
                          {0, nullptr}};
-  PyType_Spec spec = {CLASS, sizeof(Instance), 0, Py_TPFLAGS_DEFAULT, slots};
+  PyType_Spec spec = {CLASS, sizeof(Instance), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   Owned module(PyModule_Create(&definition)), type(PyType_FromSpec(&spec));
   if (!module || !type || PyObject_SetAttrString(module.get(), "InterpreterWrapper", type.get())) {
     return nullptr;
