@@ -82,7 +82,7 @@ def _builds(cache: Path) -> list[Figure]:
             f"{one.seconds / 60:.1f} min",
             "< 20 min",
         ),
-        Figure("All four wheels against one", f"{whole / one.seconds:.2f} ×", "≤ 1.15 ×"),
+        Figure("All wheels against one", f"{whole / one.seconds:.2f} ×", "≤ 1.15 ×"),
         Figure("One more CPython on a built core", f"{more.seconds:.0f} s", "< 60 s"),
         Figure("The same again, nothing changed", f"{again.seconds:.1f} s", "< 3 s"),
         Figure("Peak memory of a build", f"{one.bytes / 1000 / MEGABYTE:.1f} GB", "≤ 3 GB"),

@@ -89,13 +89,14 @@ def choose(words: str) -> tuple[Target, ...]:
     known = {target.python: target for target in targets()}
     if words == "all":
         return tuple(known.values())
+    shared = (f" {t.name} share one wheel: --py {t.python}." for t in known.values() if t.abi3)
     wanted = [word.strip() for word in words.split(",") if word.strip()]
     for word in wanted or [words]:
         if word not in known:
             raise WheelhouseError(
                 f"{word or 'An empty version'} is not in the matrix; did you mean "
                 f"{' or '.join(nearest(word, list(known)))}? (`invoke matrix` lists them)",
-                "Give --py one of these, several with commas between, or all.",
+                f"Give --py one of these, several with commas between, or all.{''.join(shared)}",
             )
     return tuple(known[word] for word in dict.fromkeys(wanted))
 

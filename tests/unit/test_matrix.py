@@ -49,6 +49,7 @@ def test_an_unknown_version_is_answered_with_its_neighbours(words, message):
     with pytest.raises(WheelhouseError) as failure:
         matrix.choose(words)
     assert failure.value.what == f"{message} (`invoke matrix` lists them)"
+    assert failure.value.hint.endswith("CPython 3.7 and later share one wheel: --py 3.7.")
 
 
 def invoke(*words):
