@@ -93,7 +93,7 @@ def sources(_: Context, export: str = "", offline: bool = False, sources: str = 
 @task()
 def bench(_: Context) -> None:
     """Measure what README's table of figures says."""
-    figures.run(Sources.given(), pipeline.WHEELS)
+    figures.run(Sources.given())
 
 
 @task()

@@ -11,20 +11,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from wheelhouse import console, models, sources, verify
+from wheelhouse import console, matrix, models, pipeline, sources, verify
 from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind
 from wheelhouse.sources import Sources
 
-README = Path(__file__).parent.parent / "README.md"
+README = pipeline.HERE / "README.md"
+_WORKLOAD = Path(__file__).with_name("workload.py")
+OFFICIAL = "tflite-runtime 2.14.0"
 START, END = "<!-- figures: `invoke bench` writes these -->", "<!-- end of figures -->"
 
 KINDS: tuple[Kind, ...] = ("int8", "float32")
@@ -41,10 +45,19 @@ class Figure:
     goal: str
 
 
-def run(at: Sources, wheels: Path) -> None:
+def run(at: Sources) -> None:
     """Measure everything and write README's table."""
     with tempfile.TemporaryDirectory() as scratch:
-        figures = [*_builds(Path(scratch)), *_sizes(wheels), *_inferences(at, wheels)]
+        figures = _builds(Path(scratch))
+    wheels = pipeline.build(matrix.targets(), True, at)
+    universal, specific = (
+        next(path for path in wheels if verify.target_of(path).python == python)
+        for python in (matrix.targets()[0].python, PYTHON)
+    )
+    theirs = at.file(sources.shared("tflite-runtime"))
+    figures += _sizes(wheels)
+    figures += _inferences(universal, theirs, at)
+    figures += _overheads(universal, specific, theirs, at)
     rows = [(figure.name, figure.value, figure.goal) for figure in figures]
     console.table("Figures", ("figure", "measured", "goal"), rows)
     README.write_text(rewritten(README.read_text(), figures))
@@ -121,44 +134,72 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _sizes(wheels: Path) -> list[Figure]:
-    sizes = [path.stat().st_size for path in wheels.glob("tflite_runtime-*.whl")]
-    return [Figure("Largest wheel", f"{max(sizes) / MEGABYTE:.2f} MB", "≤ 2.0 MB")]
+def _sizes(wheels: Sequence[Path]) -> list[Figure]:
+    largest = max(path.stat().st_size for path in wheels)
+    return [Figure("Largest wheel", f"{largest / MEGABYTE:.2f} MB", "≤ 2.0 MB")]
 
 
-def _inferences(at: Sources, wheels: Path) -> list[Figure]:
-    ours = next(wheels.glob(f"tflite_runtime-*-cp{PYTHON.replace('.', '')}-*.whl"))
-    theirs = at.file(sources.shared("tflite-runtime"))
+def _inferences(ours: Path, theirs: Path, at: Sources) -> list[Figure]:
     goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
     figures = []
     for kind in KINDS:
+        model = models.benchmark_mobilenet(kind).content
         for board in map(systems.board, verify.BOARDS):
-            counts = [_instructions(wheel, kind, board, at) for wheel in (ours, theirs)]
+            counts = [_use(wheel, model, 2, board, at) / MEGABYTE for wheel in (ours, theirs)]
+            name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
+            value = f"{counts[0]:.0f} M / {counts[1]:.0f} M = {counts[0] / counts[1]:.3f}"
             goal = goals.get((kind, board.qemu_cpu), 0.99)
-            figures.append(
-                Figure(
-                    f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}, "
-                    "against tflite-runtime 2.14.0",
-                    f"{counts[0] / 1e6:.0f} M / {counts[1] / 1e6:.0f} M = "
-                    f"{counts[0] / counts[1]:.3f}",
-                    f"≤ {goal}",
-                )
-            )
+            figures.append(Figure(f"{name}, against {OFFICIAL}", value, f"≤ {goal}"))
     return figures
 
 
-def _instructions(wheel: Path, kind: Kind, board: systems.Board, at: Sources) -> float:
-    """Instructions of one inference on one thread: the difference of two runs, exact."""
+def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> list[Figure]:
+    board = systems.board(verify.BOARDS[0])
+    tiny = next(model for model in models.generated() if model.name == "arithmetic").content
+    uses = [_use(wheel, tiny, 1000, board, at) / 1000 for wheel in (universal, specific)]
+    imports = [_import(wheel, board, at) / MEGABYTE for wheel in (universal, theirs)]
+    return [
+        Figure(
+            "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
+            "against that for CPython 3.11",
+            f"{uses[0]:.1f} k / {uses[1]:.1f} k = {uses[0] / uses[1]:.3f}",
+            "≤ 1.05",
+        ),
+        Figure(
+            f"Instructions of the import beyond NumPy's, universal wheel against {OFFICIAL}",
+            f"{imports[0]:.1f} M / {imports[1]:.1f} M = {imports[0] / imports[1]:.3f}",
+            "≤ 1",
+        ),
+    ]
+
+
+def _use(wheel: Path, model: bytes, times: int, board: Board, at: Sources) -> float:
+    """Instructions of one use of a model on one thread, from runs that differ in uses alone."""
+    with _installed(wheel, board, at) as count:
+        few, many = (
+            count("workload.py", "model.tflite", str(n), model=model) for n in (1, 1 + times)
+        )
+    return (many - few) / times
+
+
+def _import(wheel: Path, board: Board, at: Sources) -> int:
+    with _installed(wheel, board, at) as count:
+        return count("-c", "import tflite_runtime.interpreter") - count("-c", "import numpy")
+
+
+@contextmanager
+def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[..., int]]:
+    """A way to count the instructions of Python commands where the wheel is installed."""
     system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         verify.install(wheel, None, system, at, work)
-        (work / "model.tflite").write_bytes(models.benchmark_mobilenet(kind).content)
-        (work / "workload.py").write_bytes(Path(__file__).with_name("workload.py").read_bytes())
-        counts = []
-        for times in (1, 3):
+        (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
+
+        def count(*words: str, model: bytes = b"") -> int:
+            (work / "model.tflite").write_bytes(model)
             done = qemu.run(
-                ["env/bin/python", "workload.py", "model.tflite", str(times)],
+                ["env/bin/python", *words],
                 tree=rootfs.tree(system, at.store),
                 board=board,
                 work=work,
@@ -169,5 +210,6 @@ def _instructions(wheel: Path, kind: Kind, board: systems.Board, at: Sources) ->
                     f"The workload failed on {board.name}: {done.stderr[-400:]}",
                     "Run `invoke verify` to see what is wrong.",
                 )
-            counts.append(done.instructions)
-    return (counts[1] - counts[0]) / 2
+            return done.instructions
+
+        yield count

@@ -17,8 +17,8 @@ from wheelhouse.toolchain import NINJA
 
 Env = Mapping[str, str]
 
-# Measured: the largest compile, XNNPACK's delegate, peaks at 0.9 GB.
-JOB_BYTES = 1_200_000_000
+# `invoke bench` measures 1.0 GB for two jobs and all around them; twice that leaves room.
+JOB_BYTES = 1_000_000_000
 
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error")

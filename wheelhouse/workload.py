@@ -1,4 +1,4 @@
-"""Load a model and invoke it some times, on one thread: ``workload.py MODEL TIMES``.
+"""Load a model and use it some times, on one thread: ``workload.py MODEL TIMES``.
 
 Runs inside the emulated system under an instruction counter, so it stands alone. Two runs that
 differ in TIMES alone differ by just the instructions of the inferences.
@@ -13,14 +13,17 @@ from tflite_runtime.interpreter import Interpreter
 
 
 def main(model: str, times: int) -> None:
-    """Invoke the model ``times`` times on an input that is not constant."""
+    """Set an input that is not constant, invoke and get the output, ``times`` times."""
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]
     ramp = np.arange(np.prod(entry["shape"])) % 101
-    interpreter.set_tensor(entry["index"], ramp.reshape(entry["shape"]).astype(entry["dtype"]))
+    values = ramp.reshape(entry["shape"]).astype(entry["dtype"])
+    output = interpreter.get_output_details()[0]["index"]
     for _ in range(times):
+        interpreter.set_tensor(entry["index"], values)
         interpreter.invoke()
+        interpreter.get_tensor(output)
 
 
 if __name__ == "__main__":
