@@ -85,8 +85,9 @@ class _Cost:
 def _builds(cache: Path) -> list[Figure]:
     one = _build(cache, "--py", PYTHON)
     more = _build(cache, "--py", "3.13")
-    rest = _build(cache, "--py", "all")
-    again = _build(cache, "--py", "all")
+    each = ",".join(target.python for target in matrix.targets() if not target.abi3)
+    rest = _build(cache, "--py", each)
+    again = _build(cache, "--py", each)
     cores = len(os.sched_getaffinity(0))
     whole = one.seconds + more.seconds + rest.seconds
     return [
@@ -95,7 +96,11 @@ def _builds(cache: Path) -> list[Figure]:
             f"{one.seconds / 60:.1f} min",
             "< 20 min",
         ),
-        Figure("All wheels against one", f"{whole / one.seconds:.2f} ×", "≤ 1.15 ×"),
+        Figure(
+            "All four wheels for one CPython each against one of them",
+            f"{whole / one.seconds:.2f} ×",
+            "≤ 1.15 ×",
+        ),
         Figure("One more CPython on a built core", f"{more.seconds:.0f} s", "< 60 s"),
         Figure("The same again, nothing changed", f"{again.seconds:.1f} s", "< 3 s"),
         Figure("Peak memory of a build", f"{one.bytes / 1000 / MEGABYTE:.1f} GB", "≤ 3 GB"),
