@@ -119,16 +119,16 @@ def test_the_universal_wheel_behaves_like_the_systems_own(reports: Reports, suit
 
 
 def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    """A block or 32 bytes, malloc's least, lost in each of the cycles would show in full."""
+    """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
     report = reports("leaks.py", *wheel_in_suite)
-    cycles = report["cycles"]
-    assert cycles == 2000
+    assert report["cycles"] == 2000
+    quarter = report["cycles"] / 4
     for name, grown in report["grown"].items():
         blocks, size = expected.LEAKS.get(name, (0, 0))
-        assert grown["blocks"] < (blocks + 0.1) * cycles, name
-        assert grown["bytes"] < (size + 16) * cycles, name
+        assert min(grown["blocks"]) < (blocks + 0.5) * quarter, name
+        assert min(grown["bytes"]) < (size + 16) * quarter, name
         if not blocks:
-            assert grown["resident"] < expected.RESIDENT, name
+            assert sum(grown["resident"]) < expected.RESIDENT, name
 
 
 def told(**cases: Any) -> Report:
