@@ -85,14 +85,10 @@ class Builder:
         return len(self._tensors) - 1
 
     def constant(
-        self,
-        name: str,
-        values: NDArray[Any],
-        quantisation: Quantisation | None = None,
-        **fields: object,
+        self, name: str, values: NDArray[Any], quantisation: Quantisation | None = None
     ) -> int:
         """Add a constant and return its index."""
-        index = self.tensor(name, values.shape, values.dtype.name, quantisation, **fields)
+        index = self.tensor(name, values.shape, values.dtype.name, quantisation)
         little_endian = values.astype(values.dtype.newbyteorder("<"))
         data = np.frombuffer(little_endian.tobytes(), np.uint8)
         self._tensors[index].buffer = len(self._buffers)
@@ -100,7 +96,7 @@ class Builder:
         return index
 
     def refer(self, tensor: int, buffer: int) -> None:
-        """Point a tensor at a buffer by number, which need not exist: to make bad files."""
+        """Point a tensor at a buffer by number, from 1; bad files have one that does not exist."""
         self._tensors[tensor].buffer = buffer
 
     def operator(
