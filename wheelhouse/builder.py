@@ -1,4 +1,4 @@
-"""Write TFLite models from code: tensors, operators, signatures, then the flatbuffer's bytes."""
+"""Write TFLite models from code: tensors, operators, subgraphs, then the flatbuffer's bytes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,8 @@ ALIGNMENT = 16
 SCHEMA_VERSION = 3
 """The model version that every TFLite since 2017 writes and expects."""
 
-_TYPES = {
-    "float32": schema.TensorType.FLOAT32,
-    "int32": schema.TensorType.INT32,
-    "int8": schema.TensorType.INT8,
-    "uint8": schema.TensorType.UINT8,
-}
+Signature = tuple[str, Mapping[str, int], Mapping[str, int]]
+"""A subgraph's key with its named inputs and outputs."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,10 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 
 @dataclass
 class Builder:
-    """One model of one subgraph.
+    """One model.
 
     Example: ``b = Builder("sum"); x = b.tensor("x", (1, 8), "float32"); ...; b.pack([x], [y])``.
+    What is added belongs to one subgraph until :meth:`subgraph` ends it.
     """
 
     description: str
@@ -55,6 +52,8 @@ class Builder:
     _buffers: list[Any] = field(default_factory=lambda: [schema.BufferT()])
     _codes: dict[tuple[int, int, str | None], int] = field(default_factory=dict)
     _operators: list[Any] = field(default_factory=list)
+    _subgraphs: list[Any] = field(default_factory=list)
+    _signatures: list[Any] = field(default_factory=list)
 
     def tensor(
         self,
@@ -62,19 +61,26 @@ class Builder:
         shape: Sequence[int],
         dtype: str,
         quantisation: Quantisation | None = None,
+        **fields: object,
     ) -> int:
-        """Add an activation and return its index; -1 in ``shape`` is a size left open."""
+        """Add an activation and return its index; -1 in ``shape`` is a size left open.
+
+        ``dtype`` is a name of schema.fbs's TensorType in lower case; ``fields`` are further
+        fields of its Tensor: ``isVariable=True``.
+        """
         tensor = schema.TensorT()
         tensor.name = name
         tensor.shape = [max(size, 1) for size in shape]
         if -1 in shape:
             tensor.shapeSignature = list(shape)
-        tensor.type = _TYPES[dtype]
+        tensor.type = getattr(schema.TensorType, dtype.upper())
         if quantisation:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = list(quantisation.scale)
             tensor.quantization.zeroPoint = [quantisation.zero_point] * len(quantisation.scale)
             tensor.quantization.quantizedDimension = quantisation.axis
+        for key, value in fields.items():
+            setattr(tensor, key, value)
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
@@ -90,7 +96,7 @@ class Builder:
         return index
 
     def refer(self, tensor: int, buffer: int) -> None:
-        """Point a tensor at a buffer by number, which need not exist: to make bad files."""
+        """Point a tensor at a buffer by number, from 1; bad files have one that does not exist."""
         self._tensors[tensor].buffer = buffer
 
     def operator(
@@ -116,24 +122,37 @@ class Builder:
             operator.builtinOptions = getattr(schema, f"{table}T")(**options)
         self._operators.append(operator)
 
+    def subgraph(
+        self,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        signature: Signature | None = None,
+    ) -> None:
+        """End a subgraph; tensors that follow belong to the next and count from 0 again."""
+        graph = schema.SubGraphT()
+        number = len(self._subgraphs)
+        graph.name = f"subgraph{number}" if number else "main"
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        self._tensors, self._operators = [], []
+        self._subgraphs.append(graph)
+        if signature:
+            self._signatures.append(_signature(number, *signature))
+
     def pack(
         self,
         inputs: Sequence[int],
         outputs: Sequence[int],
-        signature: tuple[str, Mapping[str, int], Mapping[str, int]] | None = None,
+        signature: Signature | None = None,
     ) -> bytes:
-        """The model's bytes; ``signature`` is a key with the named inputs and outputs."""
-        graph = schema.SubGraphT()
-        graph.name = "main"
-        graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        """End the last subgraph; the model's bytes."""
+        self.subgraph(inputs, outputs, signature)
         model = schema.ModelT()
         model.version = SCHEMA_VERSION
         model.description = self.description
-        model.subgraphs, model.buffers = [graph], self._buffers
+        model.subgraphs, model.buffers = self._subgraphs, self._buffers
         model.operatorCodes = [_code(*key) for key in self._codes]
-        if signature:
-            model.signatureDefs = [_signature(*signature)]
+        model.signatureDefs = self._signatures or None
         builder = flatbuffers.Builder(1 << 16)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
@@ -146,7 +165,9 @@ _OPTIONS = {
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "MEAN": "ReducerOptions",
     "MUL": "MulOptions",
+    "RNN": "RNNOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "VAR_HANDLE": "VarHandleOptions",
 }
 
 
@@ -160,8 +181,10 @@ def _code(number: int, version: int, custom: str | None) -> Any:
     return code
 
 
-def _signature(key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
+def _signature(
+    subgraph: int, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]
+) -> Any:
     def maps(named: Mapping[str, int]) -> list[Any]:
         return [schema.TensorMapT(name=name, tensorIndex=index) for name, index in named.items()]
 
-    return schema.SignatureDefT(inputs=maps(inputs), outputs=maps(outputs), signatureKey=key)
+    return schema.SignatureDefT(maps(inputs), maps(outputs), key, subgraph)

@@ -1,0 +1,294 @@
+"""Repeat what users repeat and write how memory grew: ``leaks.py REPORT``.
+
+Runs where ``behaviour.py`` runs and as alone. For each scenario, after a warm-up: the growth, in
+each quarter of its cycles, of Python's allocated blocks, of the bytes that malloc has given out
+(exact, both) and of the process's resident kilobytes, which include the emulator's own. A leak
+grows in every quarter; tables of Python, of its allocator and of ctypes grow now and then.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from tflite_runtime import interpreter as runtime
+from tflite_runtime.interpreter import Interpreter, InterpreterWithCustomOps
+
+CYCLES = 2000
+WARM_UP = 200
+QUARTERS = 4
+PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
+
+SCENARIOS: dict[str, Callable[[], Callable[[], Any]]] = {}
+ROW = np.arange(8, dtype=np.float32).reshape(1, 8)
+FOUR = ROW[:, :4].copy()
+
+
+class Mallinfo(ctypes.Structure):
+    """The C library's ``struct mallinfo``."""
+
+    _fields_ = [
+        (name, ctypes.c_int)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+mallinfo = ctypes.CDLL(None).mallinfo
+mallinfo.restype = Mallinfo
+
+
+def main(report: str) -> None:
+    """Run all scenarios and write the report."""
+    grown = {}
+    for name, prepare in SCENARIOS.items():
+        start = time.monotonic()
+        cycle = prepare()
+        repeat(cycle, WARM_UP)
+        marks = [used()]
+        grown[name] = {kind: [] for kind in marks[0]}
+        for _ in range(QUARTERS):
+            repeat(cycle, CYCLES // QUARTERS)
+            marks.append(used())
+            for kind, seen in grown[name].items():
+                seen.append(marks[-1][kind] - marks[-2][kind])
+        grown[name]["seconds"] = [round(time.monotonic() - start, 2)]
+    content = {"cycles": CYCLES, "grown": grown}
+    pathlib.Path(report).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def repeat(cycle: Callable[[], Any], times: int) -> None:
+    for _ in range(times):
+        cycle()
+    gc.collect()
+
+
+def used() -> dict[str, int]:
+    """What is in use now."""
+    heap = mallinfo()
+    resident = pathlib.Path("/proc/self/statm").read_text().split()[1]
+    return {
+        "blocks": sys.getallocatedblocks(),
+        "bytes": heap.uordblks + heap.hblkhd,
+        "resident": int(resident) * PAGE,
+    }
+
+
+def scenario(prepare: Callable[[], Callable[[], Any]]) -> Callable[[], Callable[[], Any]]:
+    """Make a function that prepares and returns one cycle a scenario."""
+    SCENARIOS[prepare.__name__] = prepare
+    return prepare
+
+
+def once(interpreter: Any) -> Any:
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(0, FOUR)
+    interpreter.invoke()
+    return interpreter.get_tensor(3)
+
+
+@scenario
+def interpreter_from_a_file():
+    return lambda: once(Interpreter("chain.tflite"))
+
+
+@scenario
+def interpreter_from_bytes():
+    content = pathlib.Path("chain.tflite").read_bytes()
+    return lambda: once(Interpreter(model_content=content))
+
+
+@scenario
+def interpreter_with_a_signature():
+    return lambda: Interpreter("arithmetic.tflite").allocate_tensors()
+
+
+@scenario
+def interpreter_with_registerers():
+    registerers = [lambda address: None, lambda address: address]
+    return lambda: InterpreterWithCustomOps(registerers, model_path="chain.tflite")
+
+
+@scenario
+def interpreter_with_a_delegate():
+    path = str(pathlib.Path("delegate.so").resolve())
+
+    def cycle():
+        delegate = runtime.load_delegate(path, {"key": "value"})
+        once(Interpreter("chain.tflite", experimental_delegates=[delegate]))
+
+    return cycle
+
+
+@scenario
+def inference():
+    interpreter = Interpreter("chain.tflite")
+    interpreter.allocate_tensors()
+
+    def cycle():
+        interpreter.set_tensor(0, FOUR[:, ::-1])
+        interpreter.invoke()
+        interpreter.get_tensor(3)
+
+    return cycle
+
+
+@scenario
+def reallocation():
+    interpreter = Interpreter("chain.tflite")
+
+    def cycle():
+        for size in (3, 4):
+            interpreter.resize_tensor_input(0, [1, size])
+            interpreter.allocate_tensors()
+        interpreter.reset_all_variables()
+
+    return cycle
+
+
+@scenario
+def views():
+    interpreter = Interpreter("chain.tflite")
+    interpreter.allocate_tensors()
+    view = interpreter.tensor(0)
+
+    def cycle():
+        view()[...] = 3
+        view()[:, 1:].sum()
+
+    return cycle
+
+
+@scenario
+def signature_runner():
+    interpreter = Interpreter("arithmetic.tflite")
+    interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner()
+    return lambda: runner(left=ROW, right=ROW)
+
+
+@scenario
+def signature_lists():
+    interpreter = Interpreter("arithmetic.tflite")
+    return lambda: (interpreter.get_signature_list(), interpreter._get_full_signature_list())
+
+
+@scenario
+def details():
+    interpreter = Interpreter("mobilenet-0.25-96-int8.tflite")
+
+    def cycle():
+        interpreter.get_input_details()
+        interpreter.get_output_details()
+        interpreter._get_tensor_details(2, 0)
+        interpreter._get_op_details(1)
+        interpreter._native_handle()
+
+    return cycle
+
+
+@scenario
+def details_of_sparse_tensors():
+    interpreter = Interpreter("sparse.tflite")
+    return lambda: interpreter._get_tensor_details(2, 0)
+
+
+@scenario
+def strings():
+    interpreter = Interpreter("words.tflite")
+    interpreter.allocate_tensors()
+    values = np.array(["one", "two"]), np.array([b"three", "four"], object)
+
+    def cycle():
+        for value in values:
+            interpreter.set_tensor(0, value)
+            interpreter.invoke()
+            interpreter.get_tensor(1)
+
+    return cycle
+
+
+@scenario
+def refused_arguments():
+    interpreter = Interpreter("chain.tflite")
+    interpreter.allocate_tensors()
+    native = interpreter._interpreter
+    wrong = (
+        *((native.GetTensor, ("x",)), (native.GetTensor, ()), (native.GetTensor, (2**40,))),
+        *((native.SetTensor, (0, ROW)), (native.SetTensor, (0, FOUR.astype(int)))),
+        *((native.SetTensor, (0, None)), (native.SetTensor, (0, [[1], [2, 3]]))),
+        *((native.SetTensor, (99, FOUR)), (native.GetTensor, (99,)), (native.NodeInputs, (99,))),
+        *((native.ResizeInputTensor, (0, ROW, True)), (native.Invoke, (7,))),
+        *((native.GetSubgraphIndexFromSignature, ("x",)), (type(native), ())),
+    )
+
+    def cycle():
+        for method, arguments in wrong:
+            try:
+                method(*arguments)
+            except (TypeError, ValueError, RuntimeError):
+                continue
+            raise AssertionError(method)
+
+    return cycle
+
+
+@scenario
+def refused_strings():
+    interpreter = Interpreter("words.tflite")
+    interpreter.allocate_tensors()
+    wrong = np.array(["\udcff", "b"]), np.array([1, 2], object), ["a", "b"]
+
+    def cycle():
+        for value in wrong:
+            try:
+                interpreter.set_tensor(0, value)
+            except ValueError:
+                continue
+            raise AssertionError(value)
+
+    return cycle
+
+
+@scenario
+def refused_models():
+    bad = pathlib.Path("bad-noise.tflite").read_bytes()
+
+    def fail(address):
+        raise KeyError(address)
+
+    wrong = (
+        lambda: Interpreter("missing.tflite"),
+        lambda: Interpreter("bad-truncated.tflite"),
+        lambda: Interpreter(model_content=bad),
+        lambda: Interpreter(model_content=bytearray(bad)),
+        lambda: InterpreterWithCustomOps([fail], model_path="chain.tflite"),
+        lambda: InterpreterWithCustomOps(["no_such_symbol"], model_path="chain.tflite"),
+        lambda: InterpreterWithCustomOps([3], model_path="chain.tflite"),
+    )
+
+    def cycle():
+        for make in wrong:
+            try:
+                make()
+            except (KeyError, TypeError, ValueError):
+                continue
+            raise AssertionError(make)
+
+    return cycle
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

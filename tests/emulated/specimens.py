@@ -1,0 +1,173 @@
+"""The models that ``behaviour.py`` and ``leaks.py`` use, and a delegate to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from wheelhouse import models, toolchain
+from wheelhouse.builder import Builder
+from wheelhouse.engines import host
+from wheelhouse.store import Store
+
+DELEGATE = Path(__file__).with_name("delegate.c")
+TYPES = (
+    *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+    *("int4", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+
+
+def lay_out(folder: Path, store: Store) -> None:
+    """Write all models, bad files and the delegate for aarch64 into a folder."""
+    known = {model.name: model.content for model in models.generated()}
+    for name, content in {**known, **specimens()}.items():
+        (folder / f"{name}.tflite").write_bytes(content)
+    for name, content in models.bad().items():
+        (folder / f"bad-{name}.tflite").write_bytes(content)
+    tools = toolchain.prepare("aarch64", "2.17", store)
+    command = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
+    done = host.run([*command, "-o", folder / "delegate.so"], env=toolchain.environment(store))
+    assert done.status == 0, done.stderr
+
+
+def specimens() -> dict[str, bytes]:
+    """Models of a kernel or none, each for one thing that the runtime must do."""
+    return {
+        "types": _types(),
+        "scalar": _scalar(),
+        "words": _words(),
+        "empty": _empty(),
+        "where": _where(),
+        "reshape": _reshape(),
+        "gather": _gather(),
+        "chain": _chain(),
+        "state": _state(),
+        "resources": _resources(),
+        "uninitialised": _uninitialised(),
+        "sparse": _sparse(),
+    }
+
+
+def _types() -> bytes:
+    """One input of each type that is the output too; no operator."""
+    builder = Builder("types")
+    tensors = [builder.tensor(name, (2, 3), name) for name in TYPES]
+    return builder.pack(tensors, tensors)
+
+
+def _scalar() -> bytes:
+    builder = Builder("scalar")
+    tensors = [builder.tensor(name, (), name) for name in ("float32", "string")]
+    return builder.pack(tensors, tensors)
+
+
+def _words() -> bytes:
+    """Two strings, which a RESHAPE hands on as a column."""
+    builder = Builder("words")
+    row, column = builder.tensor("row", (2,), "string"), builder.tensor("column", (2, 1), "string")
+    shape = builder.constant("shape", np.array([2, 1], np.int32))
+    builder.operator("RESHAPE", 1, [row, shape], [column])
+    return builder.pack([row], [row, column])
+
+
+def _empty() -> bytes:
+    builder = Builder("empty")
+    x = builder.tensor("x", (2, 3), "float32")
+    return builder.pack([x], [x])
+
+
+def _where() -> bytes:
+    """The places of what is true: as many rows as there are."""
+    builder = Builder("where")
+    mask, places = builder.tensor("mask", (2, 3), "bool"), builder.tensor("places", (0, 2), "int64")
+    builder.operator("WHERE", 1, [mask], [places])
+    return builder.pack([mask], [places])
+
+
+def _reshape() -> bytes:
+    """A RESHAPE whose shape is an input."""
+    builder = Builder("reshape")
+    x, shape = builder.tensor("x", (2, 6), "float32"), builder.tensor("shape", (2,), "int32")
+    y = builder.tensor("y", (1, 1), "float32")
+    builder.operator("RESHAPE", 1, [x, shape], [y])
+    return builder.pack([x, shape], [y])
+
+
+def _gather() -> bytes:
+    """Elements of a constant by an index, which may be wrong."""
+    builder = Builder("gather")
+    values = builder.constant("values", np.array([10, 20, 30], np.float32))
+    index, found = builder.tensor("index", (2,), "int32"), builder.tensor("found", (2,), "float32")
+    builder.operator("GATHER", 1, [values, index], [found])
+    return builder.pack([index], [found])
+
+
+def _chain() -> bytes:
+    """y = (x + x) * x + x, with two tensors between."""
+    builder = Builder("chain")
+    x, double, square, y = (
+        builder.tensor(name, (1, 4), "float32") for name in ("x", "double", "square", "y")
+    )
+    builder.operator("ADD", 1, [x, x], [double])
+    builder.operator("MUL", 1, [double, x], [square])
+    builder.operator("ADD", 1, [square, x], [y])
+    return builder.pack([x], [y])
+
+
+def _state() -> bytes:
+    """A recurrent layer of one unit that sums its inputs in a variable tensor."""
+    builder = Builder("state")
+    x = builder.tensor("x", (1, 1), "float32")
+    one = np.ones((1, 1), np.float32)
+    weights = builder.constant("weights", one), builder.constant("recurrent", one)
+    bias = builder.constant("bias", np.zeros(1, np.float32))
+    state = builder.tensor("state", (1, 1), "float32", isVariable=True)
+    y = builder.tensor("y", (1, 1), "float32")
+    builder.operator("RNN", 1, [x, *weights, bias, state], [y])
+    return builder.pack([x], [y])
+
+
+def _resources() -> bytes:
+    """A resource variable, set by one signature and read by another of its own subgraph."""
+    builder = Builder("resources")
+    _, value = _variable(builder), builder.tensor("value", (2,), "float32")
+    builder.operator("ASSIGN_VARIABLE", 1, [0, value], [])
+    builder.subgraph([value], [], ("assign", {"value": value}, {}))
+    _, added = _variable(builder), builder.tensor("added", (2,), "float32")
+    read, total = (builder.tensor(name, (2,), "float32") for name in ("read", "total"))
+    builder.operator("READ_VARIABLE", 1, [0], [read])
+    builder.operator("ADD", 1, [read, added], [total])
+    return builder.pack([added], [total], ("read", {"added": added}, {"total": total}))
+
+
+def _uninitialised() -> bytes:
+    builder = Builder("uninitialised")
+    handle, read = _variable(builder), builder.tensor("read", (2,), "float32")
+    builder.operator("READ_VARIABLE", 1, [handle], [read])
+    return builder.pack([], [read])
+
+
+def _variable(builder: Builder) -> int:
+    handle = builder.tensor("handle", (1,), "resource")
+    builder.operator("VAR_HANDLE", 1, [], [handle], container="", sharedName="v")
+    return handle
+
+
+def _sparse() -> bytes:
+    """A constant (2, 3) with two elements that are not zero, by compressed rows."""
+    builder = Builder("sparse")
+    x = builder.tensor("x", (2, 3), "float32")
+    rows = schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=2)
+    columns = schema.DimensionMetadataT(
+        format=schema.DimensionType.SPARSE_CSR,
+        arraySegmentsType=schema.SparseIndexVector.Int32Vector,
+        arraySegments=schema.Int32VectorT([0, 1, 2]),
+        arrayIndicesType=schema.SparseIndexVector.Int32Vector,
+        arrayIndices=schema.Int32VectorT([2, 0]),
+    )
+    sparsity = schema.SparsityParametersT([0, 1], [], [rows, columns])
+    builder.constant("stored", np.array([5, 7], np.float32))
+    builder.refer(builder.tensor("sparse", (2, 3), "float32", sparsity=sparsity), 1)
+    return builder.pack([x], [x])

@@ -1,0 +1,197 @@
+"""What tflite_runtime does in each system: as promised here, and the same from every wheel."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulated import behaviour_expected as expected
+from tests.emulated import transcripts
+from wheelhouse import matrix
+from wheelhouse.sources import Sources
+
+Report = dict[str, Any]
+Reports = Callable[[str, str, str], Report]
+
+OWN = {target.suite: target.tag for target in matrix.targets()}
+UNIVERSAL = "cp37"
+"""The Python tag of the wheel for the stable ABI."""
+
+
+@pytest.fixture(scope="session")
+def reports(wheels: dict[str, Path], at: Sources) -> Reports:
+    """What a script reports of a wheel, by its tag, in a suite; each is run once."""
+    made: dict[tuple[str, str, str], Report] = {}
+
+    def report(script: str, suite: str, tag: str) -> Report:
+        if tag not in wheels:
+            pytest.skip(f"there is no {tag} wheel")
+        key = script, suite, tag
+        if key not in made:
+            made[key] = transcripts.record(script, wheels[tag], suite, at)
+        return made[key]
+
+    return report
+
+
+@pytest.fixture(params=[(suite, tag) for suite in OWN for tag in (OWN[suite], UNIVERSAL)], ids=str)
+def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, str]:
+    suite, tag = request.param
+    return suite, tag
+
+
+def at_path(cases: Any, path: str) -> Any:
+    for word in path.split("."):
+        cases = cases[int(word)] if isinstance(cases, list) else cases[word]
+        if isinstance(cases, dict) and list(cases) == ["warned", "result"]:
+            cases = cases["result"]
+    return cases
+
+
+def brief(told: Any) -> Any:
+    """What a report tells, with less about types: ``ValueError: text`` for an exception."""
+    if isinstance(told, list):
+        return [brief(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    if "raises" in told:
+        return f"{told['raises']}: {told['message']}"
+    if "flags" in told:
+        return brief(told.get("values", told.get("sha256")))
+    if "numpy" in told:
+        return brief(told["value"])
+    for key, read in (("float", float), ("bytes", str), ("type", str), ("object", str)):
+        if list(told) == [key]:
+            return read(told[key])
+    return tuple(brief(told["tuple"])) if "tuple" in told else {k: brief(told[k]) for k in told}
+
+
+def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    seen = {path: brief(at_path(cases, path)) for path in expected.RESULTS}
+    assert seen == expected.RESULTS
+
+
+def test_wrong_arguments_are_type_errors_that_name_the_function(
+    reports: Reports, wheel_in_suite: tuple[str, str]
+) -> None:
+    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    refused = {path: brief(at_path(cases, path)) for path in expected.REFUSED}
+    for case in ("arguments_too_many", "arguments_too_few", "arguments_by_unknown_keyword"):
+        refused |= {f"{case}.{name}": brief(told) for name, told in cases[case].items()}
+    assert len(refused) > 100
+    for path, seen in refused.items():
+        function = expected.REFUSED.get(path, path.rpartition(".")[2])
+        assert str(seen).startswith("TypeError: "), path
+        assert function in seen, path
+
+
+def test_a_view_is_the_tensor_itself(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+    view = reports("behaviour.py", *wheel_in_suite)["cases"]["views"]["view"]
+    assert view["flags"] == ["writeable", "c_contiguous", "aligned"]
+    assert brief(view) == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+    told = reports("behaviour.py", *wheel_in_suite)["cases"]["every_type"]
+    for name, (put, got, _) in told.items():
+        if name != "uint16":
+            assert put is None, name
+            assert got["shape"] == [2, 3], name
+    assert len(told) == 14
+
+
+def test_xnnpack_is_announced(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+    stderr = reports("behaviour.py", *wheel_in_suite)["stderr"]
+    assert stderr.count("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.") >= 1
+
+
+@pytest.mark.parametrize("suite", OWN)
+def test_the_universal_wheel_behaves_like_the_systems_own(reports: Reports, suite: str) -> None:
+    own = reports("behaviour.py", suite, OWN[suite])
+    universal = reports("behaviour.py", suite, UNIVERSAL)
+    assert transcripts.differences(own, universal) == []
+
+
+def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+    """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
+    report = reports("leaks.py", *wheel_in_suite)
+    assert report["cycles"] == 2000
+    quarter = report["cycles"] / 4
+    for name, grown in report["grown"].items():
+        blocks, size = expected.LEAKS.get(name, (0, 0))
+        assert min(grown["blocks"]) < (blocks + 0.5) * quarter, name
+        assert min(grown["bytes"]) < (size + 16) * quarter, name
+        if not blocks:
+            assert sum(grown["resident"]) < expected.RESIDENT, name
+
+
+def told(**cases: Any) -> Report:
+    return {"cases": cases}
+
+
+WRONG = {
+    "raises": "TypeError",
+    "message": "Invoke(): incompatible function arguments. The following argument types ...",
+}
+
+
+def test_differences_are_found_where_they_are() -> None:
+    one = told(a={"x": [1, {"raises": "ValueError", "message": "no"}]}, b=2)
+    assert transcripts.differences(one, one) == []
+    other = told(a={"x": [1, {"raises": "RuntimeError", "message": "no"}]}, b=2.5)
+    assert transcripts.differences(one, other) == [
+        'a.x.1.raises: "ValueError" became "RuntimeError"',
+        "b: 2 became 2.5",
+    ]
+    assert transcripts.differences(one, told(a=one["cases"]["a"])) == [
+        "the reports have different cases"
+    ]
+    assert transcripts.differences(told(a={"x": 1, "y": 2}), told(a={"y": 2, "x": 1}))
+    assert transcripts.differences(told(a=[1]), told(a=[1, 1])) == ["a: [1] became [1, 1]"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (WRONG, {"raises": "TypeError", "message": "Invoke() takes 0 to 1 arguments"}, True),
+        (WRONG, {"raises": "TypeError", "message": "function takes 1 argument"}, False),
+        (WRONG, {"raises": "ValueError", "message": "Invoke() takes 0 to 1 arguments"}, False),
+        (WRONG, None, False),
+        ({"signal": 11}, {"raises": "ValueError", "message": "no"}, True),
+        ({"signal": 11}, {"signal": 11}, True),
+        ({"signal": 11}, 3, True),
+        (None, {"signal": 11}, False),
+        ("'/a/_pywrap_tensorflow_interpreter_wrapper.so: x", "'/a/b.so: x", False),
+        (
+            "'/a/_pywrap_tensorflow_interpreter_wrapper.so: x",
+            "'/a/_pywrap_tensorflow_interpreter_wrapper.abi3.so: x",
+            True,
+        ),
+    ],
+)
+def test_only_what_must_differ_is_excused(one: Any, other: Any, same: bool) -> None:
+    assert bool(transcripts.differences(told(a=one), told(a=other))) is not same
+
+
+@pytest.mark.parametrize("name", ["behaviour.py", "leaks.py"])
+def test_the_scripts_run_on_the_oldest_python_and_stand_alone(name: str) -> None:
+    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 7))
+    imported = {
+        alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        str(node.module).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert imported - sys.stdlib_module_names == {"numpy", "tflite_runtime"}
+    assert "subprocess" not in imported

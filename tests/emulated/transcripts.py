@@ -1,0 +1,108 @@
+"""Run ``behaviour.py`` and ``leaks.py`` with a wheel in an emulated system; compare two wheels.
+
+By hand, from the project's folder::
+
+    python -m tests.emulated.transcripts bookworm ONE.whl OTHER.whl
+
+prints each step in which the second wheel does something else than the first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.emulated import specimens
+from wheelhouse import verify
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.sources import Sources
+
+BOARD = "Raspberry Pi 4"
+
+UNSPECIFIED = ("native_class_made_around_its_constructor",)
+"""Cases in which upstream uses memory that it never filled."""
+
+_MODULE = re.compile(r"[^ '\"]*/_pywrap_tensorflow_interpreter_wrapper[^/ ]*\.so")
+_ARGUMENTS = re.compile(r"(\w+)\(\): incompatible function arguments\.")
+
+
+def record(script: str, wheel: Path, suite: str, at: Sources) -> dict[str, Any]:
+    """The report of a script of this folder, run with a wheel, and its ``stderr``."""
+    system = systems.system(suite)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        verify.install(wheel, None, system, at, work)
+        specimens.lay_out(work, at.store)
+        shutil.copyfile(Path(__file__).with_name(script), work / script)
+        done = qemu.run(
+            ["env/bin/python", script, "report.json"],
+            tree=rootfs.tree(system, at.store),
+            board=systems.board(BOARD),
+            work=work,
+        )
+        assert done.status == 0, done.stderr[-4000:]
+        return {**json.loads((work / "report.json").read_text()), "stderr": done.stderr}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Where the second of two reports of ``behaviour.py`` departs from the first.
+
+    These differ without being a difference:
+
+    - the text of a TypeError for wrong arguments, where pybind11 lists the overloads: the other
+      must be a TypeError that names the function;
+    - the path of the native module in the dynamic loader's messages;
+    - anything where the first crashes or shows memory that it never filled.
+    """
+    first, second = _cases(one), _cases(other)
+    if list(first) != list(second):
+        return ["the reports have different cases"]
+    return [line for name in first for line in _different(name, first[name], second[name])]
+
+
+def _cases(report: dict[str, Any]) -> dict[str, Any]:
+    text = _MODULE.sub("the native module", json.dumps(report["cases"]))
+    return dict(json.loads(text))
+
+
+def _different(place: str, one: Any, other: Any) -> Iterator[str]:
+    if json.dumps(one) == json.dumps(other) or _excused(place, one, other):
+        return
+    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
+        pairs = [(key, one[key], other[key]) for key in one]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = [(str(at), *both) for at, both in enumerate(zip(one, other, strict=True))]
+    else:
+        yield f"{place}: {json.dumps(one)} became {json.dumps(other)}"
+        return
+    for key, left, right in pairs:
+        yield from _different(f"{place}.{key}", left, right)
+
+
+def _excused(place: str, one: Any, other: Any) -> bool:
+    if place in UNSPECIFIED or (isinstance(one, dict) and "signal" in one):
+        return True
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return False
+    wrong = _ARGUMENTS.match(one.get("message", ""))
+    named = other.get("raises") == "TypeError" and wrong and wrong[1] in other["message"]
+    return bool(named)
+
+
+def main(suite: str, *wheels: str) -> None:
+    """Print the differences of two wheels."""
+    at = Sources.given()
+    one, other = (record("behaviour.py", Path(wheel), suite, at) for wheel in wheels)
+    found = differences(one, other)
+    print("\n".join(found))
+    print(f"{len(one['cases'])} cases, {len(found)} differences, {one['system']}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
