@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include <climits>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -71,14 +72,18 @@ Registerer ToRegisterer(PyObject* value) {
   };
 }
 
-// Any number but a float.
+// Any number but a float; by its index where it has one.
 Owned ToInteger(PyObject* value) {
   if (PyLong_Check(value)) {
     Py_INCREF(value);
     return Owned(value);
   }
   if (PyFloat_Check(value) || !PyNumber_Check(value)) Reject();
-  Owned integer(PyNumber_Long(value));
+  Owned integer(PyNumber_Index(value));
+  if (!integer) {
+    PyErr_Clear();
+    integer.reset(PyNumber_Long(value));
+  }
   if (!integer) Reject();
   return integer;
 }
@@ -112,6 +117,7 @@ struct Parameter {
 struct Instance {
   PyObject_HEAD
   InterpreterWrapper* wrapper;
+  PyObject* references;  // the weak ones
 };
 
 // What a method was called with; all but Bind throw Mismatch if that is of the wrong type.
@@ -165,7 +171,8 @@ class Arguments {
     PyObject* value = values_[place];
     if (value == Py_True || value == Py_False) return value == Py_True;
     if (value == Py_None) return false;
-    const int truth = PyObject_HasAttrString(value, "__bool__") ? PyObject_IsTrue(value) : -1;
+    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(value));
+    const int truth = PyObject_HasAttrString(type, "__bool__") ? PyObject_IsTrue(value) : -1;
     if (truth < 0) Reject();
     return truth;
   }
@@ -458,13 +465,17 @@ PyMethodDef* Definitions() {
   return Definitions<table, method>(std::make_index_sequence<std::size(table)>());
 }
 
-PyObject* Refuse(PyTypeObject*, PyObject*, PyObject*) {
-  PyErr_SetString(PyExc_TypeError, CLASS ": No constructor defined!");
+PyObject* Refuse(PyTypeObject* type, PyObject*, PyObject*) {
+  auto* object = reinterpret_cast<PyObject*>(type);
+  Owned name(type == instance_type ? PyUnicode_FromString(CLASS)
+                                   : PyObject_GetAttrString(object, "__name__"));
+  if (name) PyErr_Format(PyExc_TypeError, "%S: No constructor defined!", name.get());
   return nullptr;
 }
 
 void Deallocate(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
+  if (reinterpret_cast<Instance*>(self)->references) PyObject_ClearWeakRefs(self);
   delete reinterpret_cast<Instance*>(self)->wrapper;
   reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
@@ -475,7 +486,12 @@ void Deallocate(PyObject* self) {
 PyMODINIT_FUNC PyInit__pywrap_tensorflow_interpreter_wrapper() {
   static PyModuleDef definition = {PyModuleDef_HEAD_INIT, MODULE, "\n    " MODULE "\n    -----\n  ",
                                    -1, Definitions<kFunctions, false>()};
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(Refuse)},
+  // CPython 3.9 and later take this for the place of weak references; before, there are none.
+  static PyMemberDef members[] = {
+      {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Instance, references), Py_READONLY, nullptr},
+      {}};
+  PyType_Slot slots[] = {{Py_tp_members, members},
+                         {Py_tp_new, reinterpret_cast<void*>(Refuse)},
                          {Py_tp_dealloc, reinterpret_cast<void*>(Deallocate)},
                          {Py_tp_methods, Definitions<kMethods, true>()},
                          {0, nullptr}};

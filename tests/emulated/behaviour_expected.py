@@ -339,12 +339,5 @@ REFUSED = {
 }
 """Arguments that are wrong, and the function that the TypeError must name."""
 
-LEAKS = {
-    "interpreter_with_a_signature": (10, 0),
-    "signature_lists": (16, 0),
-    "details_of_sparse_tensors": (10, 256),
-}
-"""Blocks and bytes that upstream's GetSignatureDefs and TensorSparsityParameters lose each time."""
-
 RESIDENT = 1024
 """Kilobytes by which 2,000 cycles may grow a process: measured 212 at most, and the emulator's."""

@@ -18,7 +18,7 @@ from wheelhouse.sources import Sources
 Report = dict[str, Any]
 Reports = Callable[[str, str, str], Report]
 
-OWN = {target.suite: target.tag for target in matrix.targets()}
+OWN = {target.systems[0]: target.tag for target in matrix.targets() if not target.abi3}
 UNIVERSAL = "cp37"
 """The Python tag of the wheel for the stable ABI."""
 
@@ -29,8 +29,6 @@ def reports(wheels: dict[str, Path], at: Sources) -> Reports:
     made: dict[tuple[str, str, str], Report] = {}
 
     def report(script: str, suite: str, tag: str) -> Report:
-        if tag not in wheels:
-            pytest.skip(f"there is no {tag} wheel")
         key = script, suite, tag
         if key not in made:
             made[key] = transcripts.record(script, wheels[tag], suite, at)
@@ -124,11 +122,9 @@ def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> Non
     assert report["cycles"] == 2000
     quarter = report["cycles"] / 4
     for name, grown in report["grown"].items():
-        blocks, size = expected.LEAKS.get(name, (0, 0))
-        assert min(grown["blocks"]) < (blocks + 0.5) * quarter, name
-        assert min(grown["bytes"]) < (size + 16) * quarter, name
-        if not blocks:
-            assert sum(grown["resident"]) < expected.RESIDENT, name
+        assert min(grown["blocks"]) < 0.5 * quarter, name
+        assert min(grown["bytes"]) < 16 * quarter, name
+        assert sum(grown["resident"]) < expected.RESIDENT, name
 
 
 def told(**cases: Any) -> Report:
