@@ -246,3 +246,25 @@ def test_abi3audit_agrees_with_the_name(wheels: dict[str, Path]) -> None:
     (entry,) = report["wheel"]
     assert entry["result"]["is_abi3_baseline_compatible"]
     assert entry["result"]["baseline"] == "3.7"
+
+
+@pytest.mark.parametrize("python", [f"3.{minor}" for minor in range(7, 17)])
+def test_pip_takes_the_universal_wheel_for_every_cpython(
+    wheels: dict[str, Path], tmp_path: Path, python: str
+) -> None:
+    """A real pip, asked on behalf of a Raspberry Pi with that CPython."""
+    (tmp_path / wheels["cp37"].name).symlink_to(wheels["cp37"])
+    asked = ("--platform", "manylinux2014_aarch64", "--python-version", python)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "tflite-runtime", "--no-deps"),
+            *("--no-index", "--find-links", tmp_path, "--only-binary", ":all:", *asked),
+            *("--implementation", "cp", "--dest", tmp_path / "got"),
+        ],
+        env={name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "got").iterdir()] == [wheels["cp37"].name]
