@@ -72,20 +72,18 @@ Registerer ToRegisterer(PyObject* value) {
   };
 }
 
-// Any number but a float; by its index where it has one.
-Owned ToInteger(PyObject* value) {
-  if (PyLong_Check(value)) {
-    Py_INCREF(value);
-    return Owned(value);
-  }
-  if (PyFloat_Check(value) || !PyNumber_Check(value)) Reject();
-  Owned integer(PyNumber_Index(value));
-  if (!integer) {
-    PyErr_Clear();
-    integer.reset(PyNumber_Long(value));
-  }
-  if (!integer) Reject();
-  return integer;
+// Any number but a float, by what CPython makes of it first and by int() where that is nothing.
+template <typename Number>
+Number ToNumber(PyObject* value, Number (*convert)(PyObject*)) {
+  if (PyFloat_Check(value)) Reject();
+  Number number = convert(value);
+  if (!PyErr_Occurred()) return number;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError) || !PyNumber_Check(value)) Reject();
+  PyErr_Clear();
+  Owned integer(PyNumber_Long(value));
+  if (integer) number = convert(integer.get());
+  if (PyErr_Occurred()) Reject();
+  return number;
 }
 
 template <typename Item>
@@ -156,15 +154,13 @@ class Arguments {
 
   int Int(int place) const {
     if (!values_[place]) return fallbacks_[place];
-    const long value = PyLong_AsLong(ToInteger(values_[place]).get());
-    if (value < INT_MIN || value > INT_MAX || (value == -1 && PyErr_Occurred())) Reject();
+    const long value = ToNumber(values_[place], PyLong_AsLong);
+    if (value < INT_MIN || value > INT_MAX) Reject();
     return static_cast<int>(value);
   }
 
   uintptr_t Address(int place) const {
-    const uintptr_t value = PyLong_AsUnsignedLong(ToInteger(values_[place]).get());
-    if (PyErr_Occurred()) Reject();
-    return value;
+    return ToNumber(values_[place], PyLong_AsUnsignedLong);
   }
 
   bool Bool(int place) const {

@@ -373,11 +373,18 @@ def native_class_has_no_constructor():
     def inherit(**members):
         return type("Inherited", (kind,), members)
 
+    def own_init():
+        """The text differs: pybind11 notices only afterwards that its own part was left out."""
+        try:
+            return inherit(__init__=lambda self: None)()
+        except TypeError:
+            return "refused"
+
     return {
         "plain": step(kind),
         "arguments": step(kind, 1, two=2),
         "inherited": step(lambda: inherit()()),
-        "own_init": step(lambda: inherit(__init__=lambda self: None)())["raises"],
+        "own_init": step(own_init),
     }
 
 

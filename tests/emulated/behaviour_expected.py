@@ -241,7 +241,7 @@ RESULTS = {
     "strings.unicode": [["eins", "dräi\U0001f600".encode().decode("latin-1")]] * 2,
     "strings.object_bytes": [["one\0two\0", ""]] * 2,
     "strings.list": "ValueError: Passed in value type is not a numpy array, got type list.",
-    "strings.surrogate": "ValueError: PyUnicode_AsUTF8AndSize() failed.",
+    "strings.surrogate": "ValueError: PyUnicode_AsUTF8String() failed.",
     "strings.integers": "ValueError: PyBytes_AsStringAndSize() failed.",
     "strings_without_a_shape.bytes": ["one"],
     "strings_resized.2": ["a", "b", "c"],
