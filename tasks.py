@@ -13,6 +13,7 @@ from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
+from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
@@ -20,6 +21,10 @@ from wheelhouse.sources import Sources
 
 HERE = Path(__file__).parent
 PYTEST = f"{sys.executable} -m pytest"
+ENGINE = {
+    "engine": "host (this machine, the default), docker (containers without network), or auto "
+    "(docker if an engine answers)"
+}
 OFFLINE = {
     "offline": "fail rather than use the network",
     "sources": "a folder made by `invoke sources --export`, to be used instead of the network",
@@ -52,6 +57,7 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         "or all",
         "xnnpack": "with the XNNPACK delegate (the default)",
         "verify": "try the wheels on emulated Raspberry Pis (the default)",
+        **ENGINE,
         **OFFLINE,
     }
 )
@@ -60,22 +66,36 @@ def build(
     py: str = "3.7",
     xnnpack: bool = True,
     verify: bool = True,
+    engine: str = "host",
     offline: bool = False,
     sources: str = "",
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
     at = Sources.given(offline, sources)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at)
+    chosen = pipeline.engine(engine)
+    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
-        pipeline.check_if_possible(wheels, at)
+        pipeline.check_if_possible(wheels, at, chosen)
 
 
-@task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named"})
-def verify(_: Context, wheel: list[str]) -> None:
+@task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named", **ENGINE})
+def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
     """Try finished wheels on emulated Raspberry Pis."""
-    pipeline.check(pipeline.delivered(wheel), Sources.given())
+    pipeline.check(pipeline.delivered(wheel), Sources.given(), pipeline.engine(engine))
+
+
+@task(positional=["wheel"], help={"wheel": "a wheel file that was published", **ENGINE})
+def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
+    """Check that a published wheel is, bit for bit, what this checkout builds."""
+    pipeline.reproduce(Path(wheel), Sources.given(), pipeline.engine(engine))
+
+
+@task(help={"bootstrap": "make them from the Debian mirror alone; no image registry is asked"})
+def images(_: Context, bootstrap: bool = False) -> None:
+    """Make the images of the Docker engine."""
+    pipeline.prepare_images(Sources.given(), bootstrap)
 
 
 @task()
@@ -107,11 +127,13 @@ def lint(c: Context) -> None:
 @task()
 def lock(c: Context) -> None:
     """Pin what requirements.in names, with hashes, for every supported Python."""
-    options = "--universal --python-version 3.10 --generate-hashes --no-annotate --no-header"
+    compile = f"{sys.executable} -m uv pip compile -q --generate-hashes --no-annotate --no-header"
+    every = "--universal --python-version 3.10 requirements.in -o requirements.lock"
+    python = containers.catalogue().builder.python
+    builder = f"--python-platform linux --python-version {python} -c requirements.lock"
     with c.cd(str(HERE)):
-        c.run(
-            f"{sys.executable} -m uv pip compile -q {options} requirements.in -o requirements.lock"
-        )
+        c.run(f"{compile} {every}")
+        c.run(f"{compile} {builder} dockerfiles/builder.in -o dockerfiles/builder.lock")
 
 
 @task()
@@ -119,4 +141,7 @@ def test(c: Context) -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
     tools.ensure()
     with c.cd(str(HERE)):
-        c.run(f"{PYTEST} tests/unit tests/integration tests/emulated", pty=sys.stdout.isatty())
+        c.run(
+            f"{PYTEST} -n auto --dist loadgroup tests/unit tests/integration tests/emulated",
+            pty=sys.stdout.isatty(),
+        )

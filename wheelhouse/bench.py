@@ -12,16 +12,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from docker.errors import ImageNotFound
 
-from wheelhouse import console, matrix, models, pipeline, sources, verify
+from wheelhouse import console, images, matrix, models, pipeline, sources, verify
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
-from wheelhouse.engines import host
+from wheelhouse.engines import docker, host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind
 from wheelhouse.sources import Sources
@@ -48,8 +49,8 @@ class Figure:
 def run(at: Sources) -> None:
     """Measure everything and write README's table."""
     with tempfile.TemporaryDirectory() as scratch:
-        figures = _builds(Path(scratch))
-    wheels = pipeline.build(matrix.targets(), True, at)
+        figures = _builds(Path(scratch, "host"), Path(scratch, "docker"))
+    wheels = pipeline.build(matrix.targets(), True, at, "host")
     universal, specific = (
         next(path for path in wheels if verify.target_of(path).python == python)
         for python in (matrix.targets()[0].python, PYTHON)
@@ -82,7 +83,7 @@ class _Cost:
     bytes: int
 
 
-def _builds(cache: Path) -> list[Figure]:
+def _builds(cache: Path, apart: Path) -> list[Figure]:
     one = _build(cache, "--py", PYTHON)
     more = _build(cache, "--py", "3.13")
     each = ",".join(target.python for target in matrix.targets() if not target.abi3)
@@ -104,6 +105,33 @@ def _builds(cache: Path) -> list[Figure]:
         Figure("One more CPython on a built core", f"{more.seconds:.0f} s", "< 60 s"),
         Figure("The same again, nothing changed", f"{again.seconds:.1f} s", "< 3 s"),
         Figure("Peak memory of a build", f"{one.bytes / 1000 / MEGABYTE:.1f} GB", "≤ 3 GB"),
+        *(_containers(apart, one, more) if docker.answers() else ()),
+    ]
+
+
+def _containers(cache: Path, cold: _Cost, warm: _Cost) -> list[Figure]:
+    """The same builds in containers, with an empty cache of their own, against this machine's."""
+    client, at = docker.connect(), Sources.given()
+    with suppress(ImageNotFound):
+        client.images.remove(images.builder(client, at), force=True)
+    start = time.monotonic()
+    images.builder(client, at)
+    image = time.monotonic() - start
+    engine = ("--engine", "docker")
+    one = _build(cache, "--py", PYTHON, *engine)
+    more = _build(cache, "--py", "3.13", *engine)
+    return [
+        Figure("The builder image, its base and packages fetched", f"{image:.0f} s", "—"),
+        Figure(
+            "That cold build in a container against this machine's",
+            f"{one.seconds / cold.seconds:.2f} ×",
+            "≤ 1.10 ×",
+        ),
+        Figure(
+            "One more CPython on a built core, in a container against this machine's",
+            f"{more.seconds:.0f} s / {warm.seconds:.0f} s = {more.seconds / warm.seconds:.2f} ×",
+            "—",
+        ),
     ]
 
 
