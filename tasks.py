@@ -14,6 +14,7 @@ from invoke.tasks import task as invoke_task
 from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
 from wheelhouse import matrix as targets
+from wheelhouse import publish as upload
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
@@ -78,6 +79,19 @@ def verify(_: Context, wheel: list[str]) -> None:
     pipeline.check(pipeline.delivered(wheel), Sources.given())
 
 
+@task(
+    iterable=["wheel"],
+    help={
+        "to": "the address that the index takes uploads at",
+        "index": "its simple index, if that is not in the usual place",
+        "wheel": "one to upload; all in wheels/ if none is named",
+    },
+)
+def publish(_: Context, to: str, wheel: list[str], index: str = "") -> None:
+    """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
+    upload.publish(pipeline.delivered(wheel), to, index)
+
+
 @task()
 def matrix(_: Context) -> None:
     """List what can be built."""
@@ -98,10 +112,13 @@ def bench(_: Context) -> None:
 
 @task()
 def lint(c: Context) -> None:
-    """Check style and types."""
+    """Check style, types and workflows."""
+    programs = Path(sys.executable).parent
     with c.cd(str(HERE)):
         for command in ("ruff check .", "ruff format --check .", "mypy"):
             c.run(f"{sys.executable} -m {command}")
+        c.run(f"{programs}/actionlint -shellcheck= -pyflakes=")
+        c.run(f"{programs}/zizmor --offline --quiet --strict-collection .github")
 
 
 @task()

@@ -45,7 +45,7 @@ def check(wheels: Sequence[Path], at: Sources) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        shutil.copyfile(verify.verify(path, at), _record_of(path))
+        shutil.copyfile(verify.verify(path, at), verify.record_of(path))
         console.say(f"{path.name} is verified")
 
 
@@ -98,10 +98,6 @@ def supply(at: Sources, export: Path | None) -> None:
         console.say(f"`invoke build --sources {export}` needs no network")
 
 
-def _record_of(wheel: Path) -> Path:
-    return wheel.with_name(f"{wheel.name}.verified.json")
-
-
 def _deliver(made: Path, folder: Path) -> Path:
     """Copy a wheel beside its place and rename it into it, unless it is there already."""
     folder.mkdir(exist_ok=True)
@@ -111,5 +107,5 @@ def _deliver(made: Path, folder: Path) -> Path:
     partial = final.with_name(f".{final.name}.partial")
     with disk_space(folder):
         shutil.copyfile(made, partial)
-    _record_of(final).unlink(missing_ok=True)
+    verify.record_of(final).unlink(missing_ok=True)
     return partial.rename(final)
