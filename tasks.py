@@ -15,6 +15,7 @@ from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
 from wheelhouse import matrix as targets
 from wheelhouse import publish as upload
+from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
@@ -92,6 +93,12 @@ def publish(_: Context, to: str, wheel: list[str], index: str = "") -> None:
     upload.publish(pipeline.delivered(wheel), to, index)
 
 
+@task(help={"of": "the project's repository on GitHub, as in owner/name"})
+def releases(_: Context, of: str) -> None:
+    """Download the wheels of earlier releases into releases/, for `invoke index`."""
+    earlier.fetch(of, HERE / "releases")
+
+
 @task()
 def matrix(_: Context) -> None:
     """List what can be built."""
@@ -118,7 +125,7 @@ def lint(c: Context) -> None:
         for command in ("ruff check .", "ruff format --check .", "mypy"):
             c.run(f"{sys.executable} -m {command}")
         c.run(f"{programs}/actionlint -shellcheck= -pyflakes=")
-        c.run(f"{programs}/zizmor --offline --quiet --strict-collection .github")
+        c.run(f"{programs}/zizmor --offline --quiet --persona pedantic --strict-collection .github")
 
 
 @task()

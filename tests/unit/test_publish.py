@@ -12,7 +12,10 @@ TAIL = "aarch64.whl"
         ("https://upload.example.org/legacy/", "https://example.org/simple/"),
         ("https://test.example.org/legacy/", "https://test.example.org/simple/"),
         ("https://example.org/", "https://example.org/simple/"),
-        ("https://example.org:8443/api/pypi/ours", "https://example.org:8443/api/pypi/ours/simple/"),
+        (
+            "https://example.org:8443/api/pypi/ours",
+            "https://example.org:8443/api/pypi/ours/simple/",
+        ),
         ("https://upload.example.org/api", "https://upload.example.org/api/simple/"),
     ],
 )
@@ -44,7 +47,9 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(option, url):
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "example.org", "file:///srv/wheels", "https://", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["", "example.org", "file:///srv/wheels", "https://", "http://[::1"]
+)
 def test_what_is_no_web_address_is_refused(url):
     with pytest.raises(WheelhouseError, match="no web address"):
         Endpoint.named(url)
