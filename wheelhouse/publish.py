@@ -1,10 +1,11 @@
 """Upload checked wheels to a package index.
 
-1. Each wheel must be verified: the record beside it is of these very bytes, and everything in it
+1. A wheel of a local version, as 2.14.1+noxnnpack, stays here: pip would prefer it to 2.14.1.
+2. Each wheel must be verified: the record beside it is of these very bytes, and everything in it
    passed. `twine check --strict` must like its metadata.
-2. The index is asked what it has. The same bytes are passed over; other bytes under the same name,
+3. The index is asked what it has. The same bytes are passed over; other bytes under the same name,
    or with the same version and a tag in common, are refused. Nothing has been sent until here.
-3. The rest is uploaded, one wheel after the other.
+4. The rest is uploaded, one wheel after the other.
 
 Secrets come from the environment or the keyring alone, as twine finds them.
 """
@@ -99,6 +100,7 @@ def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
     does not take, naming those that it took.
     """
     endpoint = Endpoint.named(to, index)
+    wheels = _public(wheels)
     _refuse(
         [f"{wheel.name} {problem}" for wheel in wheels if (problem := unverified(wheel))],
         "Only verified wheels are uploaded",
@@ -202,6 +204,15 @@ def same_place(wheel: str, other: str) -> bool:
     except InvalidWheelFilename:
         return wheel == other
     return ours == theirs and not our_tags.isdisjoint(their_tags)
+
+
+def _public(wheels: Sequence[Path]) -> list[Path]:
+    local = [wheel for wheel in wheels if "+" in wheel.name]
+    for wheel in local:
+        console.warn(f"{wheel.name} is left out: pip would prefer its version to the plain one.")
+    if len(local) == len(wheels):
+        raise WheelhouseError("There is no wheel to upload.", "Run `invoke build` first.")
+    return [wheel for wheel in wheels if wheel not in local]
 
 
 def _plain(url: str, option: str) -> SplitResult:

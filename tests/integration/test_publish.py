@@ -247,6 +247,17 @@ def test_the_records_that_verification_makes_vouch_for_their_wheels(tmp_path):
     assert [unverified(wheel) for wheel in wheels] == [""] * len(wheels)
 
 
+def test_a_local_version_stays_here(server, wheel, capsys):
+    there, path = server(), wheel()
+    local = path.with_name(path.name.replace("2.14.1", "2.14.1+noxnnpack"))
+    shutil.copy(path, local)
+    record(local)
+    publish([local, path], there.url)
+    assert set(there.files) == {path.name}
+    assert f"{local.name} is left out" in capsys.readouterr().err
+    assert "no wheel to upload" in refusal([local], there.url)
+
+
 def test_metadata_that_an_index_would_refuse(server, wheel):
     there = server()
     bad = wheel(metadata=METADATA.replace("A small wheel.\n", ""))
