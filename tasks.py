@@ -88,13 +88,13 @@ def verify(_: Context, wheel: list[str]) -> None:
         "wheel": "one to upload; all in wheels/ if none is named",
     },
 )
-def publish(_: Context, to: str, wheel: list[str], index: str = "") -> None:
+def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
     """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
     upload.publish(pipeline.delivered(wheel), to, index)
 
 
 @task(help={"of": "the project's repository on GitHub, as in owner/name"})
-def releases(_: Context, of: str) -> None:
+def releases(_: Context, of: str = "") -> None:
     """Download the wheels of earlier releases into releases/, for `invoke index`."""
     earlier.fetch(of, HERE / "releases")
 
