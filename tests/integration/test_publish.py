@@ -290,12 +290,15 @@ def test_a_wrong_password(server, wheel, monkeypatch):
     assert there.files == {}
 
 
-@pytest.mark.parametrize(("given", "missing"), [("", "username"), (USER, "password")])
-def test_missing_credentials_say_what_to_set(server, wheel, cli, given, missing):
+@pytest.mark.parametrize(
+    ("user", "password", "missing"), [("", PASSWORD, "username"), (USER, "", "password")]
+)
+def test_missing_credentials_say_what_to_set(server, wheel, cli, user, password, missing):
     there = server()
     words = ("publish", "--to", there.url, "--wheel", str(wheel()))
-    done = cli(*words, TWINE_USERNAME=given, TWINE_PASSWORD="")
+    done = cli(*words, TWINE_USERNAME=user, TWINE_PASSWORD=password)
     assert done.status == 1
+    assert PASSWORD not in done.stdout + done.stderr
     assert f"There is no {missing} for {there.url}" in done.stderr
     assert "Set TWINE_USERNAME and TWINE_PASSWORD" in done.stderr
     assert there.files == {}
