@@ -14,7 +14,6 @@ from invoke.tasks import task as invoke_task
 from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
 from wheelhouse import matrix as targets
-from wheelhouse import publish as upload
 from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
@@ -90,6 +89,9 @@ def verify(_: Context, wheel: list[str]) -> None:
 )
 def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
     """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
+    # Here, for it loads much that no other task needs.
+    from wheelhouse import publish as upload
+
     upload.publish(pipeline.delivered(wheel), to, index)
 
 

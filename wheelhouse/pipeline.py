@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console, matrix, sources, verify, wheel
+from wheelhouse import console, matrix, record, sources, verify, wheel
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
@@ -45,7 +45,7 @@ def check(wheels: Sequence[Path], at: Sources) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        shutil.copyfile(verify.verify(path, at), verify.record_of(path))
+        shutil.copyfile(verify.verify(path, at), record.beside(path))
         console.say(f"{path.name} is verified")
 
 
@@ -107,5 +107,5 @@ def _deliver(made: Path, folder: Path) -> Path:
     partial = final.with_name(f".{final.name}.partial")
     with disk_space(folder):
         shutil.copyfile(made, partial)
-    verify.record_of(final).unlink(missing_ok=True)
+    record.beside(final).unlink(missing_ok=True)
     return partial.rename(final)

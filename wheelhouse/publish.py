@@ -25,7 +25,6 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
 import requests
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pypi_simple import (
@@ -38,26 +37,17 @@ from twine.exceptions import NonInteractive, TwineException
 from twine.package import PackageFile
 from twine.settings import Settings
 
-from wheelhouse import console, verify
-from wheelhouse.emulator import systems
+from wheelhouse import console
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.record import unverified
 from wheelhouse.store import file_digest
-from wheelhouse.verify import Trial
 
 TIMEOUT = 120
 """Seconds that a server may stay silent."""
 
 _DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class _Record(msgspec.Struct, frozen=True):
-    """What this needs of the record that `verify` lays beside a wheel."""
-
-    wheel: str
-    sha256: str
-    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True)
@@ -111,27 +101,6 @@ def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
     missing = _missing(wheels, Index(endpoint, settings))
     _upload(missing, endpoint, settings)
     console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} there already")
-
-
-def unverified(wheel: Path) -> str:
-    """Why a wheel's record does not vouch for it; nothing if it does.
-
-    Raises WheelhouseError if the wheel is for no target of the matrix.
-    """
-    path = verify.record_of(wheel)
-    if not path.is_file():
-        return "has no record of its verification."
-    try:
-        record = msgspec.json.decode(path.read_bytes(), type=_Record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return "has a record that cannot be read."
-    if (record.wheel, record.sha256) != (wheel.name, file_digest(wheel)):
-        return "has the record of another wheel."
-    if any(trial.failed or not trial.checks for trial in record.trials):
-        return "did not pass all checks."
-    wanted = {systems.system(name).name for name in verify.target_of(wheel).systems}
-    untried = sorted(wanted - {trial.system for trial in record.trials})
-    return f"was not tried on {', '.join(untried)}." if untried else ""
 
 
 @dataclass

@@ -99,11 +99,6 @@ def verify(wheel: Path, at: Sources) -> Path:
     return at.store.made("verified", wheel.stem, key, make) / "record.json"
 
 
-def record_of(wheel: Path) -> Path:
-    """Where the record of a wheel in ``wheels/`` lies: beside it."""
-    return wheel.with_name(f"{wheel.name}.verified.json")
-
-
 def target_of(wheel: Path) -> Target:
     """The matrix's target that a wheel file is for; raises WheelhouseError if there is none."""
     with suppress(InvalidWheelFilename):

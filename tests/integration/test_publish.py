@@ -20,7 +20,8 @@ from passlib.apache import HtpasswdFile
 from wheelhouse import verify
 from wheelhouse.emulator import systems
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.publish import publish, unverified
+from wheelhouse.publish import publish
+from wheelhouse.record import beside, unverified
 from wheelhouse.store import Store, file_digest
 from wheelhouse.verify import Check, Trial
 
@@ -122,7 +123,7 @@ def record(path, **changes):
         for board in verify.BOARDS
     ]
     told = {"wheel": path.name, "sha256": file_digest(path), "trials": trials, **changes}
-    verify.record_of(path).write_text(json.dumps(told))
+    beside(path).write_text(json.dumps(told))
 
 
 def refusal(wheels, to, **words):
@@ -208,9 +209,9 @@ def test_other_content_in_the_same_place_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda path: verify.record_of(path).unlink(), "has no record"),
-        (lambda path: verify.record_of(path).write_text("{"), "cannot be read"),
-        (lambda path: verify.record_of(path).write_text("[]"), "cannot be read"),
+        (lambda path: beside(path).unlink(), "has no record"),
+        (lambda path: beside(path).write_text("{"), "cannot be read"),
+        (lambda path: beside(path).write_text("[]"), "cannot be read"),
         (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "record of another wheel"),
         (lambda path: record(path, sha256="0" * 64), "record of another wheel"),
         (lambda path: record(path, wheel="other.whl"), "record of another wheel"),
@@ -240,7 +241,7 @@ def test_the_records_that_verification_makes_vouch_for_their_wheels(tmp_path):
     for told in sorted(Store.default().root.glob("verified/*/record.json"), key=os.path.getmtime):
         if wheel := made.get(json.loads(told.read_text())["sha256"]):
             path = shutil.copy(wheel, tmp_path)
-            shutil.copy(told, verify.record_of(Path(path)))
+            shutil.copy(told, beside(Path(path)))
     wheels = sorted(tmp_path.glob("*.whl"))
     if not wheels:
         pytest.skip("no verified wheel is in the cache")
