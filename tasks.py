@@ -15,6 +15,7 @@ from wheelhouse import bench as figures
 from wheelhouse import console, pipeline
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
+from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
@@ -98,6 +99,28 @@ def images(_: Context, bootstrap: bool = False) -> None:
     pipeline.prepare_images(Sources.given(), bootstrap)
 
 
+@task(
+    iterable=["wheel"],
+    help={
+        "to": "the address that the index takes uploads at",
+        "index": "its simple index, if that is not in the usual place",
+        "wheel": "one to upload; all in wheels/ if none is named",
+    },
+)
+def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
+    """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
+    # Here, for it loads much that no other task needs.
+    from wheelhouse import publish as upload
+
+    upload.publish(pipeline.delivered(wheel), to, index)
+
+
+@task(help={"of": "the project's repository on GitHub, as in owner/name"})
+def releases(_: Context, of: str = "") -> None:
+    """Download the wheels of earlier releases into releases/, for `invoke index`."""
+    earlier.fetch(of, HERE / "releases")
+
+
 @task()
 def matrix(_: Context) -> None:
     """List what can be built."""
@@ -118,10 +141,13 @@ def bench(_: Context) -> None:
 
 @task()
 def lint(c: Context) -> None:
-    """Check style and types."""
+    """Check style, types and workflows."""
+    programs = Path(sys.executable).parent
     with c.cd(str(HERE)):
         for command in ("ruff check .", "ruff format --check .", "mypy"):
             c.run(f"{sys.executable} -m {command}")
+        c.run(f"{programs}/actionlint -shellcheck= -pyflakes=")
+        c.run(f"{programs}/zizmor --offline --quiet --persona pedantic --strict-collection .github")
 
 
 @task()

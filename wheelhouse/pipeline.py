@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console, difference, hermetic, images, matrix, sources, verify, wheel
+from wheelhouse import console, difference, hermetic, images, matrix, record, sources, verify, wheel
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
@@ -88,7 +88,7 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        _place(verify.verify(path, at, engine), _record_of(path))
+        _place(verify.verify(path, at, engine), record.beside(path))
         console.say(f"{path.name} is verified")
 
 
@@ -150,17 +150,13 @@ def supply(at: Sources, export: Path | None) -> None:
         console.say(f"`invoke build --sources {export}` needs no network")
 
 
-def _record_of(wheel: Path) -> Path:
-    return wheel.with_name(f"{wheel.name}.verified.json")
-
-
 def _deliver(made: Path, folder: Path) -> Path:
     """Put a wheel into ``folder``, unless it is there already; without the record of another."""
     folder.mkdir(exist_ok=True)
     final = folder / made.name
     if not final.is_file() or final.read_bytes() != made.read_bytes():
         _place(made, final)
-        _record_of(final).unlink(missing_ok=True)
+        record.beside(final).unlink(missing_ok=True)
     return final
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -22,7 +23,11 @@ ON_THE_PI = [command for command in COMMANDS if command not in OURS]
 @pytest.fixture(scope="module")
 def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
-    subprocess.run(["git", "clone", "--quiet", repo, folder], check=True)
+    # In a container of CI the checkout belongs to another user, and git must be told to trust it.
+    trust = tmp_path_factory.mktemp("git") / "config"
+    trust.write_text("[safe]\n\tdirectory = *\n")
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": str(trust)}
+    subprocess.run(["git", "clone", "--quiet", repo, folder], env=env, check=True)
     (folder / ".venv").symlink_to(repo / ".venv")
     return folder
 

@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
+from tests.daemon import daemon
 from wheelhouse import images
 from wheelhouse.emulator import systems
 from wheelhouse.engines import docker
@@ -228,40 +230,29 @@ def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, checkout, cach
     assert not (checkout / "wheels").exists()
 
 
-def test_a_full_disk_of_the_engine_is_named_as_such(engine, tmp_path, until):
+def test_a_full_disk_of_the_engine_is_named_as_such(engine, tmp_path):
     """An engine of its own on a disk of 250 MB."""
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         pytest.skip("only root can start an engine on a small disk")
     system = systems.system("bullseye")
     name = images.pi(engine, system, Store.default())
+    short = Path(tempfile.mkdtemp())  # a socket's path has 108 characters at most
     disk = tmp_path / "disk"
     disk.mkdir()
-    socket = tmp_path / "s"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "none", disk], check=True)
-    daemon = subprocess.Popen(
-        [
-            *("dockerd", "--data-root", disk, "--exec-root", tmp_path / "exec"),
-            *("--pidfile", tmp_path / "pid", "-H", f"unix://{socket}"),
-            *("--bridge", "none", "--iptables=false"),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
     try:
-        until(socket.exists)
-        small = docker.DockerClient(base_url=f"unix://{socket}")
-        small.images.load(engine.images.get(name).save(named=True))
-        big = tmp_path / "big"
-        with big.open("wb") as stream:
-            stream.truncate(300_000_000)
-        with (
-            pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
-            docker.box(small, name, LIMITS) as box,
-        ):
-            box.send({"/home/pi/big": big})
-        assert "docker system df" in caught.value.hint
-        assert ours(small) == []
+        with daemon(disk, short) as address:
+            small = DockerClient(base_url=address)
+            small.images.load(engine.images.get(name).save(named=True))
+            big = tmp_path / "big"
+            with big.open("wb") as stream:
+                stream.truncate(300_000_000)
+            with (
+                pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
+                docker.box(small, name, LIMITS) as box,
+            ):
+                box.send({"/home/pi/big": big})
+            assert "docker system df" in caught.value.hint
+            assert ours(small) == []
     finally:
-        daemon.terminate()
-        daemon.wait()
-        time.sleep(0.5)
         subprocess.run(["umount", "-l", disk], check=True)
