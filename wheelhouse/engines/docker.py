@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from docker import DockerClient
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.types import Ulimit
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
@@ -41,6 +42,8 @@ TIMEOUT = 600
 LABEL = "tflite-wheelhouse"
 _SOCKET = "/var/run/docker.sock"
 _PROCESSES = 4096
+# podman would raise both, which not every machine lets it do.
+_ULIMITS = [Ulimit(name=name, soft=_PROCESSES, hard=_PROCESSES) for name in ("nofile", "nproc")]
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -97,6 +100,7 @@ class Box:
         started = time.time()
         output: dict[bool, list[bytes]] = {False: [], True: []}
         rest = b""
+        status = None
         with _explained():
             job = api.exec_create(
                 self.container.id, command, environment=dict(env or {}), workdir=cwd
@@ -107,7 +111,8 @@ class Box:
                 *lines, rest = (rest + (stderr or b"")).split(b"\n")
                 for text in lines:
                     line(text.decode(errors="replace"))
-            status = api.exec_inspect(job)["ExitCode"]
+            with suppress(NotFound):  # podman forgets a job with its container
+                status = api.exec_inspect(job)["ExitCode"]
             self._check_life(started, status)
         out, err = (b"".join(output[kind]).decode(errors="replace") for kind in (False, True))
         return Completed(status, out, err)
@@ -129,8 +134,9 @@ class Box:
             )
         if status in (None, _KILLED):
             raise WheelhouseError(
-                "The container was stopped from outside.",
-                "Run the same command again; what was compiled is kept.",
+                "The container was killed from outside.",
+                "Run the same command again; what was compiled is kept. If it was killed for lack "
+                "of memory, which podman does not tell, lower the jobs (WHEELHOUSE_JOBS=1).",
             )
 
     def _out_of_memory(self, started: float) -> bool:
@@ -184,12 +190,12 @@ def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
             stdin_open=True,
             auto_remove=True,
             user=USER,
-            init=True,
             network_mode="none",
             mem_limit=limits.memory,
             memswap_limit=limits.memory,
             nano_cpus=limits.processors * 10**9,
             pids_limit=_PROCESSES,
+            ulimits=_ULIMITS,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             labels=[LABEL],
@@ -198,10 +204,10 @@ def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
         with _explained():
             lifeline = container.attach_socket(params={"stdin": 1, "stream": 1})
             container.start()
-        yield Box(client, container, limits)
+        with closing(lifeline):
+            yield Box(client, container, limits)
     finally:
         _remove(container)
-        lifeline.close()
 
 
 def limits(client: DockerClient) -> Limits:
