@@ -4,6 +4,10 @@ HTML pages (PEP 503) for any static host, and the same as JSON (PEP 691) beside 
 that can choose by the request's Accept header. Both say what the later standards added: yanks
 (592), core metadata (658, 714), versions, sizes and times (700), provenance (740) and project
 status (792).
+
+The older spelling of core metadata, ``dist-info-metadata``, is in neither. pip 22.3 to 23.1 know
+no other: in JSON they fail on it, and in HTML on it with a project's name not spelled as in the
+wheel, such as ``tflite_runtime``. Without it they read the wheel itself.
 """
 
 from __future__ import annotations
@@ -160,7 +164,7 @@ def generate(files: Sequence[File], settings: Settings, place: Place = Place()) 
         "simple/index.json": _json({"projects": [{"name": name} for name in names]}),
         f"{FILES}/index.html": _html(
             "files.html",
-            shelves=[(shelf, _links(shelf, place, "../")) for shelf in shelves],
+            shelves=[(shelf.name, _good(_links(shelf, place, "../"))) for shelf in shelves],
         ),
     }
     for shelf in shelves:
@@ -240,6 +244,11 @@ def _links(shelf: Shelf, place: Place, site: str) -> list[Link]:
     ]
 
 
+def _good(links: Sequence[Link]) -> list[Link]:
+    """The links that are not yanked: who reads a flat page need not know what that is."""
+    return [link for link in links if not link.yanked]
+
+
 def _core_metadata(file: File, place: Place) -> str | None:
     """The metadata's SHA-256, unless the wheel lies elsewhere without its metadata beside it."""
     if place.files and not file.published_metadata:
@@ -266,10 +275,6 @@ def _detail(shelf: Shelf, links: Sequence[Link]) -> dict[str, Any]:
 
 
 def _entry(link: Link) -> dict[str, Any]:
-    """The JSON of a file.
-
-    The metadata's older key, ``dist-info-metadata``, is not there: pip 22.3 to 23.1 fail on it.
-    """
     entry: dict[str, Any] = {
         "filename": link.name,
         "url": link.url,

@@ -79,11 +79,8 @@ def test_core_metadata_lies_where_the_standard_says(tmp_path: Path, parse: Parse
 
 
 def test_no_page_has_the_spelling_that_some_pips_fail_on(tmp_path: Path) -> None:
-    """pip 22.3 to 23.1 cannot read ``dist-info-metadata`` in JSON, and read no other in HTML."""
     pages = index.generate(read(tmp_path, "2.14.1"), PLAIN)
-    assert b"dist-info-metadata" not in pages["simple/tflite-runtime/index.json"]
-    assert b"data-dist-info-metadata=" in pages["simple/tflite-runtime/index.html"]
-    assert b"data-core-metadata=" in pages["simple/tflite-runtime/index.html"]
+    assert not [name for name, content in pages.items() if b"dist-info-metadata" in content]
 
 
 def test_yanked_files_say_why(tmp_path: Path, parse: Parse) -> None:
@@ -152,12 +149,13 @@ def test_the_list_of_projects_names_them_all(tmp_path: Path) -> None:
     assert "simple/tflite_armnn.delegate/index.html" in pages
 
 
-def test_the_flat_page_has_every_file(tmp_path: Path) -> None:
+def test_the_flat_page_has_every_file_but_yanked_ones(tmp_path: Path) -> None:
     files = [*read(tmp_path, "2.14.0", "2.14.1"), *read(tmp_path, "23.8", project="delegate")]
-    settings = Settings(projects={"tflite-runtime": Project(), "delegate": Project()})
+    yanks = Project(yanked={"2.14.0": "old"})
+    settings = Settings(projects={"tflite-runtime": yanks, "delegate": Project()})
     content = index.generate(files, settings)["files/index.html"]
     page = ProjectPage.from_html("any", content, base_url=f"{BASE}files/")
-    assert {shown.url for shown in page.packages} == {f"{BASE}files/{f.name}" for f in files}
+    assert {shown.url for shown in page.packages} == {f"{BASE}files/{f.name}" for f in files[1:]}
     assert all(shown.digests for shown in page.packages)
 
 
@@ -213,7 +211,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_project_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WheelhouseError, match="any.whl belongs to numpy"):
+    with pytest.raises(WheelhouseError, match="belongs to numpy"):
         index.generate(read(tmp_path, "2.0", project="numpy"), PLAIN)
 
 
