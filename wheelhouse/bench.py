@@ -76,6 +76,13 @@ def rewritten(text: str, figures: Sequence[Figure]) -> str:
     return f"{before}{START}\n{table}{END}{after}"
 
 
+def listed(text: str) -> list[Figure]:
+    """The figures that README's table holds; none if it has no such table."""
+    table = text.partition(START)[2].partition(END)[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[3:]]
+    return [Figure(*row) for row in rows]
+
+
 @dataclass(frozen=True)
 class _Cost:
     seconds: float

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from wheelhouse import console, distribution, index
+from wheelhouse import bench, console, distribution, front, index
 from wheelhouse.distribution import File
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import Place, Settings
@@ -21,8 +21,11 @@ def make(folders: Sequence[Path], settings: Settings, place: Place, site: Path) 
     Raises WheelhouseError if there is none or any is refused; the old site is then still there.
     """
     files = public(read(wheels(folders)))
+    shelves = index.shelve(files, settings)
+    figures = bench.listed(bench.README.read_text())
     pages = index.generate(files, settings, place)
-    kept = [file for shelf in index.shelve(files, settings) for file in shelf.files]
+    pages["index.html"] = front.page(shelves, place, figures)
+    kept = [file for shelf in shelves for file in shelf.files]
     carried = {} if place.files else {f"{index.FILES}/{file.name}": file.path for file in kept}
     write(pages, carried, site)
     console.say(f"{len(kept)} wheels are in the index in {site}")
