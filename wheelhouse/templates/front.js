@@ -1,6 +1,7 @@
 (() => {
   const site = document.documentElement.dataset.site || new URL(".", location.href).href;
   for (const place of document.querySelectorAll(".command var")) place.textContent = site;
+  document.getElementById("unknown")?.remove();
 
   const radios = [...document.querySelectorAll("input[name=os]")];
   const pick = () => {
