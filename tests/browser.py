@@ -22,10 +22,11 @@ def chromium() -> str:
             raise WheelhouseError(
                 "The tests of the front page need Chromium.", tools.hint(PACKAGES)
             )
-        done = host.run(tools.install_command(PACKAGES), env={"DEBIAN_FRONTEND": "noninteractive"})
-        if done.status:
-            raise WheelhouseError(
-                f"Chromium could not be installed: {done.stderr.strip()[-300:]}",
-                "Run `apt-get update` and the same command again.",
-            )
+        for command in (("apt-get", "update"), tools.install_command(PACKAGES)):
+            done = host.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
+            if done.status:
+                raise WheelhouseError(
+                    f"Chromium could not be installed: {done.stderr.strip()[-300:]}",
+                    "Correct that and run the same command again.",
+                )
     return shutil.which("chromium") or "chromium"

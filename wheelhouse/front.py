@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
@@ -26,6 +25,7 @@ MANAGED_SINCE = Version("3.11")
 """Debian's first Python that pip must leave alone (PEP 668): that of Raspberry Pi OS 12."""
 
 _NUMBER = re.compile(r"\d+")
+_FLOOR = re.compile(r"manylinux_(\d+)_(\d+)_")
 
 
 @dataclass(frozen=True)
@@ -229,19 +229,32 @@ def _newest(releases: Sequence[Release]) -> Release | None:
 
 
 def _facts(files: Sequence[File]) -> list[tuple[str, str]]:
+    """What is worth knowing at a glance: a value, and what it is."""
     if not files:
         return []
-    sizes = [file.size / 1_000_000 for file in files]
-    pythons = sorted({str(file.metadata.requires_python or "") for file in files} - {""})
     passed = sum(len(trial.checks) for file in files for trial in file.record.trials)
+    tags = {tag for file in files for tag in file.tags}
     facts = [
         (f"{passed:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"), "checks passed on emulated Pis"),
-        (f"{max(sizes):.1f} MB", "to download"),
+        (f"{max(file.size for file in files) / 1_000_000:.1f} MB", "to download"),
     ]
-    if pythons:
-        oldest = min(Version(each.version) for text in pythons for each in SpecifierSet(text))
-        facts.append((f"Python {oldest}", "and every later one"))
+    if stable := sorted(_python(tag) for tag in tags if tag.abi == "abi3"):
+        facts.append((f"Python {_dotted(stable[0])}", "and every later one"))
+    elif pythons := sorted({_python(tag) for tag in tags if tag.interpreter == tag.abi}):
+        facts.append((f"Python {', '.join(map(_dotted, pythons))}", "a wheel for each"))
+    floors = [_FLOOR.match(tag.platform) for tag in tags]
+    if found := sorted((int(floor[1]), int(floor[2])) for floor in floors if floor):
+        facts.append((f"glibc {_dotted(found[-1])}", "or newer"))
     return facts
+
+
+def _python(tag: Tag) -> tuple[int, int]:
+    digits = tag.interpreter.removeprefix("cp")
+    return int(digits[0]), int(digits[1:])
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def _slash(address: str) -> str:

@@ -80,6 +80,11 @@ class Settings(Table, frozen=True):
     @classmethod
     def given(cls, path: Path) -> Settings:
         """What the file says; raises WheelhouseError naming the place that is wrong."""
+        if not path.is_file():
+            raise WheelhouseError(
+                f"There is no {path.name}, which names the projects of the index.",
+                f"Write {path} with a table [projects.<name>] for each; git has the usual one.",
+            )
         return load(path, cls)
 
 

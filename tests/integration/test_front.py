@@ -128,6 +128,8 @@ def test_the_keyboard_alone_picks_and_copies(host: Host, opened: Open) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("radio", name="13 Trixie")).to_be_focused()
+    question = page.get_by_role("group", name="Which Raspberry Pi OS is on your Pi?")
+    assert question.get_by_role("radio").count() == 4
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("radio", name="11 Bullseye")).to_be_checked()

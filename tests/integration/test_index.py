@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 from tests.hosting import Host, hosted
 from tests.wheels import wheel
 from wheelhouse import site, sources
+from wheelhouse.engines.host import Completed
 from wheelhouse.index import Place, Project, Settings
 from wheelhouse.sources import Sources
 
@@ -271,3 +272,16 @@ def test_a_strict_reader_gets_all_that_the_pages_promise(
             metadata = reader.get_package_metadata(shown)
             assert metadata.startswith("Metadata-Version: 2.4\nName: tflite-runtime\n")
     assert bool(host.served) == host.json
+
+
+def test_the_command_names_the_file_that_it_refuses(
+    cli: Callable[..., Completed], repo: Path, tmp_path: Path
+) -> None:
+    path = wheel(tmp_path)
+    path.with_name(f"{path.name}.verified.json").unlink()
+    before = sorted(repo.iterdir())
+    done = cli("index", "--wheels", str(tmp_path))
+    assert done.status == 1
+    assert f"error: {path.name} was never verified" in done.stderr
+    assert "`invoke verify`" in done.stderr
+    assert sorted(repo.iterdir()) == before

@@ -115,3 +115,34 @@ def test_this_checkout_s_readme_has_figures() -> None:
 def test_a_page_without_a_release_is_still_a_page() -> None:
     shelves = index.shelve([], Settings(projects={"tflite-runtime": Project()}))
     assert b"No release is offered here" in front.page(shelves, Place(), [])
+
+
+def page(read: list[File], place: Place) -> str:
+    shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
+    return front.page(shelves, place, []).decode()
+
+
+@pytest.mark.parametrize(
+    ("tags", "facts"),
+    [
+        (("cp37-abi3", "cp311-cp311"), ("Python 3.7", "and every later one", "glibc 2.17")),
+        (("cp313-cp313", "cp39-cp39"), ("Python 3.9, 3.13", "a wheel for each", "glibc 2.17")),
+    ],
+)
+def test_the_facts_are_those_of_the_wheels(
+    tmp_path: Path, tags: tuple[str, ...], facts: tuple[str, ...]
+) -> None:
+    text = page([file(tmp_path, tag, "12") for tag in tags], Place())
+    assert all(f">{fact}<" in text for fact in facts)
+
+
+def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
+    place = Place(site="https://wheels.example/")
+    read = file(tmp_path, "cp37-abi3", "12")
+    assert "No build attestation is published" in page([read], place)
+    read.path.with_name(f"{read.name}.provenance").write_text(
+        '{"version": 1, "attestation_bundles": []}'
+    )
+    text = page([distribution.read(read.path)], place)
+    assert "No build attestation" not in text
+    assert f'href="https://wheels.example/files/{read.name}.provenance"' in text

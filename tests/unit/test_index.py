@@ -243,6 +243,11 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, place: str) -> None
     assert place in caught.value.what
 
 
+def test_settings_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(WheelhouseError, match="There is no index"):
+        Settings.given(tmp_path / "index.toml")
+
+
 @pytest.mark.parametrize("address", ["wheels.example", "ftp://a/", "https://me:secret@a/", "/x"])
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(address: str) -> None:
     for place in ({"site": address}, {"files": address}):
