@@ -12,12 +12,13 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
-from wheelhouse import console, pipeline
+from wheelhouse import console, pipeline, site
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import Place, Settings
 from wheelhouse.sources import Sources
 
 HERE = Path(__file__).parent
@@ -131,6 +132,21 @@ def matrix(_: Context) -> None:
 def sources(_: Context, export: str = "", offline: bool = False, sources: str = "") -> None:
     """List, fetch and check everything that builds and tests take from elsewhere."""
     pipeline.supply(Sources.given(offline, sources), Path(export) if export else None)
+
+
+@task(
+    iterable=["wheels"],
+    help={
+        "wheels": "a folder of verified wheels, given once or more; wheels/ if none is named",
+        "url": "the address that site/ will be served at",
+        "files-at": "where the wheels are, if not in site/: {folder} stands for a wheel's folder",
+    },
+)
+def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> None:
+    """Make a static package index and its front page in site/."""
+    folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
+    settings = Settings.given(HERE / "index.toml")
+    site.make(folders, settings, Place(url, files_at), HERE / "site")
 
 
 @task()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -13,10 +14,12 @@ from wheelhouse.verify import Trial
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What `verify` wrote, as far as it is needed to trust a wheel."""
+    """What ``invoke verify`` wrote beside a wheel."""
 
     wheel: str
     sha256: str
+    date: datetime
+    reference: str
     trials: tuple[Trial, ...]
 
 

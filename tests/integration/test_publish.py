@@ -122,7 +122,14 @@ def record(path, **changes):
         for name in verify.target_of(path).systems
         for board in verify.BOARDS
     ]
-    told = {"wheel": path.name, "sha256": file_digest(path), "trials": trials, **changes}
+    told = {
+        "wheel": path.name,
+        "sha256": file_digest(path),
+        "date": "2026-11-22T12:00:00+00:00",
+        "reference": "ai-edge-litert 2.3.0",
+        "trials": trials,
+        **changes,
+    }
     beside(path).write_text(json.dumps(told))
 
 

@@ -100,7 +100,7 @@ class Box:
         started = time.time()
         output: dict[bool, list[bytes]] = {False: [], True: []}
         rest = b""
-        status = None
+        status: int | None = None
         with _explained():
             job = api.exec_create(
                 self.container.id, command, environment=dict(env or {}), workdir=cwd
@@ -113,7 +113,7 @@ class Box:
                     line(text.decode(errors="replace"))
             with suppress(NotFound):  # podman forgets a job with its container
                 status = api.exec_inspect(job)["ExitCode"]
-            self._check_life(started, status)
+            status = self._alive(started, status)
         out, err = (b"".join(output[kind]).decode(errors="replace") for kind in (False, True))
         return Completed(status, out, err)
 
@@ -122,9 +122,9 @@ class Box:
         with _explained():
             self.container.pause()
 
-    def _check_life(self, started: float, status: int | None) -> None:
+    def _alive(self, started: float, status: int | None) -> int:
         if status == 0:
-            return
+            return 0
         if self._out_of_memory(started):
             raise WheelhouseError(
                 "The container was out of memory: it may use "
@@ -138,6 +138,7 @@ class Box:
                 "Run the same command again; what was compiled is kept. If it was killed for lack "
                 "of memory, which podman does not tell, lower the jobs (WHEELHOUSE_JOBS=1).",
             )
+        return status
 
     def _out_of_memory(self, started: float) -> bool:
         about = {"container": self.container.id, "event": "oom"}
