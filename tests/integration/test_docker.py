@@ -88,6 +88,18 @@ class TestNoEngine:
             docker.connect()
 
 
+def test_a_context_names_the_engine(cli, engine, tmp_path, monkeypatch):
+    address = os.environ["DOCKER_HOST"]
+    there = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "bigger"}
+    create = ["docker", "context", "create", "bigger", "--docker", f"host={address}"]
+    env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
+    subprocess.run(create, env=env, check=True, capture_output=True)
+    monkeypatch.delenv("DOCKER_HOST")
+    done = cli("images", "--bootstrap", **there)
+    assert done.status == 0, done.stderr
+    assert "All images are there" in done.stderr
+
+
 def test_a_user_without_permission_is_told_how_to_get_it(engine):
     if os.geteuid() != 0:
         pytest.skip("only root can become a user without permission")
