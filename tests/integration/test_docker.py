@@ -90,12 +90,11 @@ class TestNoEngine:
 
 def test_a_context_names_the_engine(cli, engine, tmp_path, monkeypatch):
     address = os.environ["DOCKER_HOST"]
-    there = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "bigger"}
-    create = ["docker", "context", "create", "bigger", "--docker", f"host={address}"]
-    env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
-    subprocess.run(create, env=env, check=True, capture_output=True)
     monkeypatch.delenv("DOCKER_HOST")
-    done = cli("images", "--bootstrap", **there)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    for words in (["create", "bigger", "--docker", f"host={address}"], ["use", "bigger"]):
+        subprocess.run(["docker", "context", *words], check=True, capture_output=True)
+    done = cli("images", "--bootstrap")
     assert done.status == 0, done.stderr
     assert "All images are there" in done.stderr
 
