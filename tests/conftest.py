@@ -19,6 +19,7 @@ from wheelhouse.store import Store
 REPO = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each file's tests run in one process, and all that use a Docker engine in one as well."""
     for item in items:

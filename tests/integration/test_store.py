@@ -45,7 +45,7 @@ while not Path({str(go_on)!r}).exists(): time.sleep(0.01)
     said = second.stderr.readline()
     assert not list(cache.rglob("out"))
     go_on.touch()
-    outputs = [process.communicate(timeout=20)[0].strip() for process in (first, second)]
+    outputs = [process.communicate(timeout=60)[0].strip() for process in (first, second)]
     assert said == "thing is being made by another build; waiting for it\n"
     assert outputs[0] == outputs[1]
     assert (Path(outputs[0]) / "out").read_text() == "whole"
@@ -66,7 +66,7 @@ if not Path(folder, "..", "seen").exists():
     second = task(code, WHEELHOUSE_CACHE=str(tmp_path))
     assert "waiting" in second.stderr.readline()
     os.killpg(first.pid, signal.SIGKILL)
-    out, _ = second.communicate(timeout=20)
+    out, _ = second.communicate(timeout=60)
     assert [path.name for path in Path(out.strip()).iterdir()] == ["out"]
 
 
@@ -89,7 +89,7 @@ def test_a_killed_compile_goes_on_from_where_it_was(task, until, tmp_path):
     assert partial.suffix == ".partial"
     gate.touch()
     again = task(code, WHEELHOUSE_CACHE=str(cache))
-    out, err = again.communicate(timeout=20)
+    out, err = again.communicate(timeout=60)
     assert again.returncode == 0, err
     assert ran.read_text().split() == ["1", "2", "3", "3", "4", "5", "6"]
     folder = Path(out.strip())
@@ -107,7 +107,7 @@ compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!
     process = task(code)
     until((tmp_path / "started").exists)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on" in err
     assert "Traceback" not in err
