@@ -184,6 +184,6 @@ def test(c: Context) -> None:
     tools.ensure()
     with c.cd(str(HERE)):
         c.run(
-            f"{PYTEST} -n auto --dist loadgroup tests/unit tests/integration tests/emulated",
+            f"{PYTEST} tests/unit tests/integration tests/emulated",
             pty=sys.stdout.isatty(),
         )

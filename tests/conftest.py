@@ -19,15 +19,6 @@ from wheelhouse.store import Store
 REPO = Path(__file__).parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file's tests run in one process, and all that use a Docker engine in one as well."""
-    for item in items:
-        contained = item.path.name in ("test_containers.py", "test_docker.py", "test_readme.py")
-        group = "docker" if contained else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def repo() -> Path:
     return REPO
