@@ -40,11 +40,16 @@ def file_digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def tree_digest(root: Path) -> str:
-    """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents."""
+def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> str:
+    """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents.
+
+    ``keep`` says of a path whether it counts.
+    """
     rows: list[tuple[str, str, str]] = []
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
+        if not keep(name):
+            continue
         if path.is_symlink():
             rows.append((name, "link", str(path.readlink())))
         elif path.is_file():

@@ -45,23 +45,26 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Wheel:
-    """A ``tflite_runtime`` wheel for one target."""
+    """A ``tflite_runtime`` wheel for one target, of ``checkout`` or of the pinned sources."""
 
     target: Target
     tflite: str
     xnnpack: bool
+    checkout: Path | None = None
 
     @property
     def extension(self) -> Extension:
         """The module inside."""
         target = self.target
-        core = Core(self.tflite, target.processor, target.floor, self.xnnpack)
+        core = Core(self.tflite, target.processor, target.floor, self.xnnpack, self.checkout)
         return Extension(core, target)
 
     @property
     def version(self) -> Version:
-        """Its version; without XNNPACK a local one, so that nobody takes it for the other."""
-        return Version(self.tflite if self.xnnpack else f"{self.tflite}+noxnnpack")
+        """Its version; a local one, so that nobody takes it for another, if it is not as usual."""
+        unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
+        label = ".".join(name for name, applies in unusual.items() if applies)
+        return Version(f"{self.tflite}+{label}" if label else self.tflite)
 
     @property
     def label(self) -> str:
