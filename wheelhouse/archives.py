@@ -17,6 +17,7 @@ from backports import tarfile
 from debian.arfile import ArError, ArFile
 
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.store import Row, rows_digest, stream_digest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -84,6 +85,20 @@ def pack(folder: Path, keep: Sequence[str], archive: Path) -> None:
             name = path.relative_to(folder).as_posix()
             if kept(name, keep) and (path.is_symlink() or not path.is_dir()):
                 tar.add(path, name)
+
+
+def tree_digest(archive: Path) -> str:
+    """:func:`store.tree_digest` of what a tar archive holds; raises one of ``BROKEN``."""
+    rows: list[Row] = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = PurePosixPath(member.name).as_posix()
+            if member.issym():
+                rows.append((name, "link", member.linkname))
+            elif content := tar.extractfile(member):
+                kind = "program" if member.mode & 0o100 else "file"
+                rows.append((name, kind, stream_digest(content)))
+    return rows_digest(rows)
 
 
 def copy(source: Path, folder: Path, keep: Sequence[str]) -> None:

@@ -435,12 +435,10 @@ def _content(pin: Pin, archive: Path) -> str:
     """The digest that pins the archive: that of the folder inside, or of the file itself."""
     if not pin.tree:
         return file_digest(archive)
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            archives.unpack(archive, Path(scratch), strip=0, keep=())
-        except WheelhouseError:
-            return "unreadable"
-        return tree_digest(Path(scratch))
+    try:
+        return archives.tree_digest(archive)
+    except archives.BROKEN:
+        return "unreadable"
 
 
 def _from_index(artefact: Artefact, final: Path) -> Path:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from wheelhouse import console, faces, matrix, models, reference, sources
 from wheelhouse.emulator import qemu, rootfs, systems
@@ -38,8 +39,8 @@ BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
 DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
 THREADS = 4
 
-DELEGATED = frozenset({"float32", "int8", "uint8"})
-"""The kinds of arithmetic that XNNPACK must take; 2.14's delegate has no dynamic-range one."""
+DELEGATED = {"float32": "2.14", "int8": "2.14", "uint8": "2.14", "dynamic": "2.22"}
+"""The oldest TFLite here whose XNNPACK must take a kind of arithmetic."""
 
 _HERE = Path(__file__).parent
 _PROBE = _HERE / "probe.py"
@@ -125,10 +126,11 @@ def _on(system: System, wheel: Path, at: Sources) -> list[Trial]:
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
             install(wheel, numpy, system, at, work)
-            _lay_out(work, _models(at))
+            tried = models_of(wheel, at)
+            _lay_out(work, tried)
             with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
                 boards = [systems.board(name) for name in BOARDS]
-                jobs = [pool.submit(_probe, system, board, at, work) for board in boards]
+                jobs = [pool.submit(_probe, system, board, tried, at, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
                     report, done = job.result()
                     outputs = work / board.qemu_cpu
@@ -138,10 +140,12 @@ def _on(system: System, wheel: Path, at: Sources) -> list[Trial]:
     return trials
 
 
-def install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path) -> None:
+def install(
+    wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path, *options: str
+) -> None:
     """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
 
-    Raises WheelhouseError if pip refuses.
+    ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
     tree = rootfs.tree(system, at.store)
     binds = {wheel.parent: _WHEELS, **({numpy.parent: _NUMPY} if numpy else {})}
@@ -149,7 +153,7 @@ def install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: 
     board = systems.board(BOARDS[0])
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
-        ["env/bin/python", "-m", "pip", "install", "--no-index", *files],
+        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *files],
     ):
         done = qemu.run(command, tree=tree, board=board, work=work, binds=binds)
         if done.status:
@@ -193,12 +197,12 @@ def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
 
 
 def _probe(
-    system: System, board: Board, at: Sources, work: Path
+    system: System, board: Board, tried: tuple[Model, ...], at: Sources, work: Path
 ) -> tuple[dict[str, Any], qemu.Emulated]:
     outputs = board.qemu_cpu
     (work / outputs).mkdir()
     plan, report = f"{outputs}.json", f"{outputs}/report.json"
-    (work / plan).write_text(json.dumps(_plan(_models(at), outputs)))
+    (work / plan).write_text(json.dumps(_plan(tried, outputs)))
     done = qemu.run(
         ["env/bin/python", "probe.py", plan, report],
         tree=rootfs.tree(system, at.store),
@@ -233,13 +237,14 @@ def judge(
     yield Check("import", error is None, str(error))
     if error is not None:
         return
-    tried = _models(at)
+    tried = models_of(wheel, at)
     yield from _judge_system(wheel, system, report["system"], numpy)
     xnnpack = "noxnnpack" not in wheel.name
     said = DELEGATE_LINE in done.stderr
     yield Check("XNNPACK is announced", said is xnnpack, done.stderr[-400:])
     for model in tried:
-        yield from _judge_run(model, report["runs"][model.name], xnnpack, outputs)
+        must = xnnpack and _reaches(wheel, DELEGATED[model.arithmetic])
+        yield from _judge_run(model, report["runs"][model.name], xnnpack, must, outputs)
     first = tried[0]
     for kind in ("threads", "bytes"):
         name = f"{first.name}-{kind}"
@@ -274,12 +279,12 @@ def _judge_system(
 
 
 def _judge_run(
-    model: Model, entry: dict[str, Any], xnnpack: bool, outputs: Path
+    model: Model, entry: dict[str, Any], xnnpack: bool, must: bool, outputs: Path
 ) -> Iterator[Check]:
     yield Check(f"{model.name} runs", entry["error"] is None, str(entry["error"]))
     if entry["error"] is not None:
         return
-    if model.arithmetic in DELEGATED or not xnnpack:
+    if must or not xnnpack:
         seen = str(entry["delegation"])
         yield Check(f"{model.name} uses XNNPACK as built", _delegated(entry) is xnnpack, seen)
     views = entry["views"]
@@ -327,6 +332,16 @@ def _face(size: tuple[int, int], outputs: Path) -> Check:
 
 def _threaded(first: Model) -> tuple[str, str]:
     return first.name, f"{first.name}-threads"
+
+
+def models_of(wheel: Path, at: Sources) -> tuple[Model, ...]:
+    """The models that the wheel's release takes."""
+    return tuple(model for model in _models(at) if _reaches(wheel, model.since))
+
+
+def _reaches(wheel: Path, tflite: str) -> bool:
+    _, built, _, _ = parse_wheel_filename(wheel.name)
+    return built.release >= Version(tflite).release
 
 
 @cache
