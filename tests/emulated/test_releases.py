@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -33,7 +34,17 @@ NEW = ("mobilenet-0.25-96-dynamic", "selfie_segmentation")
 LATEST_VERSION = 30
 """Of an operator that is tried; the newest that ai-edge-litert 2.3.0 takes is 14."""
 
-LOAD = "from tflite_runtime.interpreter import Interpreter; Interpreter('{}.tflite')"
+LOOKUP = """
+from pathlib import Path
+from tflite_runtime.interpreter import Interpreter
+for path in Path().glob("*.tflite"):
+    try:
+        Interpreter(str(path))
+    except ValueError as error:
+        assert "Didn't find op for builtin opcode" in str(error)
+        print(path.stem)
+"""
+README = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
 NO_OPERATORS = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
 
 
@@ -95,25 +106,43 @@ def taken_by_the_reference() -> list[Operator]:
     ]
 
 
-def test_every_operator_version_that_ai_edge_litert_takes_is_taken(
+def refused_by(
+    wheel: Path, operators: Sequence[Operator], at: Sources, work: Path
+) -> set[Operator]:
+    """Those of the operators' versions that a wheel does not know, in one emulated process."""
+    system = systems.system("bookworm")
+    verify.install(wheel, None, system, at, work)
+    (work / "lookup.py").write_text(LOOKUP)
+    for name, version in operators:
+        (work / f"{name}-{version}.tflite").write_bytes(codes([(name, version)]))
+    done = qemu.run(
+        ["env/bin/python", "lookup.py"],
+        tree=rootfs.tree(system, at.store),
+        board=systems.board("Raspberry Pi 5"),
+        work=work,
+    )
+    assert done.status == 0, done.stderr
+    words = (line.rsplit("-", 1) for line in done.stdout.splitlines())
+    return {(name, int(version)) for name, version in words}
+
+
+def documented() -> set[Operator]:
+    """The operators' versions that README says TFLite 2.22 lacks: ``ADD 6``."""
+    (sentence,) = re.findall(r"TFLite 2.22 lacks those of ai-edge-litert[^:]*: ([^.]*)\.", README)
+    return {(name, int(version)) for name, version in re.findall(r"(\w+) (\d+)", sentence)}
+
+
+def test_readme_lists_the_operator_versions_that_only_ai_edge_litert_takes(
     newest: dict[str, Path], at: Sources, tmp_path: Path
 ) -> None:
-    system = systems.system("bookworm")
     operators = taken_by_the_reference()
     assert len(operators) > 400
     assert max(operators, key=lambda each: each[1]) == ("FULLY_CONNECTED", 14)
-    verify.install(newest["cp37"], None, system, at, tmp_path)
-    (tmp_path / "all.tflite").write_bytes(codes(operators))
-    (tmp_path / "more.tflite").write_bytes(codes([*operators, ("FULLY_CONNECTED", 99)]))
-    for name, wanted in (("all", ""), ("more", "builtin opcode 'FULLY_CONNECTED' version '99'")):
-        done = qemu.run(
-            ["env/bin/python", "-c", LOAD.format(name)],
-            tree=rootfs.tree(system, at.store),
-            board=systems.board("Raspberry Pi 5"),
-            work=tmp_path,
-        )
-        assert bool(done.status) is bool(wanted), done.stderr
-        assert wanted in done.stderr
+    unknown = ("FULLY_CONNECTED", 99)
+    assert refused_by(newest["cp37"], [*operators, unknown], at, tmp_path) == {
+        unknown,
+        *documented(),
+    }
 
 
 @pytest.mark.parametrize(("options", "version"), [((), "2.14.1"), (("--pre",), VERSION)])
