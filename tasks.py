@@ -12,7 +12,7 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
-from wheelhouse import console, pipeline, releases
+from wheelhouse import console, pipeline, upstream
 from wheelhouse import matrix as targets
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
@@ -69,7 +69,7 @@ def build(
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
     at = Sources.given(offline, sources)
-    release = releases.choose(tflite, tflite_source)
+    release = upstream.choose(tflite, tflite_source)
     wheels = pipeline.build(targets.choose(py), xnnpack, at, release)
     for wheel in wheels:
         console.result(str(wheel))
@@ -100,7 +100,7 @@ def sources(
     _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
 ) -> None:
     """List, fetch and check everything that builds and tests take from elsewhere."""
-    chosen = [releases.choose(tflite)] if tflite else releases.every()
+    chosen = [upstream.choose(tflite)] if tflite else upstream.every()
     at = Sources.given(offline, sources)
     pipeline.supply(at, Path(export) if export else None, chosen)
 

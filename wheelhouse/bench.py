@@ -20,7 +20,7 @@ from typing import get_args
 
 import psutil
 
-from wheelhouse import console, matrix, models, pipeline, releases, sources, verify
+from wheelhouse import console, matrix, models, pipeline, sources, upstream, verify
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
@@ -164,7 +164,7 @@ def _inferences(ours: Path, theirs: Path, at: Sources) -> list[Figure]:
 
 def _newest(at: Sources) -> list[Figure]:
     """The newest release against the newest ai-edge-litert, on all models that there are here."""
-    newest = releases.every()[-1]
+    newest = upstream.every()[-1]
     (ours,) = pipeline.build(matrix.targets()[:1], True, at, newest)
     theirs = at.file(sources.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]

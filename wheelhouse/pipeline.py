@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console, matrix, releases, sources, verify, wheel
+from wheelhouse import console, matrix, sources, upstream, verify, wheel
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
-from wheelhouse.releases import Release
 from wheelhouse.sources import Sources
 from wheelhouse.store import disk_space
+from wheelhouse.upstream import Release
 from wheelhouse.wheel import Wheel
 
 HERE = Path(__file__).parent.parent
@@ -77,7 +77,7 @@ def show_matrix() -> None:
         names = "\n".join(system.name for system in on)
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
-    default, *others = releases.known()
+    default, *others = upstream.known()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
         f"TFLite {default} for {matrix.matrix().processor}{more}",

@@ -1,12 +1,12 @@
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from wheelhouse import audit, extension, matrix, releases
+from wheelhouse import audit, extension, matrix, upstream
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 from wheelhouse.wheel import Wheel
 
-DEFAULT, NEWEST = (each.version for each in releases.every())
+DEFAULT, NEWEST = (each.version for each in upstream.every())
 BUILT = [
     *((DEFAULT, target) for target in matrix.targets()),
     *((NEWEST, target) for target in matrix.choose("3.7,3.11")),

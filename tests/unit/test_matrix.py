@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import matrix, releases
+from wheelhouse import matrix, upstream
 from wheelhouse.emulator import systems
 from wheelhouse.errors import WheelhouseError
 
@@ -75,10 +75,10 @@ def test_the_command_lists_the_matrix():
 
 
 def test_a_release_is_known_by_its_beginning():
-    versions = {word: releases.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
+    versions = {word: upstream.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
     newest = "2.22.0.dev20260518"
     assert list(versions.values()) == ["2.14.1", "2.14.1", newest, newest]
-    assert releases.choose(newest) == releases.Release(newest)
+    assert upstream.choose(newest) == upstream.Release(newest)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_release_is_known_by_its_beginning():
 )
 def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
     with pytest.raises(WheelhouseError) as failure:
-        releases.choose(word)
+        upstream.choose(word)
     assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
 
 
@@ -113,13 +113,13 @@ def test_a_checkout_tells_its_release(tmp_path, name, text, version):
     path = tmp_path / "tensorflow" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    assert releases.choose(checkout=str(tmp_path)) == releases.Release(version, tmp_path)
+    assert upstream.choose(checkout=str(tmp_path)) == upstream.Release(version, tmp_path)
     with pytest.raises(WheelhouseError) as failure:
-        releases.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
+        upstream.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
     assert str(tmp_path) in failure.value.what
     path.write_text(text.replace("2", "3"))
     with pytest.raises(WheelhouseError, match="for which there are no patches here"):
-        releases.choose(checkout=str(tmp_path))
+        upstream.choose(checkout=str(tmp_path))
 
 
 def test_the_command_lists_the_releases():
