@@ -12,14 +12,21 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
-from wheelhouse import console, pipeline, upstream
+from wheelhouse import console, pipeline, site, upstream
+from wheelhouse import images as containers
 from wheelhouse import matrix as targets
+from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import Place, Settings
 from wheelhouse.sources import Sources
 
 HERE = Path(__file__).parent
 PYTEST = f"{sys.executable} -m pytest"
+ENGINE = {
+    "engine": "host (this machine, the default), docker (containers without network), or auto "
+    "(docker if an engine answers)"
+}
 OFFLINE = {
     "offline": "fail rather than use the network",
     "sources": "a folder made by `invoke sources --export`, to be used instead of the network",
@@ -54,6 +61,7 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         "tflite": "the release of TFLite, as far as it takes to know it: 2.22",
         "tflite-source": "a checkout of TensorFlow to take it from instead",
         "verify": "try the wheels on emulated Raspberry Pis (the default)",
+        **ENGINE,
         **OFFLINE,
     }
 )
@@ -64,23 +72,59 @@ def build(
     tflite_source: str = "",
     xnnpack: bool = True,
     verify: bool = True,
+    engine: str = "host",
     offline: bool = False,
     sources: str = "",
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
     at = Sources.given(offline, sources)
     release = upstream.choose(tflite, tflite_source)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at, release)
+    chosen = pipeline.engine(engine)
+    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
-        pipeline.check_if_possible(wheels, at)
+        pipeline.check_if_possible(wheels, at, chosen)
 
 
-@task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named"})
-def verify(_: Context, wheel: list[str]) -> None:
+@task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named", **ENGINE})
+def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
     """Try finished wheels on emulated Raspberry Pis."""
-    pipeline.check(pipeline.delivered(wheel), Sources.given())
+    pipeline.check(pipeline.delivered(wheel), Sources.given(), pipeline.engine(engine))
+
+
+@task(positional=["wheel"], help={"wheel": "a wheel file that was published", **ENGINE})
+def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
+    """Check that a published wheel is, bit for bit, what this checkout builds."""
+    pipeline.reproduce(Path(wheel), Sources.given(), pipeline.engine(engine))
+
+
+@task(help={"bootstrap": "make them from the Debian mirror alone; no image registry is asked"})
+def images(_: Context, bootstrap: bool = False) -> None:
+    """Make the images of the Docker engine."""
+    pipeline.prepare_images(Sources.given(), bootstrap)
+
+
+@task(
+    iterable=["wheel"],
+    help={
+        "to": "the address that the index takes uploads at",
+        "index": "its simple index, if that is not in the usual place",
+        "wheel": "one to upload; all in wheels/ if none is named",
+    },
+)
+def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
+    """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
+    # Here, for it loads much that no other task needs.
+    from wheelhouse import publish as upload
+
+    upload.publish(pipeline.delivered(wheel), to, index)
+
+
+@task(help={"of": "the project's repository on GitHub, as in owner/name"})
+def releases(_: Context, of: str = "") -> None:
+    """Download the wheels of earlier releases into releases/, for `invoke index`."""
+    earlier.fetch(of, HERE / "releases")
 
 
 @task()
@@ -105,6 +149,21 @@ def sources(
     pipeline.supply(at, Path(export) if export else None, chosen)
 
 
+@task(
+    iterable=["wheels"],
+    help={
+        "wheels": "a folder of verified wheels, given once or more; wheels/ if none is named",
+        "url": "the address that site/ will be served at",
+        "files-at": "where the wheels are, if not in site/: {folder} stands for a wheel's folder",
+    },
+)
+def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> None:
+    """Make a static package index and its front page in site/."""
+    folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
+    settings = Settings.given(HERE / "index.toml")
+    site.make(folders, settings, Place(url, files_at), HERE / "site")
+
+
 @task()
 def bench(_: Context) -> None:
     """Measure what README's table of figures says."""
@@ -113,20 +172,25 @@ def bench(_: Context) -> None:
 
 @task()
 def lint(c: Context) -> None:
-    """Check style and types."""
+    """Check style, types and workflows."""
+    programs = Path(sys.executable).parent
     with c.cd(str(HERE)):
         for command in ("ruff check .", "ruff format --check .", "mypy"):
             c.run(f"{sys.executable} -m {command}")
+        c.run(f"{programs}/actionlint -shellcheck= -pyflakes=")
+        c.run(f"{programs}/zizmor --offline --quiet --persona pedantic --strict-collection .github")
 
 
 @task()
 def lock(c: Context) -> None:
     """Pin what requirements.in names, with hashes, for every supported Python."""
-    options = "--universal --python-version 3.10 --generate-hashes --no-annotate --no-header"
+    compile = f"{sys.executable} -m uv pip compile -q --generate-hashes --no-annotate --no-header"
+    every = "--universal --python-version 3.10 requirements.in -o requirements.lock"
+    python = containers.catalogue().builder.python
+    builder = f"--python-platform linux --python-version {python} -c requirements.lock"
     with c.cd(str(HERE)):
-        c.run(
-            f"{sys.executable} -m uv pip compile -q {options} requirements.in -o requirements.lock"
-        )
+        c.run(f"{compile} {every}")
+        c.run(f"{compile} {builder} dockerfiles/builder.in -o dockerfiles/builder.lock")
 
 
 @task()
@@ -134,4 +198,7 @@ def test(c: Context) -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
     tools.ensure()
     with c.cd(str(HERE)):
-        c.run(f"{PYTEST} tests/unit tests/integration tests/emulated", pty=sys.stdout.isatty())
+        c.run(
+            f"{PYTEST} -n auto --dist loadgroup tests/unit tests/integration tests/emulated",
+            pty=sys.stdout.isatty(),
+        )

@@ -3,14 +3,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
+from tests.daemon import daemon, prepare
+from wheelhouse.engines import docker
 from wheelhouse.engines.host import Completed
+from wheelhouse.store import Store
 
 REPO = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each file's tests run in one process, and all that use a Docker engine in one as well."""
+    for item in items:
+        contained = item.path.name in ("test_containers.py", "test_docker.py", "test_readme.py")
+        group = "docker" if contained else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +49,43 @@ def cli() -> Callable[..., Completed]:
         return Completed(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
+    """A Docker engine that has all images, made from Debian's archive, and keeps nothing else.
+
+    In CI it is one of the tests' own, elsewhere the contributor's.
+    """
+    with ExitStack() as stack:
+        if "CI" in os.environ and "DOCKER_HOST" not in os.environ:
+            prepare()
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            address = stack.enter_context(daemon(Store.default().root / "engine", folder))
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            patch.setenv("DOCKER_HOST", address)
+        elif not docker.answers():
+            pytest.skip("no Docker engine answers; CI starts one of its own")
+        client = docker.connect()
+        kept = [volume.id for volume in client.volumes.list()]
+        done = cli("images", "--bootstrap")
+        assert done.status == 0, done.stderr
+        yield client
+        assert client.containers.list(all=True, filters={"label": docker.LABEL}) == []
+        assert [volume.id for volume in client.volumes.list()] == kept
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Callable[..., Path]:
+    """A cache that shares the named kinds of content with the user's own."""
+
+    def share(*kinds: str) -> Path:
+        root = tmp_path / "cache"
+        root.mkdir()
+        for kind in kinds:
+            # zig's files are rewritten in place, so they are copied; the rest never changes.
+            how = "-a" if kind == "zig" else "-al"
+            subprocess.run(["cp", how, Store.default().root / kind, root / kind], check=True)
+        return root
+
+    return share

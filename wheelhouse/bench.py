@@ -12,18 +12,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean
 from typing import get_args
 
 import psutil
+from docker.errors import ImageNotFound
 
-from wheelhouse import console, matrix, models, pipeline, sources, upstream, verify
+from wheelhouse import console, images, matrix, models, pipeline, sources, upstream, verify
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
-from wheelhouse.engines import host
+from wheelhouse.engines import docker, host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind
 from wheelhouse.sources import Sources
@@ -51,8 +53,9 @@ class Figure:
 def run(at: Sources) -> None:
     """Measure everything and write README's table."""
     with tempfile.TemporaryDirectory() as scratch:
-        figures = _builds(Path(scratch))
-    wheels = pipeline.build(matrix.targets(), True, at)
+        figures = _builds(Path(scratch, "alone"))
+        figures += _containers(Path(scratch)) if docker.answers() else []
+    wheels = pipeline.build(matrix.targets(), True, at, "host")
     universal, specific = (
         next(path for path in wheels if verify.target_of(path).python == python)
         for python in (matrix.targets()[0].python, PYTHON)
@@ -78,6 +81,13 @@ def rewritten(text: str, figures: Sequence[Figure]) -> str:
     rows = "".join(f"| {figure.name} | {figure.value} | {figure.goal} |\n" for figure in figures)
     table = f"| figure | measured | goal |\n|---|---|---|\n{rows}"
     return f"{before}{START}\n{table}{END}{after}"
+
+
+def listed(text: str) -> list[Figure]:
+    """The figures that README's table holds; none if it has no such table."""
+    table = text.partition(START)[2].partition(END)[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[3:]]
+    return [Figure(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,30 @@ def _builds(cache: Path) -> list[Figure]:
         Figure("The same again, nothing changed", f"{again.seconds:.1f} s", "< 3 s"),
         Figure("Peak memory of a build", f"{one.bytes / 1000 / MEGABYTE:.1f} GB", "≤ 3 GB"),
     ]
+
+
+def _containers(folder: Path) -> list[Figure]:
+    """Builds in containers against builds on this machine, side by side from empty caches."""
+    client, at = docker.connect(), Sources.given()
+    with suppress(ImageNotFound):
+        client.images.remove(images.builder(client, at), force=True)
+    start = time.monotonic()
+    images.builder(client, at)
+    image = time.monotonic() - start
+    cold, warm = (_side_by_side(folder, "--py", python) for python in (PYTHON, "3.13"))
+    return [
+        Figure("The builder image, its base and packages fetched", f"{image:.0f} s", "—"),
+        Figure("Cold build in a container against this machine's", f"{cold:.2f} ×", "≤ 1.10 ×"),
+        Figure("One more CPython in a container against this machine's", f"{warm:.2f} ×", "—"),
+    ]
+
+
+def _side_by_side(folder: Path, *options: str) -> float:
+    """Time of a build in a container, divided by that of the same build on this machine."""
+    with ThreadPoolExecutor(2) as pool:
+        there = pool.submit(_build, folder / "docker", *options, "--engine", "docker")
+        here = _build(folder / "host", *options)
+        return there.result().seconds / here.seconds
 
 
 def _build(cache: Path, *options: str) -> _Cost:
@@ -165,7 +199,7 @@ def _inferences(ours: Path, theirs: Path, at: Sources) -> list[Figure]:
 def _newest(at: Sources) -> list[Figure]:
     """The newest release against the newest ai-edge-litert, on all models that there are here."""
     newest = upstream.every()[-1]
-    (ours,) = pipeline.build(matrix.targets()[:1], True, at, newest)
+    (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
     theirs = at.file(sources.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
     tried = [*verify.models_of(ours, at), *large]

@@ -12,22 +12,15 @@ import psutil
 
 from wheelhouse import console
 from wheelhouse.engines import host
+from wheelhouse.engines.jobs import jobs
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.toolchain import NINJA
 
 Env = Mapping[str, str]
 
-# `invoke bench` measures 1.0 GB for two jobs and all around them; twice that leaves room.
-JOB_BYTES = 1_000_000_000
-
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error")
 _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
-
-
-def jobs(cores: int, free_bytes: int) -> int:
-    """How many compiles may run at once on so many cores and so much free memory."""
-    return max(1, min(cores, free_bytes // JOB_BYTES))
 
 
 def configure(command: Sequence[str], folder: Path, label: str, log: Path, env: Env) -> None:

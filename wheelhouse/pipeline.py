@@ -2,32 +2,97 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console, matrix, sources, upstream, verify, wheel
+from wheelhouse import (
+    console,
+    difference,
+    hermetic,
+    images,
+    matrix,
+    record,
+    sources,
+    upstream,
+    verify,
+    wheel,
+)
 from wheelhouse.emulator import rootfs, systems, tools
+from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
-from wheelhouse.store import disk_space
+from wheelhouse.store import disk_space, file_digest
 from wheelhouse.upstream import Release
 from wheelhouse.wheel import Wheel
 
 HERE = Path(__file__).parent.parent
 WHEELS = HERE / "wheels"
 REQUIREMENTS = HERE / "requirements.lock"
+ENGINES = ("host", "docker", "auto")
+
+
+def engine(name: str) -> str:
+    """``host`` or ``docker``; ``auto`` is docker where an engine answers, and says which.
+
+    Raises WheelhouseError for another name.
+    """
+    if name not in ENGINES:
+        near = difflib.get_close_matches(name, ENGINES, n=1, cutoff=0)[0]
+        raise WheelhouseError(
+            f"There is no engine {name}; did you mean {near}?",
+            f"Give --engine one of these: {', '.join(ENGINES)}.",
+        )
+    if name != "auto":
+        return name
+    chosen = "docker" if docker.answers() else "host"
+    console.say(f"The engine is {chosen}")
+    return chosen
 
 
 def build(
-    targets: Sequence[Target], xnnpack: bool, at: Sources, release: Release | None = None
+    targets: Sequence[Target],
+    xnnpack: bool,
+    at: Sources,
+    engine: str,
+    release: Release | None = None,
 ) -> list[Path]:
     """Build a wheel for each target, of the default release, into ``wheels/``; the paths there."""
-    chosen = release or Release(matrix.matrix().tflite)
-    wheels = [Wheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets]
-    return [_deliver(wheel.build(each, at), WHEELS) for each in wheels]
+    of = release or upstream.choose()
+    wanted = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
+    return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
+
+
+def _made(wanted: Sequence[Wheel], at: Sources, engine: str) -> list[Path]:
+    if engine == "docker" and any(one.checkout for one in wanted):
+        raise WheelhouseError(
+            "A container does not see a checkout of this machine.",
+            "Leave out --tflite-source, or --engine.",
+        )
+    if engine == "docker":
+        return hermetic.build(wanted, at)
+    return [wheel.build(one, at) for one in wanted]
+
+
+def reproduce(theirs: Path, at: Sources, engine: str) -> None:
+    """Build a published wheel again and compare the bytes.
+
+    Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
+    """
+    ours, *_ = _made([wheel.of(theirs)], at, engine)
+    if found := difference.report(theirs, ours):
+        console.result(found)
+        log = at.store.log(f"difference-{theirs.name}")
+        log.write_text(found)
+        raise WheelhouseError(
+            f"{theirs.name} is not what this checkout builds (report: {log}).",
+            "Check out the tag that the wheel was made from; if it still differs, do not trust it.",
+        )
+    console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 
 
 def delivered(named: Sequence[str]) -> list[Path]:
@@ -41,21 +106,23 @@ def delivered(named: Sequence[str]) -> list[Path]:
     return wheels
 
 
-def check(wheels: Sequence[Path], at: Sources) -> None:
+def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """Verify wheels and lay each one's record beside it.
 
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        shutil.copyfile(verify.verify(path, at), _record_of(path))
+        _place(verify.verify(path, at, engine), record.beside(path))
         console.say(f"{path.name} is verified")
 
 
-def check_if_possible(wheels: Sequence[Path], at: Sources) -> None:
+def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
     used = [systems.system(name) for path in wheels for name in verify.target_of(path).systems]
-    if packages and os.geteuid() != 0:
+    if engine == "docker":
+        check(wheels, at, engine)
+    elif packages and os.geteuid() != 0:
         console.warn(
             "The wheels are not verified, for emulation needs Debian packages. Run "
             f"`{tools.hint(packages)}`, then `invoke verify`."
@@ -66,7 +133,14 @@ def check_if_possible(wheels: Sequence[Path], at: Sources) -> None:
             "`invoke verify` with a network."
         )
     else:
-        check(wheels, at)
+        check(wheels, at, "host")
+
+
+def prepare_images(at: Sources, bootstrap: bool) -> None:
+    """Make the images of the Docker engine that it does not have."""
+    client = docker.connect()
+    (images.bootstrap if bootstrap else images.prepare)(client, at)
+    console.say("All images are there")
 
 
 def show_matrix() -> None:
@@ -110,18 +184,16 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
         console.say(f"`invoke build --sources {export}` needs no network")
 
 
-def _record_of(wheel: Path) -> Path:
-    return wheel.with_name(f"{wheel.name}.verified.json")
-
-
 def _deliver(made: Path, folder: Path) -> Path:
-    """Copy a wheel beside its place and rename it into it, unless it is there already."""
+    """Put a wheel into ``folder``, unless it is there already; without the record of another."""
     folder.mkdir(exist_ok=True)
     final = folder / made.name
-    if final.is_file() and final.read_bytes() == made.read_bytes():
-        return final
-    partial = final.with_name(f".{final.name}.partial")
-    with disk_space(folder):
-        shutil.copyfile(made, partial)
-    _record_of(final).unlink(missing_ok=True)
-    return partial.rename(final)
+    if not final.is_file() or final.read_bytes() != made.read_bytes():
+        _place(made, final)
+        record.beside(final).unlink(missing_ok=True)
+    return final
+
+
+def _place(made: Path, final: Path) -> None:
+    with disk_space(final.parent), tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+        shutil.copyfile(made, Path(scratch, final.name)).rename(final)

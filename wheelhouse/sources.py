@@ -6,6 +6,7 @@ Every step's result lies in the store under the digest of what made it, so it is
 from __future__ import annotations
 
 import hashlib
+import platform
 import shutil
 import sys
 import tempfile
@@ -372,9 +373,19 @@ def apply(patch: Path, folder: Path) -> None:
         )
 
 
-def export_requirements(lock: Path, folder: Path) -> None:
-    """Download the locked requirements for this Python into a folder for pip's --find-links."""
-    done = host.run([*_PIP_DOWNLOAD, "--require-hashes", "-r", lock, "--dest", folder])
+def export_requirements(
+    lock: Path, folder: Path, python: str = "", machine: str = platform.machine()
+) -> None:
+    """Download locked requirements into a folder for pip's --find-links.
+
+    They are for this Python, or for the CPython ``python``, as in 3.11, on ``machine``.
+    """
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in (*range(36, 17, -1), 5)]
+    platforms = [
+        word for tag in (*tags, f"manylinux2014_{machine}") for word in ("--platform", tag)
+    ]
+    choice = ["--python-version", python, *platforms] if python else []
+    done = host.run([*_PIP_DOWNLOAD, *choice, "--require-hashes", "-r", lock, "--dest", folder])
     if done.status:
         raise WheelhouseError(
             f"The locked requirements could not be downloaded: {_pip_error(done.stderr)}",

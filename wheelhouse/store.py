@@ -29,6 +29,10 @@ Row = tuple[str, str, str]
 """A path, its kind (file, program or link), and the SHA-256 of its content or the link's target."""
 
 
+class DiskFullError(WheelhouseError):
+    """The disk is full."""
+
+
 def digest(*parts: object) -> str:
     """The SHA-256, in hex, of JSON-serialisable parts."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
@@ -108,14 +112,10 @@ class Store:
         is made again. Raises what ``make`` raises, and WheelhouseError when the disk is full.
         """
         final = self.place(kind, name, key)
-        seal = final.with_name(f"{final.name}.sha256")
         lock = self.locked(f"{kind}-{final.name}", f"{name} is being made")
         with disk_space(self.root), lock:
-            if final.is_dir():
-                if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
-                    return final
-                console.warn(f"{name} in the cache is damaged; it is made again.")
-                shutil.rmtree(final)
+            if self.kept(kind, name, key, check=check):
+                return final
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -127,9 +127,25 @@ class Store:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
             if check:
-                seal.write_text(tree_digest(partial))
+                self.seal(final).write_text(tree_digest(partial))
             partial.rename(final)
         return final
+
+    def kept(self, kind: str, name: str, key: str, *, check: bool = True) -> Path | None:
+        """The output folder of a step if it exists; one that was changed is removed."""
+        final = self.place(kind, name, key)
+        if not final.is_dir():
+            return None
+        seal = self.seal(final)
+        if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
+            return final
+        console.warn(f"{name} in the cache is damaged; it is made again.")
+        shutil.rmtree(final)
+        return None
+
+    def seal(self, final: Path) -> Path:
+        """The file that holds the digest of an output folder's content."""
+        return final.with_name(f"{final.name}.sha256")
 
     def log(self, name: str) -> Path:
         """The file that records a step's output; emptied."""
@@ -172,7 +188,7 @@ def disk_space(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise WheelhouseError(
+        raise DiskFullError(
             f"The disk that holds {folder} is full.",
             "Free some space there (a build wants 4 GB) or choose another folder "
             "(WHEELHOUSE_CACHE names the cache), then run the same command again; what is finished "

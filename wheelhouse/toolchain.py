@@ -131,5 +131,6 @@ def environment(store: Store) -> dict[str, str]:
         "ZIG_GLOBAL_CACHE_DIR": str(store.root / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(store.root / "zig"),
         "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the oldest time that a zip can hold
-        "CCACHE_COMPILERCHECK": "content",
+        "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
+        "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor
     }

@@ -12,9 +12,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import cache
@@ -26,9 +26,12 @@ import numpy as np
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import console, faces, matrix, models, reference, sources
-from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse import console, faces, images, matrix, models, reference, sources
+from wheelhouse.emulator import rootfs, systems
+from wheelhouse.emulator.pi import Pi, Sandbox, contained
+from wheelhouse.emulator.qemu import Emulated
 from wheelhouse.emulator.systems import Board, System
+from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.models import Model
@@ -44,7 +47,7 @@ DELEGATED = {"float32": "2.14", "int8": "2.14", "uint8": "2.14", "dynamic": "2.2
 
 _HERE = Path(__file__).parent
 _PROBE = _HERE / "probe.py"
-_WHEELS, _NUMPY = "/wheels", "/numpy"
+_WHEELS = "/wheels"
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,21 @@ class Trial:
         return tuple(check for check in self.checks if not check.passed)
 
 
-def verify(wheel: Path, at: Sources) -> Path:
+def verify(wheel: Path, at: Sources, engine: str = "host") -> Path:
     """Try a wheel unless these very bytes were tried before; the record, a JSON file.
 
-    Raises WheelhouseError if the wheel is for no target of the matrix or any check fails.
+    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``. Raises WheelhouseError if
+    the wheel is for no target of the matrix or any check fails.
     """
     target = target_of(wheel)
 
     def make(folder: Path) -> None:
-        trials = run(wheel, target, at)
+        trials = run(wheel, target, at, engine)
         record = {
             "wheel": wheel.name,
             "sha256": file_digest(wheel),
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "engine": engine,
             "reference": f"ai-edge-litert {version('ai-edge-litert')}",
             "trials": [asdict(trial) for trial in trials],
         }
@@ -96,7 +101,8 @@ def verify(wheel: Path, at: Sources) -> Path:
             )
         (folder / "record.json").write_text(json.dumps(record, indent=1))
 
-    key = digest(file_digest(wheel), target.systems, _emulator_identity(), _own_identity())
+    ours = (_emulator_identity(), _own_identity(), engine)
+    key = digest(file_digest(wheel), target.systems, ours)
     return at.store.made("verified", wheel.stem, key, make) / "record.json"
 
 
@@ -113,24 +119,28 @@ def target_of(wheel: Path) -> Target:
     )
 
 
-def run(wheel: Path, target: Target, at: Sources) -> list[Trial]:
+def run(wheel: Path, target: Target, at: Sources, engine: str) -> list[Trial]:
     """Try the wheel on all systems and boards beside both NumPys."""
-    return [trial for name in target.systems for trial in _on(systems.system(name), wheel, at)]
+    on = [systems.system(name) for name in target.systems]
+    return [trial for system in on for trial in _on(system, wheel, at, engine)]
 
 
-def _on(system: System, wheel: Path, at: Sources) -> list[Trial]:
+def _on(system: System, wheel: Path, at: Sources, engine: str) -> list[Trial]:
     newest = sources.shared(f"numpy-{system.python}")
     console.say(f"Verifying {wheel.name} on {system.name}")
     trials: list[Trial] = []
     for numpy in (None, at.file(newest)):
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            install(wheel, numpy, system, at, work)
+            boards = [systems.board(name) for name in BOARDS]
             tried = models_of(wheel, at)
-            _lay_out(work, tried)
-            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                boards = [systems.board(name) for name in BOARDS]
-                jobs = [pool.submit(_probe, system, board, tried, at, work) for board in boards]
+            _lay_out(work, tried, boards)
+            with (
+                _pi(engine, system, at, work, _files(wheel, numpy)) as pi,
+                ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+            ):
+                _install(pi, wheel, numpy, system)
+                jobs = [pool.submit(_probe, pi, board, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
                     report, done = job.result()
                     outputs = work / board.qemu_cpu
@@ -147,15 +157,34 @@ def install(
 
     ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
-    tree = rootfs.tree(system, at.store)
-    binds = {wheel.parent: _WHEELS, **({numpy.parent: _NUMPY} if numpy else {})}
-    files = [f"{_WHEELS}/{wheel.name}", *([f"{_NUMPY}/{numpy.name}"] if numpy else [])]
-    board = systems.board(BOARDS[0])
+    with _pi("host", system, at, work, _files(wheel, numpy)) as pi:
+        _install(pi, wheel, numpy, system, options)
+
+
+@contextmanager
+def _pi(
+    engine: str, system: System, at: Sources, work: Path, files: dict[str, Path]
+) -> Iterator[Pi]:
+    if engine == "docker":
+        client = docker.connect()
+        with contained(client, images.pi(client, system, at.store), work, files) as pi:
+            yield pi
+    else:
+        yield Sandbox(rootfs.tree(system, at.store), work, files)
+
+
+def _files(*wheels: Path | None) -> dict[str, Path]:
+    return {f"{_WHEELS}/{path.name}": path for path in wheels if path}
+
+
+def _install(
+    pi: Pi, wheel: Path, numpy: Path | None, system: System, options: Sequence[str] = ()
+) -> None:
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
-        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *files],
+        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheel, numpy)],
     ):
-        done = qemu.run(command, tree=tree, board=board, work=work, binds=binds)
+        done = pi.run(command, systems.board(BOARDS[0]))
         if done.status:
             raise WheelhouseError(
                 f"On {system.name} `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}",
@@ -163,13 +192,16 @@ def install(
             )
 
 
-def _lay_out(work: Path, tried: tuple[Model, ...]) -> None:
+def _lay_out(work: Path, tried: tuple[Model, ...], boards: list[Board]) -> None:
     shutil.copyfile(_PROBE, work / "probe.py")
     for model in tried:
         (work / f"{model.name}.tflite").write_bytes(model.content)
         np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
     for name, content in models.bad().items():
         (work / f"bad-{name}").write_bytes(content)
+    for outputs in (board.qemu_cpu for board in boards):
+        (work / outputs).mkdir()
+        (work / f"{outputs}.json").write_text(json.dumps(_plan(tried, outputs)))
 
 
 def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
@@ -196,19 +228,11 @@ def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
     }
 
 
-def _probe(
-    system: System, board: Board, tried: tuple[Model, ...], at: Sources, work: Path
-) -> tuple[dict[str, Any], qemu.Emulated]:
+def _probe(pi: Pi, board: Board, work: Path) -> tuple[dict[str, Any], Emulated]:
     outputs = board.qemu_cpu
-    (work / outputs).mkdir()
     plan, report = f"{outputs}.json", f"{outputs}/report.json"
-    (work / plan).write_text(json.dumps(_plan(tried, outputs)))
-    done = qemu.run(
-        ["env/bin/python", "probe.py", plan, report],
-        tree=rootfs.tree(system, at.store),
-        board=board,
-        work=work,
-    )
+    done = pi.run(["env/bin/python", "probe.py", plan, report], board)
+    pi.fetch(outputs)
     return json.loads((work / report).read_text()) if done.status == 0 else {}, done
 
 
@@ -227,7 +251,7 @@ def judge(
     wheel: Path,
     system: System,
     report: dict[str, Any],
-    done: qemu.Emulated,
+    done: Emulated,
     numpy: Path | None,
     outputs: Path,
     at: Sources,

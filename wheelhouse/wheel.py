@@ -6,15 +6,19 @@ import base64
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import ziglang
 from packaging.licenses import canonicalize_license_expression
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import audit, extension, matrix
+from wheelhouse import audit, extension, matrix, sources
 from wheelhouse.core import Core
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
@@ -77,6 +81,25 @@ class Wheel:
         ours = [file_digest(Path(module.__file__ or "")) for module in (audit, matrix)]
         data = file_digest(Path(matrix.__file__ or "").with_suffix(".toml"))
         return digest(self.extension.identity, file_digest(Path(__file__)), ours, data)
+
+
+def of(path: Path) -> Wheel:
+    """The wheel of this checkout that a file claims to be, by its name.
+
+    Raises WheelhouseError if there is none.
+    """
+    if path.is_file():
+        with suppress(InvalidWheelFilename):
+            _, version, _, tags = parse_wheel_filename(path.name)
+            for tflite, target in product(sources.catalogue().tflite, matrix.targets()):
+                wheel = Wheel(target, tflite, version.local != "noxnnpack")
+                named = any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags)
+                if named and wheel.version == version:
+                    return wheel
+    raise WheelhouseError(
+        f"{path} is no wheel that this checkout builds.",
+        "Give a wheel file; `invoke matrix` lists what is built. Older ones belong to older tags.",
+    )
 
 
 def build(wheel: Wheel, at: Sources) -> Path:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from wheelhouse import sources
 from wheelhouse.engines.host import Completed
 from wheelhouse.sources import Sources
-from wheelhouse.store import Store
 
 NO_NETWORK = ("bwrap", "--dev-bind", "/", "/", "--unshare-net")
 
@@ -48,19 +46,3 @@ def plain_wheel(cli: Callable[..., Completed]) -> Path:
     done = cli("build", "--py", "3.11", "--no-xnnpack")
     assert done.status == 0, done.stderr
     return Path(done.stdout.strip())
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Callable[..., Path]:
-    """A cache that shares the named kinds of content with the user's own."""
-
-    def share(*kinds: str) -> Path:
-        root = tmp_path / "cache"
-        root.mkdir()
-        for kind in kinds:
-            # zig's files are rewritten in place, so they are copied; the rest never changes.
-            how = "-a" if kind == "zig" else "-al"
-            subprocess.run(["cp", how, Store.default().root / kind, root / kind], check=True)
-        return root
-
-    return share

@@ -40,6 +40,19 @@ def tree(system: System, store: Store) -> Path:
     )
 
 
+def plain(suite: str, architecture: str, packages: Sequence[str], store: Store) -> Path:
+    """The folder that holds so much of a Debian suite, for a container of its architecture."""
+
+    def make(folder: Path) -> None:
+        tools.ensure()
+        console.say(f"Unpacking Debian {suite} for {architecture}")
+        _unpack(suite, architecture, packages, debian_mirrors()[0], folder)
+        _complete(folder)
+
+    key = digest(suite, architecture, packages, file_digest(Path(__file__)))
+    return store.made("rootfs", f"{suite}-{architecture}", key, make, check=False)
+
+
 def made(system: System, store: Store) -> bool:
     """Whether the system's tree is in the store already."""
     return store.place("rootfs", system.suite, _key(system)).is_dir()
@@ -95,6 +108,11 @@ def _settle(root: Path) -> None:
         link = libraries / f"lib{name}.so.3"
         if not link.exists():
             link.symlink_to(f"{name}/lib{name}.so.3")
+    _complete(root)
+    shutil.rmtree(root / "dev", ignore_errors=True)
+
+
+def _complete(root: Path) -> None:
     shell = root / "usr/bin/sh"
     if not shell.exists():
         shell.symlink_to("dash")
@@ -109,7 +127,6 @@ def _settle(root: Path) -> None:
     bundle.write_text("".join(path.read_text() for path in certificates))
     (root / "etc/hostname").write_text("raspberrypi\n")
     (root / "etc/resolv.conf").write_text("")
-    shutil.rmtree(root / "dev", ignore_errors=True)
 
 
 def _compile(python: str, twin: Path, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Debian packages that emulation stands on, installed when that is possible.
+"""Debian packages that steps stand on, emulation's above all, installed when that is possible.
 
 qemu must be Debian 12's dynamically linked ``qemu-user``: static builds take no plugins.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wheelhouse import console
@@ -19,10 +19,10 @@ PROGRAMS = {"qemu-aarch64": "qemu-user", "bwrap": "bubblewrap", "mmdebstrap": "m
 _LISTS = Path("/var/lib/apt/lists")
 
 
-def missing() -> tuple[str, ...]:
-    """The Debian packages that are not here yet."""
-    packages = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
-    if not KEYRING.exists():
+def missing(programs: Mapping[str, str] = PROGRAMS) -> tuple[str, ...]:
+    """The Debian packages of ``programs`` (program to package) that are not here yet."""
+    packages = [package for name, package in programs.items() if not shutil.which(name)]
+    if programs is PROGRAMS and not KEYRING.exists():
         packages.append("debian-archive-keyring")
     return tuple(packages)
 
@@ -37,17 +37,17 @@ def hint(packages: Sequence[str]) -> str:
     return " ".join(("sudo", *install_command(packages)))
 
 
-def ensure() -> None:
-    """Make sure that the tools are here: root installs them, anyone else is told the command.
+def ensure(purpose: str = "Emulation", programs: Mapping[str, str] = PROGRAMS) -> None:
+    """Make sure that ``programs`` are here: root installs them, anyone else is told the command.
 
     Raises WheelhouseError.
     """
-    packages = missing()
+    packages = missing(programs)
     if not packages:
         return
     names = ", ".join(packages)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise WheelhouseError(f"Emulation needs the Debian packages {names}.", hint(packages))
+        raise WheelhouseError(f"{purpose} needs the Debian packages {names}.", hint(packages))
     console.say(f"Installing the Debian packages {names}")
     if not any(_LISTS.glob("*Release")):
         _apt_get(("apt-get", "update"))

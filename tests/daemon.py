@@ -1,0 +1,51 @@
+"""A Docker engine of the tests' own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wheelhouse.emulator import tools
+
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "qemu-aarch64-static": "qemu-user-static",
+    "update-binfmts": "binfmt-support",
+}
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+
+@contextmanager
+def daemon(data: Path, folder: Path) -> Iterator[str]:
+    """Start an engine that keeps its images in ``data``, and end it; its address. For root."""
+    socket = folder / "docker.sock"
+    log = folder / "log"
+    command = [
+        *("dockerd", "--data-root", data, "--exec-root", folder / "exec"),
+        *("--pidfile", folder / "pid", "-H", f"unix://{socket}"),
+        *("--bridge", "none", "--iptables=false"),
+    ]
+    with log.open("w") as record:
+        process = subprocess.Popen(command, stdout=record, stderr=record)
+        try:
+            for _ in range(300):
+                if socket.exists():
+                    break
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+            yield f"unix://{socket}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def prepare() -> None:
+    """Install what an engine and its arm64 containers need, and tell the kernel of qemu."""
+    tools.ensure("The tests of the Docker engine", PROGRAMS)
+    if not (BINFMT / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
+    if not (BINFMT / "qemu-aarch64").exists():
+        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)

@@ -1,0 +1,82 @@
+"""What the Docker engine builds and verifies, against what this machine does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wheelhouse.store import file_digest
+
+
+@pytest.fixture(scope="module")
+def contained(cli, engine, wheels):
+    """Every wheel's SHA-256 as built by this machine and as built in a container."""
+    on_host = {tag: file_digest(path) for tag, path in wheels.items()}
+    done = cli("build", "--py", "all", "--engine", "docker", "--no-verify")
+    assert done.status == 0, done.stderr
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    return on_host, {path.name.split("-")[2]: file_digest(path) for path in paths}
+
+
+def test_a_container_builds_the_same_bytes_as_this_machine(contained):
+    on_host, in_container = contained
+    assert in_container == on_host
+
+
+def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(cli, engine, wheels):
+    wheel = wheels["cp37"]
+    record = Path(f"{wheel}.verified.json")
+    trials = []
+    for name in ("host", "docker"):
+        done = cli("verify", "--engine", name, "--wheel", str(wheel))
+        assert done.status == 0, done.stderr
+        found = json.loads(record.read_text())
+        assert (found["engine"], found["sha256"]) == (name, file_digest(wheel))
+        trials.append(
+            [
+                (trial["system"], trial["board"], trial["numpy"], check["name"], check["passed"])
+                for trial in found["trials"]
+                for check in trial["checks"]
+            ]
+        )
+    assert trials[0] == trials[1]
+    assert len({system for system, *_ in trials[1]}) == 5
+    assert cli("verify", "--wheel", str(wheel)).status == 0  # the record of sandboxes again
+
+
+class TestReproduce:
+    @pytest.mark.parametrize("engine_name", ["host", "docker"])
+    def test_an_untouched_wheel_is_what_this_checkout_builds(
+        self, cli, engine, wheels, engine_name, tmp_path
+    ):
+        published = Path(shutil.copy(wheels["cp311"], tmp_path))
+        done = cli("reproduce", str(published), "--engine", engine_name)
+        assert done.status == 0, done.stderr
+        assert file_digest(published) in done.stdout
+
+    def test_a_changed_wheel_is_refused_with_what_differs(self, cli, wheels, tmp_path):
+        published = tmp_path / wheels["cp311"].name
+        with zipfile.ZipFile(wheels["cp311"]) as old, zipfile.ZipFile(published, "w") as new:
+            for entry in old.infolist():
+                content = old.read(entry)
+                if entry.filename.endswith("/interpreter.py"):
+                    content = content.replace(b"import os", b"import os; os.system('true')", 1)
+                new.writestr(entry, content)
+        done = cli("reproduce", str(published))
+        assert done.status == 1
+        assert "is not what this checkout builds" in done.stderr
+        assert "import os; os.system('true')" in done.stdout
+        assert "tflite_runtime/interpreter.py" in done.stdout
+
+    @pytest.mark.parametrize(
+        "name", ["tflite_runtime-2.11.0-cp37-abi3-linux_aarch64.whl", "other-1-py3-none-any.whl"]
+    )
+    def test_what_this_checkout_does_not_build_is_named(self, cli, name, tmp_path):
+        (tmp_path / name).touch()
+        done = cli("reproduce", str(tmp_path / name))
+        assert done.status == 1
+        assert f"{name} is no wheel that this checkout builds." in done.stderr

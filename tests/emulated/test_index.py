@@ -1,0 +1,192 @@
+"""Each Raspberry Pi OS installs from the index with its own pip, as the front page says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from packaging.utils import parse_wheel_filename
+
+from wheelhouse import models, reference, site, sources
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.emulator.systems import System
+from wheelhouse.index import Place, Project, Settings
+from wheelhouse.sources import Sources
+
+HERE = Path(__file__).parent
+URL = "http://127.0.0.1:8000"
+INDEX = ("--index-url", f"{URL}/site/simple/")
+MODEL = models.generated()[0]
+PICKED = {
+    "Raspberry Pi OS 11": "cp39-cp39",
+    "Raspberry Pi OS 12": "cp311-cp311",
+    "Raspberry Pi OS 13": "cp313-cp313",
+    "Raspberry Pi OS 14": "cp314-cp314",
+    "Raspberry Pi OS 14 with CPython 3.15": "cp37-abi3",
+}
+
+
+@pytest.fixture(scope="module")
+def srv(wheels: dict[str, Path], at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server holds: the index of all wheels, and each system's newest NumPy."""
+    folder = tmp_path_factory.mktemp("srv")
+    found = tmp_path_factory.mktemp("wheels")
+    for path in wheels.values():
+        for each in (path, path.with_name(f"{path.name}.verified.json")):
+            shutil.copyfile(each, found / each.name)
+    settings = Settings(projects={"tflite-runtime": Project()})
+    site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    for system in PICKED:
+        numpy = at.file(_numpy(systems.system(system)))
+        (folder / "mirror/numpy").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(numpy, folder / "mirror/numpy" / numpy.name)
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    for name in ("hosting_pip.py", "infer.py"):
+        shutil.copyfile(HERE / name, tmp_path / name)
+    (tmp_path / "model.tflite").write_bytes(MODEL.content)
+    np.savez(tmp_path / "inputs.npz", **MODEL.inputs)
+    return tmp_path
+
+
+def _numpy(system: System) -> sources.Component:
+    return sources.shared(f"numpy-{system.python}")
+
+
+def run(
+    system: System, at: Sources, srv: Path, work: Path, *words: str, **env: str
+) -> qemu.Emulated:
+    return qemu.run(
+        words,
+        tree=rootfs.tree(system, at.store),
+        board=systems.board("Raspberry Pi 5"),
+        work=work,
+        binds={srv: "/srv"},
+        env={"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1", **env},
+    )
+
+
+def infers(system: System, at: Sources, srv: Path, work: Path, python: str) -> str:
+    """Whether a model gives the reference's numbers there; the NumPy that it was run with."""
+    done = run(
+        *(system, at, srv, work, python),
+        *("infer.py", "model.tflite", "inputs.npz", "outputs.npz"),
+    )
+    assert done.status == 0, done.stderr
+    with np.load(work / "outputs.npz") as stored:
+        actual = [stored[name] for name in stored.files]
+    expected = reference.outputs(MODEL.content, MODEL.inputs)
+    assert reference.compare(MODEL.arithmetic, expected, actual).near
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", PICKED)
+def test_a_plain_install_takes_the_right_wheel_and_runs(
+    name: str, srv: Path, work: Path, at: Sources
+) -> None:
+    system = systems.system(name)
+    python = f"python{system.python}"
+    made = run(system, at, srv, work, python, "-m", "venv", "--without-pip", "env")
+    assert made.status == 0, made.stderr
+    # The environment shall see the system's pip, and not the system's NumPy.
+    pip = rootfs.tree(system, at.store) / "usr/lib/python3/dist-packages/pip"
+    shutil.copytree(pip, work / "pip/pip")
+    done = run(
+        *(system, at, srv, work, "env/bin/python", "hosting_pip.py"),
+        *("install", *INDEX, "--extra-index-url", f"{URL}/mirror/", "tflite-runtime"),
+        PYTHONPATH=f"{qemu.HOME}/pip",
+    )
+    assert done.status == 0, done.stderr
+    (info,) = work.glob("env/lib/*/site-packages/tflite_runtime-*.dist-info")
+    assert f"Tag: {PICKED[name]}-manylinux2014_aarch64" in (info / "WHEEL").read_text()
+    _, newest, _, _ = parse_wheel_filename(at.file(_numpy(system)).name)
+    assert infers(system, at, srv, work, "env/bin/python") == str(newest)
+
+
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm"])
+def test_the_front_page_s_commands_work(suite: str, srv: Path, work: Path, at: Sources) -> None:
+    """All but the first, for apt's packages are in the tree already."""
+    system = systems.system(suite)
+    page = BeautifulSoup((srv / "site/index.html").read_text(), "html.parser")
+    lines = [line.get_text() for line in page.select(f".for-{suite} .command")]
+    assert lines[0].startswith("sudo apt install python3-")
+    for line in lines[1:]:
+        done = run(system, at, srv, work, *_emulable(shlex.split(line)))
+        assert done.status == 0, (line, done.stderr)
+    assert done.stdout == "2.14.1\n"
+    python = "tflite/bin/python" if suite != "bullseye" else "python3"
+    assert infers(system, at, srv, work, python) != ""
+
+
+def _emulable(words: list[str]) -> list[str]:
+    """The same for an emulated system, which runs no script and has no ensurepip."""
+    words = [word.replace("~", qemu.HOME) for word in words]
+    if words[-2:-1] == ["--system-site-packages"]:
+        return [*words[:-1], "--without-pip", words[-1]]
+    if words[0].endswith("/pip"):
+        return [f"{words[0].removesuffix('pip')}python", "hosting_pip.py", *words[1:]]
+    if words[1:3] == ["-m", "pip"]:
+        return [words[0], "hosting_pip.py", *words[3:]]
+    return words
+
+
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "sid"])
+def test_the_page_tells_rightly_who_may_install_where(suite: str, srv: Path, at: Sources) -> None:
+    system = systems.system(suite)
+    library = rootfs.tree(system, at.store) / f"usr/lib/python{system.python}"
+    page = (srv / "site/index.html").read_text()
+    panel = BeautifulSoup(page, "html.parser").select_one(f".for-{suite}")
+    assert panel is not None
+    managed = (library / "EXTERNALLY-MANAGED").exists()
+    assert ("externally-managed-environment" in panel.get_text()) == managed
+    assert ("venv" in panel.get_text()) == managed
+
+
+def test_outside_of_an_environment_the_error_is_the_one_on_the_page(
+    srv: Path, work: Path, at: Sources
+) -> None:
+    system = systems.system("bookworm")
+    words = ("python3", "hosting_pip.py", "install", *INDEX, "tflite-runtime")
+    done = run(system, at, srv, work, *words)
+    assert done.status != 0
+    assert "error: externally-managed-environment" in done.stderr
+
+
+def test_buster_s_pip_can_download_by_every_spelling(srv: Path, work: Path, at: Sources) -> None:
+    """pip 18.1, which is too old to install such a wheel, but reads the index and checks hashes."""
+    system = systems.system("bullseye")
+    with zipfile.ZipFile(at.file(sources.shared("pip-18.1"))) as archive:
+        archive.extractall(work / "pip")
+    chosen = ("--platform", "manylinux2014_aarch64", "--only-binary", ":all:", "--no-deps")
+    tags = ("--implementation", "cp", "--python-version", "39", "--abi", "cp39")
+    words = ("download", *INDEX, *chosen, *tags, "--dest", "got")
+
+    def download(wanted: str) -> qemu.Emulated:
+        python = ("python3", "-W", "ignore", "hosting_pip.py")
+        path = f"{qemu.HOME}/pip"
+        return run(system, at, srv, work, *python, *words, wanted, PYTHONPATH=path)
+
+    done = download("tflite_runtime")
+    assert done.status == 0, done.stderr
+    (got,) = (work / "got").iterdir()
+    assert got.read_bytes() == (srv / "site/files" / got.name).read_bytes()
+    assert "-cp39-cp39-" in got.name
+    got.unlink()
+    data = json.loads((srv / "site/simple/tflite-runtime/index.json").read_text())
+    other = next(each for each in data["files"] if "-cp39-" not in each["filename"])
+    (work / "requirements.txt").write_text(
+        f"tflite-runtime==2.14.1 --hash=sha256:{other['hashes']['sha256']}\n"
+    )
+    refused = download("--requirement=requirements.txt")
+    assert refused.status != 0
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
+    assert not list((work / "got").iterdir())

@@ -1,0 +1,66 @@
+"""A folder behind a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class Host:
+    """The server of a folder: its address, and the paths that it was asked for.
+
+    As a static host it knows nothing of JSON; with ``json`` it answers who asks for it with a
+    folder's ``index.json``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.json = False
+        self.asked: list[str] = []
+        self.served: list[str] = []
+        handler = partial(_Handler, self, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def hosted(folder: Path) -> Iterator[Host]:
+    """The folder's server, as long as the block runs."""
+    host = Host(folder)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def __init__(self, host: Host, *words: object, **options: object) -> None:
+        self.host = host
+        super().__init__(*words, **options)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        self.host.asked.append(self.path)
+        page = Path(self.translate_path(self.path)) / "index.json"
+        if not (self.host.json and JSON in self.headers.get("Accept", "") and page.is_file()):
+            super().do_GET()
+            return
+        content = page.read_bytes()
+        self.host.served.append(JSON)
+        self.send_response(200)
+        self.send_header("Content-Type", JSON)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *words: object) -> None:
+        pass

@@ -1,0 +1,273 @@
+"""The Docker engine and the ways in which it fails, each of them real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from tests.daemon import daemon
+from wheelhouse import images
+from wheelhouse.emulator import systems
+from wheelhouse.engines import docker
+from wheelhouse.engines.docker import Limits
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.sources import Sources
+from wheelhouse.store import Store
+
+LIMITS = Limits(memory=10**9, processors=1)
+PYTHON = "/opt/toolchain/bin/python"
+WORDS = ("build", "--engine", "docker", "--no-verify")
+
+
+@pytest.fixture(scope="session")
+def builder(engine):
+    return images.builder(engine, Sources.given())
+
+
+@pytest.fixture
+def box(engine, builder):
+    with docker.box(engine, builder, LIMITS) as box:
+        yield box
+
+
+@pytest.fixture
+def checkout(repo, tmp_path):
+    """A copy of this project to be changed."""
+    folder = tmp_path / "checkout"
+    names = ("tasks.py", "wheelhouse", "native", "patches", "dockerfiles", "requirements.lock")
+    folder.mkdir()
+    for name in names:
+        copy = shutil.copytree if (repo / name).is_dir() else shutil.copyfile
+        copy(repo / name, folder / name)
+    return folder
+
+
+def ours(engine):
+    return engine.containers.list(all=True, filters={"label": docker.LABEL})
+
+
+NOWHERE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+class TestNoEngine:
+    @pytest.mark.parametrize("words", [WORDS, ("images",), ("verify", "--engine", "docker")])
+    def test_every_task_that_wants_one_says_what_to_do(self, cli, words, tmp_path):
+        wheel = tmp_path / "tflite_runtime-1-cp37-abi3-linux_aarch64.whl"
+        wheel.touch()
+        words = (*words, "--wheel", str(wheel)) if "verify" in words else words
+        done = cli(*words, **NOWHERE, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
+        assert done.status == 1
+        assert "No Docker engine answers at unix:///nowhere/docker.sock." in done.stderr
+        assert "systemctl start docker" in done.stderr
+        assert "--engine host" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_auto_says_that_this_machine_builds(self, cli):
+        done = cli("build", "--engine", "auto", "--no-verify", **NOWHERE)
+        assert done.status == 0, done.stderr
+        assert "The engine is host" in done.stderr
+
+    def test_an_unknown_engine_is_answered_with_a_likely_one(self, cli):
+        done = cli("build", "--engine", "doker")
+        assert done.status == 1
+        assert "did you mean docker?" in done.stderr
+
+    def test_an_unknown_context_is_named(self, monkeypatch):
+        monkeypatch.delenv("DOCKER_HOST", raising=False)
+        monkeypatch.setenv("DOCKER_CONTEXT", "elsewhere")
+        with pytest.raises(WheelhouseError, match="no Docker context named elsewhere"):
+            docker.connect()
+
+
+def test_a_context_names_the_engine(cli, engine, tmp_path, monkeypatch):
+    address = os.environ["DOCKER_HOST"]
+    there = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "bigger"}
+    create = ["docker", "context", "create", "bigger", "--docker", f"host={address}"]
+    env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
+    subprocess.run(create, env=env, check=True, capture_output=True)
+    monkeypatch.delenv("DOCKER_HOST")
+    done = cli("images", "--bootstrap", **there)
+    assert done.status == 0, done.stderr
+    assert "All images are there" in done.stderr
+
+
+def test_a_user_without_permission_is_told_how_to_get_it(engine):
+    if os.geteuid() != 0:
+        pytest.skip("only root can become a user without permission")
+    os.seteuid(65534)
+    try:
+        with pytest.raises(WheelhouseError, match="may not use the Docker engine") as caught:
+            docker.connect()
+    finally:
+        os.seteuid(0)
+    assert "sudo usermod -aG docker" in caught.value.hint
+
+
+def test_a_base_that_no_registry_gives_is_offered_from_debians_archive(
+    cli, checkout, engine, cache
+):
+    table = checkout / "wheelhouse/images.toml"
+    text = table.read_text().replace('"debian:', '"registry.invalid/debian:')
+    table.write_text(text.replace('"ccache", ', ""))  # so that no base was made here
+    shared = cache("files", "trees", "requirements")
+    done = cli(*WORDS, cwd=checkout, WHEELHOUSE_CACHE=str(shared))
+    assert done.status == 1
+    assert "registry.invalid/debian:bookworm-slim@sha256:" in done.stderr
+    assert "could not be pulled" in done.stderr
+    assert "invoke images --bootstrap" in done.stderr
+    assert not (checkout / "wheels").exists()
+
+
+class TestImages:
+    def test_the_builder_runs_as_an_ordinary_user(self, box):
+        assert box.run(["id", "-u"], cwd="/").stdout == "1000\n"
+
+    def test_its_labels_hold_the_digest_of_its_sources(self, engine, builder):
+        labels = engine.images.get(builder).labels
+        assert builder.endswith(f":{labels['org.opencontainers.image.revision']}")
+
+    def test_no_layer_knows_where_packages_come_from(self, engine, builder):
+        """Neither an address, which may hold a password, nor the environment of this process."""
+        image = engine.images.get(builder)
+        told = str(image.history()) + str(image.attrs["Config"])
+        assert "://" not in told
+        assert "PIP_" not in told
+
+    def test_each_system_has_an_arm64_image_without_root(self, engine):
+        for system in systems.catalogue().systems:
+            image = engine.images.get(images.pi(engine, system, Store.default()))
+            assert image.attrs["Architecture"] == "arm64"
+            assert image.attrs["Config"]["User"] == docker.USER
+            assert image.attrs["Config"].get("Healthcheck") is None
+
+    def test_nothing_untagged_is_left(self, engine):
+        assert engine.images.list(filters={"dangling": True}) == []
+
+
+class TestBox:
+    def test_it_has_no_network(self, box):
+        done = box.run(["cat", "/proc/net/dev"], cwd="/")
+        assert [line.split(":")[0].strip() for line in done.stdout.splitlines()[2:]] == ["lo"]
+
+    def test_it_has_no_capability_and_gets_none(self, box):
+        status = box.run(["cat", "/proc/self/status"], cwd="/").stdout
+        assert "CapEff:\t0000000000000000" in status
+        assert "CapBnd:\t0000000000000000" in status
+        assert "NoNewPrivs:\t1" in status
+
+    def test_files_come_back_as_they_went(self, box, tmp_path):
+        there, back = tmp_path / "there", tmp_path / "back"
+        (there / "in").mkdir(parents=True)
+        (there / "in/program").write_bytes(b"\0\1")
+        (there / "in/program").chmod(0o755)
+        (there / "link").symlink_to("in/program")
+        box.send({"/cache/some/where": there})
+        assert box.run(["touch", "/cache/some/where/in/new"], cwd="/").status == 0
+        back.mkdir()
+        box.fetch("/cache/some/where", back)
+        assert (back / "in/program").read_bytes() == b"\0\1"
+        assert os.access(back / "in/program", os.X_OK)
+        assert (back / "link").readlink() == Path("in/program")
+        assert (back / "in/new").exists()
+
+    def test_what_is_absent_is_not_fetched(self, box, tmp_path):
+        box.fetch("/cache/absent", tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_build_without_its_sources_fails_instead_of_fetching(self, box, repo):
+        box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
+        words = '[{"target": {"python": "3.7", "headers": "3.13", "systems": [], "processor": '
+        words += '"aarch64", "floor": "2.17"}, "tflite": "2.14.1", "xnnpack": true}]'
+        env = {"WHEELHOUSE_CACHE": "/cache"}
+        done = box.run([PYTHON, "-m", "wheelhouse.inner", words], cwd="/project", env=env)
+        assert done.status == 1
+        failure = box.run(["cat", "/cache/failure.json"], cwd="/").stdout
+        assert "the network is not to be used" in failure
+
+    def test_lack_of_memory_is_named_with_a_remedy(self, engine, builder):
+        small = Limits(memory=100_000_000, processors=1)
+        with (
+            docker.box(engine, builder, small) as box,
+            pytest.raises(WheelhouseError, match=r"out of memory: it may use 0\.1 GB") as caught,
+        ):
+            box.run([PYTHON, "-c", "bytearray(300_000_000)"], cwd="/")
+        assert "WHEELHOUSE_JOBS=1" in caught.value.hint
+
+    def test_a_container_killed_from_outside_is_named(self, box):
+        threading.Timer(1, box.container.kill).start()
+        with pytest.raises(WheelhouseError, match="killed from outside"):
+            box.run(["sleep", "60"], cwd="/")
+
+    def test_a_container_dies_with_the_process_that_made_it(self, engine, builder, until):
+        code = (
+            "from wheelhouse.engines import docker\n"
+            "client = docker.connect()\n"
+            f"with docker.box(client, {builder!r}, docker.Limits(10**8, 1)) as box:\n"
+            "    print(box.container.id, flush=True)\n"
+            "    box.run(['sleep', '600'], cwd='/')\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        name = process.stdout.readline().strip()
+        assert name in [container.id for container in ours(engine)]
+        process.kill()
+        process.wait()
+        until(lambda: name not in [container.id for container in ours(engine)])
+
+
+def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, checkout, cache):
+    env = {**os.environ, "WHEELHOUSE_CACHE": str(cache("files", "trees"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", *WORDS],
+        cwd=checkout,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in process.stderr:
+        if line.startswith("Configuring"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted." in said
+    assert ours(engine) == []
+    assert not (checkout / "wheels").exists()
+
+
+def test_a_full_disk_of_the_engine_is_named_as_such(engine, tmp_path):
+    """An engine of its own on a disk of 250 MB."""
+    if os.geteuid() != 0 or not shutil.which("dockerd"):
+        pytest.skip("only root can start an engine on a small disk")
+    system = systems.system("bullseye")
+    name = images.pi(engine, system, Store.default())
+    short = Path(tempfile.mkdtemp())  # a socket's path has 108 characters at most
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "none", disk], check=True)
+    try:
+        with daemon(disk, short) as address:
+            small = DockerClient(base_url=address)
+            small.images.load(engine.images.get(name).save(named=True))
+            big = tmp_path / "big"
+            with big.open("wb") as stream:
+                stream.truncate(300_000_000)
+            with (
+                pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
+                docker.box(small, name, LIMITS) as box,
+            ):
+                box.send({"/home/pi/big": big})
+            assert "docker system df" in caught.value.hint
+            assert ours(small) == []
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)

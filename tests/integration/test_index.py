@@ -1,0 +1,287 @@
+"""Real installers, old and new, take packages from the index over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
+
+from tests.hosting import Host, hosted
+from tests.wheels import wheel
+from wheelhouse import site, sources
+from wheelhouse.engines.host import Completed
+from wheelhouse.index import Place, Project, Settings
+from wheelhouse.sources import Sources
+
+NEWEST = "26.3"
+RUNTIME = ("tflite_runtime-2.14.1-py3-none-any.whl", "tflite_runtime-2.14.0-py3-none-any.whl")
+
+
+Programs = dict[str, tuple[str | Path, ...]]
+
+
+@dataclass(frozen=True)
+class Done:
+    status: int
+    output: str
+    folder: Path
+
+    @property
+    def installed(self) -> dict[str, str]:
+        """The installed projects and their versions."""
+        infos = [path.name.removesuffix(".dist-info") for path in self.folder.glob("*.dist-info")]
+        return dict(sorted(info.split("-") for info in infos))
+
+
+@dataclass(frozen=True)
+class Client:
+    """An installer: ``pip-<version>``, or uv."""
+
+    name: str
+    folder: Path
+    program: tuple[str | Path, ...]
+
+    def install(self, *words: str | Path) -> Done:
+        done = self.run("install", "--target", self.folder, *words)
+        return Done(done.returncode, done.stdout + done.stderr, self.folder)
+
+    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
+        env = {
+            **kept,
+            "NO_PROXY": "127.0.0.1",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_NO_CACHE": "1",
+            "UV_NO_CONFIG": "1",
+            "UV_PYTHON": sys.executable,
+        }
+        return subprocess.run(
+            [*self.program, *words], env=env, capture_output=True, text=True, check=False
+        )
+
+
+OLD = pytest.mark.skipif(sys.version_info >= (3, 12), reason="such a pip needs an older Python")
+CLIENTS = [
+    pytest.param("pip-20.3.4", marks=OLD),
+    pytest.param("pip-23.0.1", marks=OLD),
+    f"pip-{NEWEST}",
+    "uv",
+]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    """The command of every installer; a pip is unpacked, for it starts slowly from its wheel."""
+    commands: Programs = {"uv": (sys.executable, "-m", "uv", "pip")}
+    for name in ("pip-20.3.4", "pip-23.0.1", f"pip-{NEWEST}"):
+        folder = tmp_path_factory.mktemp(name)
+        with zipfile.ZipFile(Sources.given().file(sources.shared(name))) as archive:
+            archive.extractall(folder)
+        commands[name] = (sys.executable, "-W", "ignore", folder / "pip")
+    return commands
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest, programs: Programs, tmp_path: Path) -> Client:
+    return Client(request.param, tmp_path / "installed", programs[request.param])
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """An index of several releases, one yanked, one a development release, one for no Python."""
+    files = tmp_path / "files"
+    requires = ("numpy>=1.19.5",)
+    for version in ("2.14.0", "2.14.1", "2.14.2", "2.22.0.dev20260518"):
+        wheel(files, version=version, requires=requires)
+    wheel(files, version="2.15.0", python=">=99", requires=requires)
+    wheel(files, "numpy", "2.4.6")
+    settings = Settings(
+        projects={
+            "numpy": Project(),
+            "tflite-runtime": Project(yanked={"2.14.2": "crashes at noon"}),
+            "gone": Project(status="quarantined"),
+        }
+    )
+    site.make([files], settings, Place(), tmp_path / "site")
+    with hosted(tmp_path / "site") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("spelling", "as_json"), [("tflite_runtime", False), ("TFLite.Runtime", True)]
+)
+def test_an_installer_takes_the_newest_good_release(
+    host: Host, client: Client, spelling: str, as_json: bool
+) -> None:
+    host.json = as_json
+    done = client.install("--index-url", f"{host.url}/simple/", spelling)
+    assert done.status == 0, done.output
+    assert done.installed == {"numpy": "2.4.6", "tflite_runtime": "2.14.1"}
+    assert bool(host.served) == (as_json and client.name != "pip-20.3.4")
+
+
+def test_a_development_release_is_there_for_who_asks(host: Host, client: Client) -> None:
+    allow = "--prerelease=allow" if client.name == "uv" else "--pre"
+    done = client.install("--index-url", f"{host.url}/simple/", allow, "tflite-runtime")
+    assert done.installed["tflite_runtime"] == "2.22.0.dev20260518", done.output
+
+
+def test_a_yanked_release_is_there_for_who_pins_it_and_says_why(host: Host, client: Client) -> None:
+    done = client.install("--index-url", f"{host.url}/simple/", "tflite-runtime==2.14.2")
+    assert done.installed["tflite_runtime"] == "2.14.2", done.output
+    assert "crashes at noon" in done.output
+
+
+def test_the_flat_page_serves_find_links(host: Host, client: Client) -> None:
+    done = client.install("--no-index", "--find-links", f"{host.url}/files/", "tflite-runtime")
+    assert done.installed == {"numpy": "2.4.6", "tflite_runtime": "2.14.1"}, done.output
+
+
+def test_a_quarantined_project_cannot_be_installed(host: Host, client: Client) -> None:
+    done = client.install("--index-url", f"{host.url}/simple/", "gone")
+    assert done.status != 0
+    assert done.installed == {}
+
+
+def pinned(tmp_path: Path, digest: str) -> Path:
+    numpy = (tmp_path / "site/files/numpy-2.4.6-py3-none-any.whl").read_bytes()
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        f"tflite-runtime==2.14.1 --hash=sha256:{digest}\n"
+        f"numpy==2.4.6 --hash=sha256:{hashlib.sha256(numpy).hexdigest()}\n"
+    )
+    return path
+
+
+def test_hashes_that_are_required_are_those_of_the_files(
+    host: Host, client: Client, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256((tmp_path / "files" / RUNTIME[0]).read_bytes()).hexdigest()
+    index = ("--index-url", f"{host.url}/simple/", "--require-hashes", "-r")
+    done = client.install(*index, pinned(tmp_path, digest))
+    assert done.installed == {"numpy": "2.4.6", "tflite_runtime": "2.14.1"}, done.output
+
+
+def test_a_file_with_another_hash_than_required_is_refused(
+    host: Host, client: Client, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256((tmp_path / "files" / RUNTIME[1]).read_bytes()).hexdigest()
+    index = ("--index-url", f"{host.url}/simple/", "--require-hashes", "-r")
+    done = client.install(*index, pinned(tmp_path, digest))
+    assert done.status != 0
+    assert "hash" in done.output.lower()
+    assert "tflite_runtime" not in done.installed
+
+
+def test_a_file_that_was_changed_on_the_server_is_refused(
+    host: Host, client: Client, tmp_path: Path
+) -> None:
+    served = tmp_path / "site/files" / RUNTIME[0]
+    served.unlink()
+    other = wheel(tmp_path / "evil", requires=("numpy>=1.19.5",), replaced={"evil.py": "evil = 1"})
+    other.rename(served)
+    done = client.install("--index-url", f"{host.url}/simple/", "tflite-runtime==2.14.1")
+    assert done.status != 0
+    assert "hash" in done.output.lower()
+    assert not list(tmp_path.glob("installed/**/evil.py"))
+
+
+def test_new_installers_resolve_from_metadata_alone(
+    host: Host, programs: Programs, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    index = ("--index-url", f"{host.url}/simple/")
+    words = ("install", "--dry-run", "--ignore-installed", "--report", report, *index)
+    done = Client(f"pip-{NEWEST}", tmp_path, programs[f"pip-{NEWEST}"]).run(
+        *words, "tflite-runtime"
+    )
+    assert done.returncode == 0, done.stderr
+    chosen = {
+        entry["metadata"]["name"]: entry["metadata"]["version"]
+        for entry in json.loads(report.read_text())["install"]
+    }
+    assert chosen == {"tflite-runtime": "2.14.1", "numpy": "2.4.6"}
+    _only_metadata(host)
+
+
+def test_uv_locks_from_metadata_alone(host: Host, programs: Programs, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.in"
+    wanted.write_text("tflite-runtime\n")
+    words = ("compile", "--generate-hashes", "--index-url", f"{host.url}/simple/", wanted)
+    done = Client("uv", tmp_path, programs["uv"]).run(*words)
+    assert done.returncode == 0, done.stderr
+    digest = hashlib.sha256((tmp_path / "files" / RUNTIME[0]).read_bytes()).hexdigest()
+    assert "tflite-runtime==2.14.1" in done.stdout
+    assert f"--hash=sha256:{digest}" in done.stdout
+    _only_metadata(host)
+
+
+def _only_metadata(host: Host) -> None:
+    files = [path for path in host.asked if path.startswith("/files/")]
+    assert files
+    assert all(path.endswith(".metadata") for path in files), files
+
+
+def test_uv_can_look_at_the_index_as_of_a_day(
+    host: Host, programs: Programs, tmp_path: Path
+) -> None:
+    """The time of upload: here, that of the record."""
+    host.json = True
+    client = Client("uv", tmp_path / "installed", programs["uv"])
+    index = ("--index-url", f"{host.url}/simple/", "--exclude-newer")
+    assert client.install(*index, "2026-11-20T09:59:59Z", "tflite-runtime").status != 0
+    done = client.install(*index, "2026-11-20T10:00:01Z", "tflite-runtime")
+    assert done.installed["tflite_runtime"] == "2.14.1", done.output
+
+
+def test_wheels_at_another_address_are_found(client: Client, tmp_path: Path) -> None:
+    path = wheel(tmp_path / "releases/v1.0")
+    with hosted(tmp_path / "releases") as there, hosted(tmp_path / "site") as here:
+        settings = Settings(projects={"tflite-runtime": Project()})
+        place = Place(files=f"{there.url}/{{folder}}/")
+        site.make([tmp_path / "releases"], settings, place, tmp_path / "site")
+        done = client.install("--index-url", f"{here.url}/simple/", "tflite-runtime")
+        assert done.installed == {"tflite_runtime": "2.14.1"}, done.output
+        assert there.asked[-1] == f"/v1.0/{path.name}"
+
+
+@pytest.mark.parametrize("accept", [ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY], ids=["html", "json"])
+def test_a_strict_reader_gets_all_that_the_pages_promise(
+    host: Host, tmp_path: Path, accept: str
+) -> None:
+    host.json = accept == ACCEPT_JSON_ONLY
+    with PyPISimple(f"{host.url}/simple/", accept=accept) as reader:
+        assert reader.get_index_page().projects == ["gone", "numpy", "tflite-runtime"]
+        page = reader.get_project_page("tflite-runtime")
+        assert len(page.packages) == 5
+        for shown in page.packages:
+            fetched = tmp_path / "fetched.whl"
+            reader.download_package(shown, fetched)
+            assert fetched.read_bytes() == (tmp_path / "files" / shown.filename).read_bytes()
+            metadata = reader.get_package_metadata(shown)
+            assert metadata.startswith("Metadata-Version: 2.4\nName: tflite-runtime\n")
+    assert bool(host.served) == host.json
+
+
+def test_the_command_names_the_file_that_it_refuses(
+    cli: Callable[..., Completed], repo: Path, tmp_path: Path
+) -> None:
+    path = wheel(tmp_path)
+    path.with_name(f"{path.name}.verified.json").unlink()
+    before = sorted(repo.iterdir())
+    done = cli("index", "--wheels", str(tmp_path))
+    assert done.status == 1
+    assert f"error: {path.name} was never verified" in done.stderr
+    assert "`invoke verify`" in done.stderr
+    assert sorted(repo.iterdir()) == before

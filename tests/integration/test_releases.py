@@ -1,0 +1,211 @@
+"""Earlier releases, from a server on loopback that answers as GitHub's REST API does."""
+
+import base64
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from wheelhouse import releases
+from wheelhouse.errors import WheelhouseError
+
+WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
+
+
+class GitHub:
+    """Releases in pages of two, the files in them, and attestations by SHA-256."""
+
+    def __init__(self):
+        self.releases, self.files, self.attested = [], {}, {}
+        self.asked, self.tokens = [], {}
+        github = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                github.answer(self)
+
+            def log_message(self, *words):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def release(self, tag, files, draft=False, told=True):
+        assets = []
+        for name, content in files.items():
+            self.files[f"{tag}/{name}"] = content
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}" if told else None
+            address = f"{self.url}/files/{tag}/{name}"
+            assets.append({"name": name, "browser_download_url": address, "digest": digest})
+        self.releases.append({"tag_name": tag, "draft": draft, "assets": assets, "id": 1})
+
+    def answer(self, request):
+        path, _, query = request.path.lstrip("/").partition("?")
+        self.asked.append(request.path)
+        self.tokens[path] = request.headers.get("Authorization")
+        headers = {}
+        if path.startswith("files/"):
+            content = self.files.get(path.removeprefix("files/"))
+        elif path == "repos/owner/name/releases":
+            page = int(query.partition("&page=")[2] or 1)
+            content = json.dumps(self.releases[2 * page - 2 : 2 * page]).encode()
+            if len(self.releases) > 2 * page:
+                following = f"{self.url}/{path}?per_page=100&page={page + 1}"
+                headers["Link"] = f'<{following}>; rel="next"'
+        else:
+            told = self.attested.get(path.rpartition("/sha256:")[2])
+            content = told and json.dumps({"attestations": told}).encode()
+        if content is None:
+            request.send_error(404)
+            return
+        request.send_response(200)
+        for key, value in {**headers, "Content-Length": str(len(content))}.items():
+            request.send_header(key, value)
+        request.end_headers()
+        request.wfile.write(content)
+
+
+@pytest.fixture
+def github(monkeypatch):
+    server = GitHub()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("GITHUB_API_URL", server.url)
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    yield server
+    server.close()
+
+
+def wheel_and_record(version, content):
+    name = WHEEL.format(version)
+    return {name: content, f"{name}.verified.json": b"{}"}
+
+
+def bundle(content, subjects=1, logged=True):
+    """A Sigstore bundle as GitHub's attestation of provenance has it; nothing in it is signed."""
+    subject = {"name": "x.whl", "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
+    workflow = {
+        "ref": "refs/tags/v1",
+        "repository": "https://github.com/owner/name",
+        "path": ".github/workflows/release.yml",
+    }
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [subject] * subjects,
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"buildDefinition": {"externalParameters": {"workflow": workflow}}},
+    }
+    return {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {
+            "certificate": {"rawBytes": "Y2VydA=="},
+            "tlogEntries": [{"logIndex": "1"}] * logged,
+        },
+        "dsseEnvelope": {
+            "payload": base64.b64encode(json.dumps(statement).encode()).decode(),
+            "payloadType": "application/vnd.in-toto+json",
+            "signatures": [{"sig": "c2ln"}],
+        },
+    }
+
+
+def found(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_release_on_every_page_has_a_folder(github, tmp_path):
+    for number in range(5):
+        files = wheel_and_record(f"1.{number}", f"wheel {number}".encode())
+        github.release(f"v1.{number}", {**files, "checksums.txt": b"not wanted"})
+    github.release("v2.0", wheel_and_record("2.0", b"draft"), draft=True)
+    releases.fetch("owner/name", tmp_path)
+    wanted = {f"v1.{n}/{WHEEL.format(f'1.{n}')}" for n in range(5)}
+    assert found(tmp_path) == wanted | {f"{name}.verified.json" for name in wanted}
+    assert (tmp_path / "v1.3" / WHEEL.format("1.3")).read_bytes() == b"wheel 3"
+
+
+def test_what_is_there_is_not_fetched_again_unless_it_was_changed(github, tmp_path):
+    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    releases.fetch("owner/name", tmp_path)
+    github.asked.clear()
+    releases.fetch("owner/name", tmp_path)
+    assert not [path for path in github.asked if path.startswith("/files/")]
+    path = tmp_path / "v1" / WHEEL.format("1.0")
+    path.write_bytes(b"changed")
+    releases.fetch("owner/name", tmp_path)
+    assert path.read_bytes() == b"wheel"
+
+
+def test_a_file_that_is_not_what_the_release_tells_is_refused(github, tmp_path):
+    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    github.files[f"v1/{WHEEL.format('1.0')}"] = b"other"
+    with pytest.raises(WheelhouseError, match="does not have the SHA-256"):
+        releases.fetch("owner/name", tmp_path)
+    assert found(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"), [("../v1", WHEEL.format("1.0")), ("v1", f"../{WHEEL.format('1.0')}")]
+)
+def test_a_name_that_would_leave_the_folder_is_refused(github, tmp_path, tag, name):
+    github.release(tag, {name: b"wheel"})
+    with pytest.raises(WheelhouseError, match="may not name a file"):
+        releases.fetch("owner/name", tmp_path / "releases")
+    assert found(tmp_path) == set()
+
+
+def test_an_attestation_becomes_a_provenance_object(github, tmp_path):
+    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    told = bundle(b"wheel")
+    github.attested[hashlib.sha256(b"wheel").hexdigest()] = [{"bundle": told}]
+    releases.fetch("owner/name", tmp_path)
+    path = tmp_path / "v1" / f"{WHEEL.format('1.0')}.provenance"
+    (group,) = json.loads(path.read_text())["attestation_bundles"]
+    assert group["publisher"] == {
+        "kind": "GitHub",
+        "repository": "owner/name",
+        "workflow": "release.yml",
+        "environment": None,
+    }
+    (attestation,) = group["attestations"]
+    assert attestation["envelope"]["statement"] == told["dsseEnvelope"]["payload"]
+    assert attestation["verification_material"]["transparency_entries"] == [{"logIndex": "1"}]
+
+
+@pytest.mark.parametrize("change", [{"subjects": 2}, {"logged": False}])
+def test_what_pep_740_cannot_express_is_left_out(github, tmp_path, change):
+    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    told = {"bundle": bundle(b"wheel", **change)}
+    github.attested[hashlib.sha256(b"wheel").hexdigest()] = [told, {"bundle": None}]
+    releases.fetch("owner/name", tmp_path)
+    assert not [name for name in found(tmp_path) if name.endswith(".provenance")]
+
+
+def test_the_token_of_a_workflow_is_used_and_goes_to_the_api_alone(github, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
+    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    releases.fetch("owner/name", tmp_path)
+    files = {token for path, token in github.tokens.items() if path.startswith("files/")}
+    rest = {token for path, token in github.tokens.items() if not path.startswith("files/")}
+    assert (files, rest) == ({None}, {"Bearer s3cret"})
+
+
+def test_failures_say_what_to_do(github, tmp_path, monkeypatch, cli):
+    with pytest.raises(WheelhouseError, match="HTTP 404"):
+        releases.fetch("owner/other", tmp_path)
+    for name in ("", "owner", "a/b/c", "https://host/owner/name", "../.."):
+        with pytest.raises(WheelhouseError, match="no repository"):
+            releases.fetch(name, tmp_path)
+    monkeypatch.setattr(github, "releases", [{"tag_name": 1}])
+    with pytest.raises(WheelhouseError, match="another form"):
+        releases.fetch("owner/name", tmp_path)
+    done = cli("releases", "--of", "owner/other")
+    assert done.status == 1
+    assert "next: Check the name" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,174 @@
+"""Which wheels an index takes, and which it refuses by name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wheels import record, wheel
+from wheelhouse import distribution
+from wheelhouse.errors import WheelhouseError
+
+INFO = "tflite_runtime-2.14.1.dist-info"
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(WheelhouseError) as caught:
+        distribution.read(path)
+    assert caught.value.what.startswith(path.name)
+    return caught.value.what
+
+
+def test_a_verified_wheel_is_read(tmp_path: Path) -> None:
+    path = wheel(tmp_path, requires=("numpy>=1.19.5",), tag="cp37-abi3-linux_aarch64.linux_armv7l")
+    file = distribution.read(path)
+    assert (file.project, str(file.version)) == ("tflite-runtime", "2.14.1")
+    assert file.size == path.stat().st_size
+    assert file.core == zipfile.ZipFile(path).read(f"{INFO}/METADATA")
+    assert [str(each) for each in file.metadata.requires_dist or []] == ["numpy>=1.19.5"]
+    assert file.record.trials[0].board == "Raspberry Pi 5"
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({f"{INFO}/METADATA": None}, "has no"),
+        ({f"{INFO}/WHEEL": None}, "has no"),
+        ({f"{INFO}/RECORD": None}, "has no RECORD"),
+        ({f"{INFO}/METADATA": "Metadata-Version: 2.4\nName: numpy\nVersion: 2.14.1\n"}, "numpy"),
+        ({f"{INFO}/METADATA": "Metadata-Version: 2.4\nName: tflite-runtime\nVersion: 3\n"}, " 3 "),
+        ({f"{INFO}/METADATA": "Name: tflite-runtime\n"}, "invalid METADATA"),
+        ({f"{INFO}/WHEEL": "Wheel-Version: 1.0\nTag: cp311-cp311-any\n"}, "cp311-cp311-any"),
+        ({f"{INFO}/WHEEL": "Wheel-Version: 1.0\n"}, "none"),
+        ({f"{INFO}/WHEEL": "Tag: py3-none-any\nBuild: 2\n"}, "build number"),
+        ({"numpy-2.0.dist-info/METADATA": ""}, "2 .dist-info folders"),
+        ({"../evil.py": ""}, "leave its folder"),
+        ({"a/../../evil.py": ""}, "leave its folder"),
+        ({"/etc/evil": ""}, "leave its folder"),
+        ({"a\\..\\evil.py": ""}, "leave its folder"),
+        ({"C:evil.py": ""}, "leave its folder"),
+        ({"TFLITE_RUNTIME/__init__.py": ""}, "twice"),
+    ],
+)
+def test_a_mislabelled_or_unsafe_wheel_is_refused(
+    tmp_path: Path, replaced: dict[str, str | None], reason: str
+) -> None:
+    assert reason in refused(wheel(tmp_path, replaced=replaced))
+
+
+def test_a_folder_inside_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    other = path.rename(tmp_path / path.name.replace("2.14.1", "2.15.0"))
+    record(other)
+    assert "mislabelled" in refused(other)
+
+
+def test_a_symbolic_link_inside_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        link = zipfile.ZipInfo("tflite_runtime/data")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    record(path)
+    assert "symbolic link" in refused(path)
+
+
+def test_a_symbolic_link_to_a_wheel_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path / "elsewhere")
+    link = tmp_path / path.name
+    link.symlink_to(path)
+    record(link)
+    assert "no regular file" in refused(link)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06"])
+def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = wheel(tmp_path)
+    path.write_bytes(content)
+    record(path)
+    assert "is not a readable zip" in refused(path)
+
+
+def test_a_broken_member_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    text = b"Metadata-Version: 2.4"
+    path.write_bytes(path.read_bytes().replace(text, text.swapcase()))
+    record(path)
+    assert "is not a readable zip" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tflite_runtime-2.14.1.whl",
+        "tflite_runtime-next-py3-none-any.whl",
+        "tflite_runtime-2.14.1-py3-none-any<b>.whl",
+        "tflite_runtime-2.14.1-py3-none-an y.whl",
+        "tflite_runtime-2.14.1-py3-none-äny.whl",
+    ],
+)
+def test_what_is_not_named_like_a_wheel_is_refused(tmp_path: Path, name: str) -> None:
+    refused(wheel(tmp_path).rename(tmp_path / name))
+
+
+def test_an_unverified_wheel_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    record(path).unlink()
+    assert "never verified" in refused(path)
+
+
+FAILED = {"name": "the bad file is refused", "passed": False, "seen": "loaded"}
+TRIAL = {"system": "Raspberry Pi OS 13", "board": "Raspberry Pi 4", "numpy": "2"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sha256": "0" * 64}, "not the file that its record is about"),
+        ({"wheel": "other.whl"}, "not the file that its record is about"),
+        ({"trials": []}, "no check at all"),
+        ({"trials": [{**TRIAL, "checks": []}]}, "no check at all"),
+        ({"trials": [{**TRIAL, "checks": [FAILED]}]}, "the bad file is refused"),
+        ({"trials": "none"}, "unreadable record"),
+        ({"date": "2026-11-20T10:00:00"}, "time zone"),
+    ],
+)
+def test_a_record_that_proves_nothing_is_refused(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    assert reason in refused(wheel(tmp_path, recorded=changes))
+
+
+def test_a_wheel_that_changed_after_its_verification_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("tflite_runtime/more.py", "")
+    assert "not the file that its record is about" in refused(path)
+
+
+def test_metadata_beside_that_is_not_the_wheels_own_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    beside = path.with_name(f"{path.name}.metadata")
+    beside.write_bytes(zipfile.ZipFile(path).read(f"{INFO}/METADATA"))
+    assert distribution.read(path).published_metadata
+    beside.write_text("Name: other\n")
+    assert "other metadata" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"version": 2, "attestation_bundles": []}, "unknown version"),
+        ({"version": 1}, "unreadable provenance"),
+    ],
+)
+def test_a_provenance_that_is_none_is_refused(
+    tmp_path: Path, content: dict[str, Any], reason: str
+) -> None:
+    path = wheel(tmp_path)
+    path.with_name(f"{path.name}.provenance").write_text(json.dumps(content))
+    assert reason in refused(path)

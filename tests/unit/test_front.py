@@ -1,0 +1,148 @@
+"""What the front page says of wheels and their records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from tests.wheels import wheel
+from wheelhouse import bench, distribution, front, index
+from wheelhouse.bench import Figure
+from wheelhouse.distribution import File
+from wheelhouse.index import Place, Project, Settings
+
+PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
+CHECK = {"name": "import", "passed": True, "seen": ""}
+
+
+def trial(system: str, numpy: str = "2.4.6 (newest)", checks: int = 1) -> dict[str, object]:
+    board = "Raspberry Pi 4"
+    return {"system": system, "board": board, "numpy": numpy, "checks": [CHECK] * checks}
+
+
+def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> File:
+    trials = [trial(f"Raspberry Pi OS {system}") for system in systems]
+    path = wheel(folder, version=version, tag=f"{tag}-{PLATFORM}", recorded={"trials": trials})
+    return distribution.read(path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[File]:
+    every = ("11", "12", "13", "14", "14 with CPython 3.15")
+    return [
+        file(tmp_path, "cp37-abi3", *every),
+        file(tmp_path, "cp311-cp311", "12"),
+        file(tmp_path, "cp313-cp313", "13"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("python", "tag"),
+    [("3.9", "cp37-abi3"), ("3.11", "cp311"), ("3.13", "cp313"), ("3.15", "cp37-abi3")],
+)
+def test_the_wheel_of_a_system_is_the_one_that_pip_takes(
+    files: list[File], python: str, tag: str
+) -> None:
+    chosen = front.best(files, python)
+    assert chosen is not None
+    assert front.tag(chosen) == tag
+
+
+def test_a_python_that_no_wheel_is_for_has_none(files: list[File]) -> None:
+    assert front.best(files[1:], "3.9") is None
+
+
+def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) -> None:
+    offered = front.choices(files)
+    assert [choice.number for choice in offered] == ["13", "12", "11", "14"]
+    assert [choice.managed for choice in offered] == [True, True, False, True]
+
+
+def test_only_what_was_tried_is_offered(files: list[File]) -> None:
+    assert [choice.key for choice in front.choices(files[1:2])] == ["bookworm"]
+
+
+def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
+    own = trial("Raspberry Pi OS 12", "1.24.2 (own)", 3)
+    newest = trial("Raspberry Pi OS 12", "2.4.6 (newest)", 4)
+    old = {"trials": [own, newest], "date": "2026-10-01T10:00:00+00:00"}
+    wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}", recorded=old)
+    wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": [newest]})
+    read = [distribution.read(path) for path in sorted(tmp_path.glob("*.whl"))]
+    (row,) = front.tried(read)
+    assert (row.system, row.python, row.checks) == ("Raspberry Pi OS 12", "3.11", 11)
+    assert row.tags == ("cp311", "cp37-abi3")
+    assert row.numpys == ("1.24.2 (own)", "2.4.6 (newest)")
+    assert row.date.isoformat() == "2026-11-20T10:00:00+00:00"
+
+
+def test_licences_and_their_owners_are_listed(files: list[File]) -> None:
+    assert front.licences(files) == ["Apache-2.0 WITH LLVM-exception", "MIT"]
+    assert front.parts(files) == ["sample"]
+
+
+@pytest.mark.parametrize(
+    ("versions", "yanked", "shown"),
+    [
+        (("2.14.1", "2.22.0.dev1"), (), "2.14.1"),
+        (("2.14.1", "2.14.2"), ("2.14.2",), "2.14.1"),
+        (("2.22.0.dev1",), (), "2.22.0.dev1"),
+    ],
+)
+def test_the_page_is_about_what_pip_installs(
+    tmp_path: Path, versions: tuple[str, ...], yanked: tuple[str, ...], shown: str
+) -> None:
+    read = [file(tmp_path, "cp37-abi3", "12", version=version) for version in versions]
+    project = Project(yanked=dict.fromkeys(yanked, "bad"))
+    shelves = index.shelve(read, Settings(projects={"tflite-runtime": project}))
+    page = front.page(shelves, Place(), []).decode()
+    assert f'<p class="pill">tflite-runtime {Version(shown)}</p>' in page
+
+
+def test_readme_s_figures_are_read_back() -> None:
+    figures = [Figure("Largest wheel", "1.63 MB", "≤ 2.0 MB"), Figure("Time", "1 s / 2 s", "< 3 s")]
+    text = bench.rewritten(f"before\n{bench.START}\n{bench.END}\nafter", figures)
+    assert bench.listed(text) == figures
+    assert bench.listed("no table") == []
+
+
+def test_this_checkout_s_readme_has_figures() -> None:
+    assert len(bench.listed(bench.README.read_text())) > 5
+
+
+def test_a_page_without_a_release_is_still_a_page() -> None:
+    shelves = index.shelve([], Settings(projects={"tflite-runtime": Project()}))
+    assert b"No release is offered here" in front.page(shelves, Place(), [])
+
+
+def page(read: list[File], place: Place) -> str:
+    shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
+    return front.page(shelves, place, []).decode()
+
+
+@pytest.mark.parametrize(
+    ("tags", "facts"),
+    [
+        (("cp37-abi3", "cp311-cp311"), ("Python 3.7", "and every later one", "glibc 2.17")),
+        (("cp313-cp313", "cp39-cp39"), ("Python 3.9, 3.13", "a wheel for each", "glibc 2.17")),
+    ],
+)
+def test_the_facts_are_those_of_the_wheels(
+    tmp_path: Path, tags: tuple[str, ...], facts: tuple[str, ...]
+) -> None:
+    text = page([file(tmp_path, tag, "12") for tag in tags], Place())
+    assert all(f">{fact}<" in text for fact in facts)
+
+
+def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
+    place = Place(site="https://wheels.example/")
+    read = file(tmp_path, "cp37-abi3", "12")
+    assert "No build attestation is published" in page([read], place)
+    read.path.with_name(f"{read.name}.provenance").write_text(
+        '{"version": 1, "attestation_bundles": []}'
+    )
+    text = page([distribution.read(read.path)], place)
+    assert "No build attestation" not in text
+    assert f'href="https://wheels.example/files/{read.name}.provenance"' in text

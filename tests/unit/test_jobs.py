@@ -1,0 +1,26 @@
+import pytest
+
+from wheelhouse.engines.jobs import jobs
+from wheelhouse.errors import WheelhouseError
+
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("processors", "free", "expected"),
+    [(4, 8 * GB, 4), (8, 4 * GB, 4), (4, GB, 1), (4, 0, 1), (1, 64 * GB, 1)],
+)
+def test_only_as_many_compiles_run_at_once_as_memory_holds(processors, free, expected):
+    assert jobs(processors, free) == expected
+
+
+def test_the_user_may_say_how_many(monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_JOBS", "7")
+    assert jobs(2, GB) == 7
+
+
+@pytest.mark.parametrize("named", ["0", "-1", "many"])
+def test_what_is_no_number_of_jobs_is_refused_by_name(named, monkeypatch):
+    monkeypatch.setenv("WHEELHOUSE_JOBS", named)
+    with pytest.raises(WheelhouseError, match=f"WHEELHOUSE_JOBS is {named}"):
+        jobs(2, GB)

@@ -1,0 +1,111 @@
+"""The site's folder: made whole or not at all."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.wheels import record, wheel
+from wheelhouse import site
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import Place, Project, Settings
+
+SETTINGS = Settings(projects={"tflite-runtime": Project()})
+
+
+def make(folder: Path, to: Path, **place: str) -> None:
+    site.make([folder], SETTINGS, Place(**place), to)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_wheels_of_all_releases_are_carried(tmp_path: Path) -> None:
+    old, new = wheel(tmp_path / "in/v1"), wheel(tmp_path / "in/v2", version="2.14.2")
+    make(tmp_path / "in", tmp_path / "site")
+    for path in (old, new):
+        assert filecmp.cmp(path, tmp_path / "site/files" / path.name, shallow=False)
+
+
+def test_wheels_that_lie_elsewhere_are_not_carried(tmp_path: Path) -> None:
+    wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site", files="https://releases.example/")
+    assert not list((tmp_path / "site").rglob("*.whl"))
+
+
+def test_the_same_again_is_the_same(tmp_path: Path) -> None:
+    wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "one")
+    os.utime(wheel(tmp_path / "in"), (0, 0))
+    make(tmp_path / "in", tmp_path / "two")
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_a_new_site_takes_the_old_one_s_place_without_a_rest(tmp_path: Path) -> None:
+    first = wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site")
+    first.unlink()
+    wheel(tmp_path / "in", version="2.14.2")
+    make(tmp_path / "in", tmp_path / "site")
+    assert not [name for name in content(tmp_path / "site") if "2.14.1" in name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "site"]
+
+
+def test_a_refused_wheel_leaves_the_old_site(tmp_path: Path) -> None:
+    path = wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site")
+    before = content(tmp_path / "site")
+    record(path).unlink()
+    with pytest.raises(WheelhouseError, match="never verified"):
+        make(tmp_path / "in", tmp_path / "site")
+    assert content(tmp_path / "site") == before
+
+
+def test_a_failure_while_writing_leaves_the_old_site(tmp_path: Path) -> None:
+    wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site")
+    before = content(tmp_path / "site")
+    with pytest.raises(FileNotFoundError):
+        site.write({"index.html": b"new"}, {"a.whl": tmp_path / "a.whl"}, tmp_path / "site")
+    assert content(tmp_path / "site") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "site"]
+
+
+def test_a_failure_while_swapping_leaves_the_old_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def no_new_one(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(f"no {target} today")
+        return rename(path, target)
+
+    wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site")
+    before = content(tmp_path / "site")
+    monkeypatch.setattr(Path, "rename", no_new_one)
+    with pytest.raises(OSError, match="today"):
+        site.write({"index.html": b"new"}, {}, tmp_path / "site")
+    assert content(tmp_path / "site") == before
+
+
+def test_without_a_wheel_there_is_no_site(tmp_path: Path) -> None:
+    with pytest.raises(WheelhouseError, match="There is no wheel"):
+        make(tmp_path, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_local_version_is_left_out_for_pip_would_prefer_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel(tmp_path / "in")
+    local = wheel(tmp_path / "in", version="2.14.1+noxnnpack")
+    make(tmp_path / "in", tmp_path / "site")
+    assert not [name for name in content(tmp_path / "site") if "noxnnpack" in name]
+    assert f"{local.name} is left out" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""What the workflows of CI may do, and that the checkers which `./inv lint` runs see a defect."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from invoke.collection import Collection
+
+import tasks
+from tests.conftest import REPO
+from wheelhouse import matrix
+
+FOLDER = REPO / ".github" / "workflows"
+PROGRAMS = Path(sys.executable).parent
+ACTIONLINT = [PROGRAMS / "actionlint", "-shellcheck=", "-pyflakes="]
+ZIZMOR = [PROGRAMS / "zizmor", "--offline", "--quiet", "--persona", "pedantic"]
+WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
+JOBS = [
+    pytest.param(job, id=f"{file}:{name}")
+    for file, workflow in WORKFLOWS.items()
+    for name, job in workflow["jobs"].items()
+]
+STEPS = [
+    pytest.param(step, id=f"{file}:{name}:{place}")
+    for file, workflow in WORKFLOWS.items()
+    for name, job in workflow["jobs"].items()
+    for place, step in enumerate(job.get("steps", ()))
+]
+
+WRITES = {
+    ("release.yml", "attest"): {"id-token", "attestations"},
+    ("release.yml", "release"): {"contents"},
+    ("release.yml", "publish"): {"id-token"},
+    ("release.yml", "pages"): {"pages", "id-token"},
+    ("pages.yml", "deploy"): {"pages", "id-token"},
+}
+
+
+TASKS = {
+    context.name: {*context.flags, *context.inverse_flags}
+    for context in Collection.from_module(tasks).to_contexts()
+}
+
+
+def test_the_three_workflows_are_here():
+    assert set(WORKFLOWS) == {"ci.yml", "release.yml", "pages.yml"}
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if "run" in step.values[0]])
+def test_all_that_runs_is_one_task_of_this_project(step):
+    words = shlex.split(step["run"])
+    assert words[0] == "./inv"
+    assert not set(step["run"]) & set("\n;|&<>`")
+    assert "${{" not in step["run"]
+    assert {word for word in words if word.startswith("--")} <= TASKS[words[1]]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_action_is_pinned_by_its_commit_and_no_credentials_are_left_behind(step):
+    if "uses" not in step:
+        return
+    assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+    if step["uses"].startswith("actions/checkout@"):
+        assert step["with"]["persist-credentials"] is False
+
+
+def test_every_pin_names_its_version_and_one_version_has_one_pin():
+    lines = [
+        line.strip().removeprefix("- ")
+        for path in FOLDER.glob("*.yml")
+        for line in path.read_text().splitlines()
+        if "uses: " in line and "$/" not in line
+    ]
+    assert all(re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line) for line in lines)
+    pins = {line.split("@")[0]: set() for line in lines}
+    for line in lines:
+        pins[line.split("@")[0]].add(line)
+    assert all(len(seen) == 1 for seen in pins.values())
+
+
+@pytest.mark.parametrize("file", WORKFLOWS)
+def test_a_workflow_has_no_permission_and_a_job_writes_only_what_it_must(file):
+    workflow = WORKFLOWS[file]
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+    for name, job in workflow["jobs"].items():
+        writes = {key for key, how in job["permissions"].items() if how == "write"}
+        assert writes == WRITES.get((file, name), set()), name
+        assert set(job["permissions"].values()) <= {"read", "write"}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_ends_and_runs_in_a_known_place(job):
+    if "uses" in job:
+        return
+    assert job["timeout-minutes"] <= 90
+    assert job["runs-on"] == "ubuntu-24.04"
+    if "container" in job:
+        assert re.fullmatch(r"[\w:.-]+@sha256:[0-9a-f]{64}", job["container"]["image"])
+
+
+def test_a_release_is_built_without_a_cache_and_published_only_if_verified_and_attested():
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    assert WORKFLOWS["release.yml"][True] == {"push": {"tags": ["v*"]}}
+    assert "actions/cache" not in str(jobs)
+    assert jobs["verify"]["needs"] == "build"
+    assert jobs["attest"]["needs"] == "verify"
+    assert jobs["release"]["needs"] == jobs["publish"]["needs"] == "attest"
+    assert jobs["pages"]["needs"] == "release"
+
+
+def test_what_ci_keeps_is_named_by_files_that_are_here():
+    steps = [step.values[0] for step in STEPS]
+    (key,) = [step["with"]["key"] for step in steps if "actions/cache@" in step.get("uses", "")]
+    patterns = re.findall(r"'([^']+)'", key)
+    assert all(list(REPO.glob(pattern)) for pattern in patterns)
+
+
+def test_a_release_has_a_wheel_for_every_target_of_the_matrix():
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    for name in ("build", "verify", "attest"):
+        pythons = jobs[name]["strategy"]["matrix"]["python"]
+        assert pythons == [target.python for target in matrix.targets()]
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A copy of the workflows with one change in one file."""
+    (tmp_path / ".git").mkdir()
+    folder = shutil.copytree(REPO / ".github", tmp_path / ".github") / "workflows"
+
+    def plant(file, old, new):
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1))
+        return tmp_path
+
+    return plant
+
+
+def check(command, folder):
+    words = [*command, ".github"] if command is ZIZMOR else command
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [ACTIONLINT, ZIZMOR], ids=["actionlint", "zizmor"])
+def test_the_checkers_like_the_workflows(command, planted):
+    status, said = check(command, planted("ci.yml", "name: CI", "name: CI"))
+    assert status == 0, said
+
+
+@pytest.mark.parametrize(
+    ("command", "old", "new", "rule"),
+    [
+        (ACTIONLINT, "timeout-minutes", "timeout-minute", "syntax-check"),
+        (ACTIONLINT, "github.ref", "github.reff", "expression"),
+        (ACTIONLINT, "ubuntu-24.04", "ubuntu-24.10", "runner-label"),
+        (ZIZMOR, "persist-credentials: false", "fetch-depth: 1", "artipacked"),
+        (ZIZMOR, "@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7", "unpinned-uses"),
+        (ZIZMOR, "permissions: {}", "permissions: write-all", "excessive-permissions"),
+        (ZIZMOR, "./inv lint", "./inv ${{ github.head_ref }}", "template-injection"),
+        (ZIZMOR, "  pull_request:", "  pull_request_target:", "dangerous-triggers"),
+        (ZIZMOR, "@sha256:", ":", "unpinned-images"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.islower() else "",
+)
+def test_the_checkers_see_a_planted_defect(command, old, new, rule, planted):
+    status, said = check(command, planted("ci.yml", old, new))
+    assert status != 0
+    assert rule in said

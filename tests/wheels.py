@@ -1,0 +1,90 @@
+"""Small true wheels, with the records that verification would have left."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+TAG = "py3-none-any"
+
+
+def wheel(
+    folder: Path,
+    project: str = "tflite_runtime",
+    version: str = "2.14.1",
+    tag: str = TAG,
+    *,
+    requires: tuple[str, ...] = (),
+    python: str = ">=3.7",
+    replaced: Mapping[str, str | None] | None = None,
+    recorded: Mapping[str, Any] | None = None,
+) -> Path:
+    """A wheel that installs a module named like the project, and its record beside it.
+
+    ``replaced`` changes or, with None, removes files inside, ``recorded`` keys of the record.
+    """
+    info = f"{project}-{version}.dist-info"
+    license_file = "sample/LICENSE"
+    metadata = [
+        "Metadata-Version: 2.4",
+        f"Name: {project.replace('_', '-')}",
+        f"Version: {version}",
+        "License-Expression: MIT AND (Apache-2.0 WITH LLVM-exception)",
+        f"License-File: {license_file}",
+        f"Requires-Python: {python}",
+        *(f"Requires-Dist: {requirement}" for requirement in requires),
+    ]
+    interpreters, abis, platforms = (part.split(".") for part in tag.split("-"))
+    tags = [f"Tag: {i}-{a}-{p}" for i in interpreters for a in abis for p in platforms]
+    contents: dict[str, str | None] = {
+        f"{project}/__init__.py": f"__version__ = {version!r}\n",
+        f"{info}/METADATA": "\n".join([*metadata, "", "Text.\n"]),
+        f"{info}/WHEEL": "\n".join(
+            ["Wheel-Version: 1.0", "Generator: test", "Root-Is-Purelib: true", *tags, ""]
+        ),
+        f"{info}/licenses/{license_file}": "Do as you like.\n",
+        **(replaced or {}),
+    }
+    kept = {name: text for name, text in contents.items() if text is not None}
+    rows = [f"{name},sha256={_hash(text)},{len(text.encode())}" for name, text in kept.items()]
+    if f"{info}/RECORD" not in contents:
+        kept[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{project}-{version}-{tag}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in kept.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    record(path, recorded)
+    return path
+
+
+def record(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
+    """The record of a wheel that passed on one system."""
+    check = {"name": "import", "passed": True, "seen": "None"}
+    trial = {
+        "system": "Raspberry Pi OS 12",
+        "board": "Raspberry Pi 5",
+        "numpy": "2.4.6 (newest)",
+        "checks": [check],
+    }
+    content = {
+        "wheel": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "date": "2026-11-20T10:00:00+00:00",
+        "reference": "ai-edge-litert 2.3.0",
+        "trials": [trial],
+        **(changes or {}),
+    }
+    beside = path.with_name(f"{path.name}.verified.json")
+    beside.write_text(json.dumps(content))
+    return beside
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

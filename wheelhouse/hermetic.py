@@ -1,0 +1,158 @@
+"""Build wheels in a container that has no network.
+
+1. Every source is fetched, checked, unpacked and patched here.
+2. It goes into a container of the builder image, with this project and what earlier containers
+   made; there the steps run as they do on this machine.
+3. What is new comes back. It is kept apart from what this machine compiled itself, so that one can
+   be compared with the other.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from wheelhouse import console, images
+from wheelhouse.engines import docker
+from wheelhouse.engines.docker import Box
+from wheelhouse.engines.jobs import VARIABLE
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.inner import FAILURE
+from wheelhouse.sources import Component, Sources
+from wheelhouse.store import Store, disk_space
+from wheelhouse.wheel import Wheel
+
+PYTHON = "/opt/toolchain/bin/python"
+CACHE, PROJECT = "/cache", "/project"
+_HERE = Path(__file__).parent
+_KINDS = ("cores", "extensions", "wheels")
+
+
+def build(wheels: Sequence[Wheel], at: Sources) -> list[Path]:
+    """The wheels, built in a container unless an earlier one did.
+
+    Raises WheelhouseError when the engine, a step or the audit fails.
+    """
+    products = Store(at.store.root / "docker")
+    with products.locked("build", "A container builds"):
+        missing = [wheel for wheel in wheels if not _kept(products, wheel)]
+        if missing:
+            _run(missing, at, products)
+        made = [_kept(products, wheel) for wheel in wheels]
+    return [next(folder.glob("*.whl")) for folder in made if folder]
+
+
+def _kept(products: Store, wheel: Wheel) -> Path | None:
+    return products.kept("wheels", wheel.label, wheel.identity)
+
+
+def _run(wheels: Sequence[Wheel], at: Sources, products: Store) -> None:
+    client = docker.connect()
+    image = images.builder(client, at)
+    files = _project() | _sources(wheels, at) | _made(wheels, products)
+    console.say(f"Building in a container of {image}")
+    with docker.box(client, image, docker.limits(client)) as box:
+        box.send(files)
+        try:
+            done = box.run(
+                [PYTHON, "-m", "wheelhouse.inner", msgspec.json.encode(wheels).decode()],
+                env=_environment(box),
+                cwd=PROJECT,
+                line=console.say,
+            )
+        finally:
+            box.freeze()
+            _fetch(box, (*_KINDS, "logs", "ccache"), products)
+        if done.status == errno.ENOSPC:
+            raise docker.disk_full()
+        if done.status:
+            raise _failure(box, products, done.stderr)
+
+
+def _environment(box: Box) -> dict[str, str]:
+    return {
+        "WHEELHOUSE_CACHE": CACHE,
+        VARIABLE: str(box.limits.processors),
+        "CCACHE_DIR": f"{CACHE}/ccache",
+        "CCACHE_MAXSIZE": "500M",
+    }
+
+
+def _project() -> dict[str, Path]:
+    names = (_HERE.name, "native", "patches")
+    return {f"{PROJECT}/{name}": _HERE.parent / name for name in names}
+
+
+def _sources(wheels: Sequence[Wheel], at: Sources) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for component in _components(wheels):
+        tree = at.tree(component)
+        for path in (tree, at.store.seal(tree)):
+            files[f"{CACHE}/trees/{path.name}"] = path
+    return files
+
+
+def _components(wheels: Sequence[Wheel]) -> list[Component]:
+    every: dict[str, Component] = {}
+    for module in (wheel.extension for wheel in wheels):
+        for component in (*module.core.components.values(), *module.inputs.values()):
+            every[component.label] = component
+    return list(every.values())
+
+
+def _made(wheels: Sequence[Wheel], products: Store) -> dict[str, Path]:
+    """What earlier containers left that these wheels can use."""
+    files: dict[str, Path] = {}
+    for wheel in wheels:
+        module = wheel.extension
+        core = products.kept("cores", module.core.label, module.core.identity)
+        extension = products.kept("extensions", module.label, module.identity)
+        for kind, folder in (("cores", core), ("extensions", extension)):
+            for path in (folder, products.seal(folder)) if folder else ():
+                files[f"{CACHE}/{kind}/{path.name}"] = path
+        if not core and (products.root / "ccache").is_dir():
+            files[f"{CACHE}/ccache"] = products.root / "ccache"
+    return files
+
+
+def _fetch(box: Box, kinds: Sequence[str], products: Store) -> None:
+    with disk_space(products.root):
+        products.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=products.root) as scratch:
+            for kind in kinds:
+                new = Path(scratch, kind)
+                new.mkdir()
+                box.fetch(f"{CACHE}/{kind}", new)
+                _settle(new, products.root / kind, whole=kind == "ccache")
+
+
+def _settle(new: Path, final: Path, whole: bool) -> None:
+    """Rename what came back into its place; half-made folders stay behind."""
+    if whole:
+        if any(new.iterdir()):
+            shutil.rmtree(final, ignore_errors=True)
+            new.rename(final)
+        return
+    final.mkdir(exist_ok=True)
+    finished = [path for path in new.iterdir() if not path.name.endswith(".partial")]
+    for path in sorted(finished, key=lambda path: path.is_dir()):
+        if not (final / path.name).is_dir():
+            path.rename(final / path.name)
+
+
+def _failure(box: Box, products: Store, said: str) -> WheelhouseError:
+    with tempfile.TemporaryDirectory() as scratch:
+        box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
+        left = Path(scratch, FAILURE)
+        if left.is_file():
+            what, hint = msgspec.json.decode(left.read_bytes())
+            return WheelhouseError(what, hint.replace(CACHE, str(products.root)))
+    return WheelhouseError(
+        f"The build in the container failed: {said.strip()[-400:]}",
+        "Mend the cause and run the same command again.",
+    )

@@ -1,0 +1,205 @@
+"""The images of the Docker engine: the builder, and one for each system to try wheels on.
+
+An image's name ends in the digest of what it is made from, so one that exists is never made
+again. Its base is Debian's own image, by digest, or one made here from Debian's archive.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from docker import DockerClient
+
+from wheelhouse import console, matrix, sources
+from wheelhouse.data import Table, load
+from wheelhouse.emulator import rootfs, systems
+from wheelhouse.emulator.systems import System
+from wheelhouse.engines import docker
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.sources import Sources
+from wheelhouse.store import Store, digest, disk_space, file_digest
+
+FOLDER = Path(__file__).parent.parent / "dockerfiles"
+REQUIREMENTS = FOLDER / "builder.lock"
+BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
+
+
+class Builder(Table, frozen=True):
+    """What the builder image's base is: a Debian suite, its CPython and packages."""
+
+    suite: str
+    python: str
+    packages: tuple[str, ...]
+
+
+class Catalogue(Table, frozen=True):
+    """The whole of ``images.toml``."""
+
+    bases: Mapping[str, str]
+    builder: Builder
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The images of this checkout."""
+    return load(Path(__file__).with_suffix(".toml"), Catalogue)
+
+
+def builder(client: DockerClient, at: Sources) -> str:
+    """The name of the builder image, made unless the engine has it.
+
+    Raises WheelhouseError if its base cannot be had.
+    """
+    own = _base_name(_architecture(client))
+    base = (
+        own if docker.image_is_here(client, own) else catalogue().bases[catalogue().builder.suite]
+    )
+    table = matrix.matrix()
+    arguments = {"BASE": base, "TARGET": f"{table.processor}-linux-gnu.{table.floor}"}
+    name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
+    if not docker.image_is_here(client, name):
+        if not at.network:
+            raise WheelhouseError(
+                "The Docker engine has no builder image, and the network is not to be used.",
+                "Run `invoke images` once with a network.",
+            )
+        requirements = _requirements(_architecture(client), at.store)
+        context = {"Dockerfile": BUILDER, "requirements": requirements}
+        _make(client, name, context, _architecture(client), arguments, at.store)
+    return name
+
+
+def pi(client: DockerClient, system: System, store: Store) -> str:
+    """The name of the image of a Raspberry Pi OS release, made unless the engine has it."""
+    name = _pi_name(system)
+    if not docker.image_is_here(client, name):
+        arguments = {
+            "BASE": catalogue().bases[system.suite],
+            "PACKAGES": " ".join((f"python{system.python}", *system.packages)),
+        }
+        _make(client, name, {"Dockerfile": PI}, "arm64", arguments, store)
+    return name
+
+
+def prepare(client: DockerClient, at: Sources) -> None:
+    """Make every image that the engine does not have."""
+    builder(client, at)
+    for system in systems.catalogue().systems:
+        pi(client, system, at.store)
+
+
+def bootstrap(client: DockerClient, at: Sources) -> None:
+    """As :func:`prepare`, but from Debian's archive alone, whose signature is checked.
+
+    No registry is asked, and nothing is emulated.
+    """
+    wanted = catalogue().builder
+    own = _architecture(client)
+    if not docker.image_is_here(client, _base_name(own)):
+        tree = rootfs.plain(wanted.suite, own, wanted.packages, at.store)
+        _make_from_tree(client, _base_name(own), tree, own, "0:0", at.store)
+    builder(client, at)
+    for system in systems.catalogue().systems:
+        if not docker.image_is_here(client, _pi_name(system)):
+            tree = rootfs.tree(system, at.store)
+            _make_from_tree(client, _pi_name(system), tree, "arm64", docker.USER, at.store)
+
+
+def _architecture(client: DockerClient) -> str:
+    return str(client.version()["Arch"])
+
+
+def _base_name(architecture: str) -> str:
+    return _name(f"base-{architecture}", catalogue().builder, file_digest(TREE))
+
+
+def _pi_name(system: System) -> str:
+    base = catalogue().bases[system.suite]
+    return _name(f"pi-{system.suite}-{system.python}", system, base, file_digest(PI))
+
+
+def _name(kind: str, *parts: object) -> str:
+    plain = [repr(part) for part in parts]
+    return f"tflite-wheelhouse/{kind}:{digest(plain)[:16]}"
+
+
+def _requirements(architecture: str, store: Store) -> Path:
+    """The folder with the locked toolchain's wheels for the builder image."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
+
+    def fetch(folder: Path) -> None:
+        console.say("Fetching the builder's toolchain from the Python package index")
+        sources.export_requirements(
+            REQUIREMENTS, folder, python=catalogue().builder.python, machine=machine
+        )
+        (folder / REQUIREMENTS.name).write_bytes(REQUIREMENTS.read_bytes())
+
+    key = digest(file_digest(REQUIREMENTS), catalogue().builder.python)
+    return store.made("requirements", f"builder-{machine}", key, fetch)
+
+
+def _make_from_tree(
+    client: DockerClient, name: str, tree: Path, architecture: str, user: str, store: Store
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch, disk_space(Path(scratch)):
+        packed = Path(scratch, "tree.tar")
+        with tarfile.open(packed, "w") as tar:
+            for path in sorted(tree.iterdir()):
+                tar.add(path, path.name, filter=_root_owned)
+            home = tarfile.TarInfo("home/pi")
+            home.type, home.mode, home.uid, home.gid = tarfile.DIRTYPE, 0o755, 1000, 1000
+            tar.addfile(home)
+        context = {"Dockerfile": TREE, "tree.tar": packed}
+        _make(client, name, context, architecture, {"USER": user}, store)
+
+
+def _make(
+    client: DockerClient,
+    name: str,
+    context: Mapping[str, Path],
+    architecture: str,
+    arguments: Mapping[str, str],
+    store: Store,
+) -> None:
+    kind, _, key = name.rpartition(":")
+    console.say(f"Making the image {kind}")
+    labels = {"org.opencontainers.image.title": kind, "org.opencontainers.image.revision": key}
+    log = store.log(kind.replace("/", "-"))
+    with log.open("w", buffering=1) as record:
+        try:
+            docker.make_image(
+                client,
+                name,
+                context,
+                architecture=architecture,
+                arguments=arguments,
+                labels=labels,
+                line=lambda text: print(text, file=record),
+            )
+        except WheelhouseError as error:
+            raise _unreachable(arguments.get("BASE", ""), error, log) from error
+
+
+def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseError:
+    if "@sha256:" in base and _speaks_of_a_registry(error.what):
+        return WheelhouseError(
+            f"The image {base} could not be pulled: {error.what}",
+            "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
+            "the same command again.",
+        )
+    return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.")
+
+
+def _speaks_of_a_registry(reason: str) -> bool:
+    words: Sequence[str] = ("manifest", "pull", "registry", "dial tcp", "lookup", 'Get "http')
+    return any(word in reason for word in words)
+
+
+def _root_owned(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

@@ -1,0 +1,94 @@
+"""The site's folder: read the wheels, generate the pages, and swap the new site for the old one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from wheelhouse import bench, console, distribution, front, index
+from wheelhouse.distribution import File
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import Place, Settings
+from wheelhouse.store import disk_space
+
+
+def make(folders: Sequence[Path], settings: Settings, place: Place, site: Path) -> None:
+    """Make ``site`` anew from all wheels below the folders.
+
+    Raises WheelhouseError if there is none or any is refused; the old site is then still there.
+    """
+    files = public(read(wheels(folders)))
+    shelves = index.shelve(files, settings)
+    figures = bench.listed(bench.README.read_text())
+    pages = index.generate(files, settings, place)
+    pages["index.html"] = front.page(shelves, place, figures)
+    kept = [file for shelf in shelves for file in shelf.files]
+    carried = {} if place.files else {f"{index.FILES}/{file.name}": file.path for file in kept}
+    write(pages, carried, site)
+    console.say(f"{len(kept)} wheels are in the index in {site}")
+
+
+def wheels(folders: Iterable[Path]) -> list[Path]:
+    """Every wheel below the folders; raises WheelhouseError if there is none."""
+    found = [path for folder in folders for path in sorted(folder.rglob("*.whl"))]
+    if not found:
+        raise WheelhouseError(
+            f"There is no wheel in {' or '.join(map(str, folders))}.",
+            "`invoke build` makes wheels.",
+        )
+    return found
+
+
+def read(paths: Sequence[Path]) -> list[File]:
+    """The wheels as an index shows them; raises WheelhouseError for the first that is refused."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(distribution.read, paths))
+
+
+def public(files: Sequence[File]) -> list[File]:
+    """The wheels that pip may choose from: not those of a local version, which it would prefer."""
+    for file in files:
+        if file.version.local:
+            console.warn(
+                f"{file.name} is left out: pip would prefer it to version {file.version.public}."
+            )
+    return [file for file in files if not file.version.local]
+
+
+def write(pages: Mapping[str, bytes], carried: Mapping[str, Path], site: Path) -> None:
+    """Write pages and lay files in a new folder, then put it in the place of ``site``."""
+    site.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        disk_space(site.parent),
+        tempfile.TemporaryDirectory(dir=site.parent, prefix=f".{site.name}-") as scratch,
+    ):
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        for name, content in pages.items():
+            _below(new, name).write_bytes(content)
+        for name, path in carried.items():
+            _carry(path, _below(new, name))
+        if site.exists():
+            site.rename(old)
+        try:
+            new.rename(site)
+        except BaseException:
+            if old.exists():
+                old.rename(site)
+            raise
+
+
+def _carry(path: Path, to: Path) -> None:
+    """Link the file, for a thousand wheels are gigabytes; copy it where that cannot be."""
+    try:
+        to.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, to)
+
+
+def _below(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
