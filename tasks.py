@@ -12,7 +12,7 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
-from wheelhouse import console, pipeline, site
+from wheelhouse import console, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
@@ -58,6 +58,8 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         "py": "CPython versions: 3.7, which is for all later ones too (the default), or 3.9,3.11, "
         "or all",
         "xnnpack": "with the XNNPACK delegate (the default)",
+        "tflite": "the release of TFLite, as far as it takes to know it: 2.22",
+        "tflite-source": "a checkout of TensorFlow to take it from instead",
         "verify": "try the wheels on emulated Raspberry Pis (the default)",
         **ENGINE,
         **OFFLINE,
@@ -66,6 +68,8 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
 def build(
     _: Context,
     py: str = "3.7",
+    tflite: str = "",
+    tflite_source: str = "",
     xnnpack: bool = True,
     verify: bool = True,
     engine: str = "host",
@@ -74,8 +78,9 @@ def build(
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
     at = Sources.given(offline, sources)
+    release = upstream.choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen)
+    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
@@ -128,10 +133,20 @@ def matrix(_: Context) -> None:
     pipeline.show_matrix()
 
 
-@task(help={"export": "also copy everything into this folder, for `--sources`", **OFFLINE})
-def sources(_: Context, export: str = "", offline: bool = False, sources: str = "") -> None:
+@task(
+    help={
+        "export": "also copy everything into this folder, for `--sources`",
+        "tflite": "only what this release of TFLite takes",
+        **OFFLINE,
+    }
+)
+def sources(
+    _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
+) -> None:
     """List, fetch and check everything that builds and tests take from elsewhere."""
-    pipeline.supply(Sources.given(offline, sources), Path(export) if export else None)
+    chosen = [upstream.choose(tflite)] if tflite else upstream.every()
+    at = Sources.given(offline, sources)
+    pipeline.supply(at, Path(export) if export else None, chosen)
 
 
 @task(

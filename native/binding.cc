@@ -3,6 +3,8 @@
 // It shows Python what upstream's interpreter_wrapper_pybind11.cc shows: the same names,
 // parameters, conversions, errors and documentation. Every call holds the GIL, as upstream's do;
 // InterpreterWrapper::Invoke, which takes long, itself releases it while the model runs.
+//
+// TFLITE_MINOR is the second number of TFLite's version: newer releases show more.
 #include <Python.h>
 
 #include <climits>
@@ -103,7 +105,7 @@ std::vector<Item> ToVector(PyObject* values, Item (*convert)(PyObject*)) {
 // ---- Calls ---------------------------------------------------------------------------------
 
 constexpr int kRequired = INT_MIN;
-constexpr int kMostParameters = 6;
+constexpr int kMostParameters = 9;
 
 // A parameter without a name is given by position alone.
 struct Parameter {
@@ -301,19 +303,41 @@ PyObject* Instantiated(InterpreterWrapper* wrapper, const std::string& error) {
   return self;
 }
 
-PyObject* FromFile(const Arguments& a, const std::vector<Registerer>& registerers, int options) {
+PyObject* FromFile(const Arguments& a) {
   std::string error;
   InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromFile(
-      a.String(0).c_str(), a.Int(1), a.Strings(2), registerers, &error, a.Bool(options),
-      a.Bool(options + 1));
+      a.String(0).c_str(), a.Int(1), a.Strings(2), &error, a.Bool(3), a.Bool(4));
   return Instantiated(wrapper, error);
 }
 
-PyObject* FromBuffer(const Arguments& a, const std::vector<Registerer>& registerers, int options) {
+PyObject* FromBuffer(const Arguments& a) {
   std::string error;
   InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromBuffer(
-      a.Bytes(0), a.Int(1), a.Strings(2), registerers, &error, a.Bool(options),
-      a.Bool(options + 1));
+      a.Bytes(0), a.Int(1), a.Strings(2), &error, a.Bool(3), a.Bool(4));
+  return Instantiated(wrapper, error);
+}
+
+#if TFLITE_MINOR >= 22
+#define MORE_OPTIONS(a) , a.Int(6), a.Bool(7), a.Bool(8)
+#define MORE_TYPES , kInt, kBool, kBool
+#else
+#define MORE_OPTIONS(a)
+#define MORE_TYPES
+#endif
+
+PyObject* FromFileWithOps(const Arguments& a) {
+  std::string error;
+  InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromFile(
+      a.String(0).c_str(), a.Int(1), a.Strings(2), a.Registerers(3), &error, a.Bool(4),
+      a.Bool(5) MORE_OPTIONS(a));
+  return Instantiated(wrapper, error);
+}
+
+PyObject* FromBufferWithOps(const Arguments& a) {
+  std::string error;
+  InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromBuffer(
+      a.Bytes(0), a.Int(1), a.Strings(2), a.Registerers(3), &error, a.Bool(4),
+      a.Bool(5) MORE_OPTIONS(a));
   return Instantiated(wrapper, error);
 }
 
@@ -332,14 +356,12 @@ constexpr Parameter kRegisterers = {nullptr, "list[Callable[[int], None]]"};
 constexpr Parameter kSubgraph = {"subgraph_index", "int", 0};
 
 constexpr Method kFunctions[] = {
-    {"CreateWrapperFromFile", {kStr, kInt, kNames, kBool, kBool}, CPP_CLASS,
-     [](const Arguments& a) { return FromFile(a, {}, 3); }},
-    {"CreateWrapperFromFile", {kStr, kInt, kNames, kRegisterers, kBool, kBool}, CPP_CLASS,
-     [](const Arguments& a) { return FromFile(a, a.Registerers(3), 4); }},
-    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kBool, kBool}, CPP_CLASS,
-     [](const Arguments& a) { return FromBuffer(a, {}, 3); }},
-    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kRegisterers, kBool, kBool}, CPP_CLASS,
-     [](const Arguments& a) { return FromBuffer(a, a.Registerers(3), 4); }},
+    {"CreateWrapperFromFile", {kStr, kInt, kNames, kBool, kBool}, CPP_CLASS, FromFile},
+    {"CreateWrapperFromFile", {kStr, kInt, kNames, kRegisterers, kBool, kBool MORE_TYPES},
+     CPP_CLASS, FromFileWithOps},
+    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kBool, kBool}, CPP_CLASS, FromBuffer},
+    {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kRegisterers, kBool, kBool MORE_TYPES},
+     CPP_CLASS, FromBufferWithOps},
 };
 
 constexpr Method kMethods[] = {
@@ -358,6 +380,10 @@ constexpr Method kMethods[] = {
      }},
     {"NumTensors", {kInt}, "int",
      [](const Arguments& a) { return ToPython(a.Self().NumTensors(a.Int(0))); }},
+#if TFLITE_MINOR >= 22
+    {"NumSubgraphs", {}, "int",
+     [](const Arguments& a) { return ToPython(a.Self().NumSubgraphs()); }},
+#endif
     {"TensorName", {kInt, kInt}, "str",
      [](const Arguments& a) { return ToPython(a.Self().TensorName(a.Int(0), a.Int(1))); }},
     {"TensorType", {kInt, kInt}, "object",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
@@ -14,6 +17,7 @@ from backports import tarfile
 from debian.arfile import ArError, ArFile
 
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.store import Row, rows_digest, stream_digest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -48,7 +52,8 @@ def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> N
     """Unpack a ``.whl``, ``.deb`` or tar archive.
 
     ``strip`` leading path parts are dropped; then only what lies at or below a path of ``keep``
-    is written (everything, if it is empty). Raises WheelhouseError for an unsafe or broken archive.
+    is written (everything, if it is empty). A ``*`` in such a path stands for any characters.
+    Raises WheelhouseError for an unsafe or broken archive.
     """
     try:
         if archive.suffix == ".whl":
@@ -68,28 +73,61 @@ def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> N
         raise _refused(archive.name, str(error)) from error
 
 
-def untar(
-    stream: IO[bytes], folder: Path, *, strip: int, keep: Sequence[str], drop: int = 0
-) -> None:
-    """Unpack a tar archive, compressed or not, while it is read.
+def kept(name: str, keep: Sequence[str]) -> bool:
+    """Whether :func:`unpack` writes what has that path, with the same ``keep``."""
+    return not keep or bool(_pattern(tuple(keep)).fullmatch(name))
 
-    After ``strip`` and ``keep``, ``drop`` more leading parts of each path are left out. Raises one
-    of ``BROKEN`` for an unsafe or broken archive.
+
+def pack(folder: Path, keep: Sequence[str], archive: Path) -> None:
+    """Pack what :func:`unpack` would keep of a folder as a tar archive."""
+    with tarfile.open(archive, "w") as tar:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if kept(name, keep) and (path.is_symlink() or not path.is_dir()):
+                tar.add(path, name)
+
+
+def tree_digest(archive: Path) -> str:
+    """:func:`store.tree_digest` of what a tar archive holds; raises one of ``BROKEN``."""
+    rows: list[Row] = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = PurePosixPath(member.name).as_posix()
+            if member.issym():
+                rows.append((name, "link", member.linkname))
+            elif content := tar.extractfile(member):
+                kind = "program" if member.mode & 0o100 else "file"
+                rows.append((name, kind, stream_digest(content)))
+    return rows_digest(rows)
+
+
+def copy(source: Path, folder: Path, keep: Sequence[str]) -> None:
+    """Copy what :func:`unpack` would keep of an archive of ``source``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch, "tar")
+        pack(source, keep, archive)
+        unpack(archive, folder, strip=0, keep=())
+
+
+def untar(stream: IO[bytes], folder: Path, *, strip: int, keep: Sequence[str]) -> None:
+    """Unpack a tar archive, compressed or not, while it is read, as :func:`unpack` does.
+
+    Raises one of ``BROKEN`` for an unsafe or broken archive.
     """
     with tarfile.open(fileobj=stream, mode="r|*") as tar:
         for member in tar:
             _check(member.name)
             parts = PurePosixPath(member.name).parts[strip:]
             name = "/".join(parts)
-            if not parts or not _kept(name, keep):
+            if not parts or not kept(name, keep):
                 continue
             if member.islnk():
                 _check(member.linkname)
-                target = "/".join(PurePosixPath(member.linkname).parts[strip + drop :])
+                target = "/".join(PurePosixPath(member.linkname).parts[strip:])
                 if not (folder / target).is_file():
                     raise tarfile.TarError(f"{name} is a link to {target}, which is not unpacked")
                 member = member.replace(linkname=target, deep=False)
-            member = member.replace(name="/".join(parts[drop:]), deep=False)
+            member = member.replace(name=name, deep=False)
             tar.extract(member, folder, filter="data")
 
 
@@ -97,7 +135,7 @@ def _unzip(archive: Path, folder: Path, keep: Sequence[str]) -> None:
     with zipfile.ZipFile(archive) as wheel:
         for name in wheel.namelist():
             _check(name)
-            if _kept(name, keep):
+            if kept(name, keep):
                 wheel.extract(name, folder)
 
 
@@ -107,8 +145,10 @@ def _check(name: str) -> None:
         raise tarfile.TarError(f"{name} would be written outside its folder")
 
 
-def _kept(name: str, keep: Sequence[str]) -> bool:
-    return not keep or any(name == path or name.startswith(f"{path}/") for path in keep)
+@cache
+def _pattern(keep: tuple[str, ...]) -> re.Pattern[str]:
+    paths = "|".join(".*".join(map(re.escape, path.split("*"))) for path in keep)
+    return re.compile(f"({paths})(/.*)?", re.DOTALL)
 
 
 def _refused(name: str, reason: str) -> WheelhouseError:

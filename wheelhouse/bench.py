@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import geometric_mean
+from typing import get_args
 
 import psutil
 from docker.errors import ImageNotFound
 
-from wheelhouse import console, images, matrix, models, pipeline, sources, verify
+from wheelhouse import console, images, matrix, models, pipeline, sources, upstream, verify
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import docker, host
@@ -31,6 +33,7 @@ from wheelhouse.sources import Sources
 README = pipeline.HERE / "README.md"
 _WORKLOAD = Path(__file__).with_name("workload.py")
 OFFICIAL = "tflite-runtime 2.14.0"
+LITERT = "ai-edge-litert 2.3.0"
 START, END = "<!-- figures: `invoke bench` writes these -->", "<!-- end of figures -->"
 
 KINDS: tuple[Kind, ...] = ("int8", "float32")
@@ -61,6 +64,7 @@ def run(at: Sources) -> None:
     figures += _sizes(wheels)
     figures += _inferences(universal, theirs, at)
     figures += _overheads(universal, specific, theirs, at)
+    figures += _newest(at)
     rows = [(figure.name, figure.value, figure.goal) for figure in figures]
     console.table("Figures", ("figure", "measured", "goal"), rows)
     README.write_text(rewritten(README.read_text(), figures))
@@ -192,6 +196,35 @@ def _inferences(ours: Path, theirs: Path, at: Sources) -> list[Figure]:
     return figures
 
 
+def _newest(at: Sources) -> list[Figure]:
+    """The newest release against the newest ai-edge-litert, on all models that there are here."""
+    newest = upstream.every()[-1]
+    (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
+    theirs = at.file(sources.shared("ai-edge-litert"))
+    large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
+    tried = [*verify.models_of(ours, at), *large]
+    size = f"{ours.stat().st_size / MEGABYTE:.2f} MB"
+    figures = [Figure(f"Universal wheel of TFLite {newest.version}", size, "≤ 2.4 MB")]
+    for board in map(systems.board, verify.BOARDS):
+        ratios = {
+            model.name: _use(ours, model.content, 2, board, at)
+            / _use(theirs, model.content, 2, board, at)
+            for model in tried
+        }
+        for name, ratio in ratios.items():
+            console.say(f"{board.name}: {name} {ratio:.3f}")
+        worst = max(ratios, key=ratios.__getitem__)
+        figures.append(
+            Figure(
+                f"Instructions per inference of {len(ratios)} models, {board.name}, geometric mean "
+                f"and worst, TFLite {newest.version} against {LITERT}",
+                f"{geometric_mean(ratios.values()):.3f}, {ratios[worst]:.3f} ({worst})",
+                "≤ 1.00, ≤ 1.03",
+            )
+        )
+    return figures
+
+
 def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> list[Figure]:
     board = systems.board(verify.BOARDS[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
@@ -232,7 +265,8 @@ def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[...,
     system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        verify.install(wheel, None, system, at, work)
+        # ai-edge-litert names more than its interpreter imports.
+        verify.install(wheel, None, system, at, work, "--no-deps")
         (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
 
         def count(*words: str, model: bytes = b"") -> int:

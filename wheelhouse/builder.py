@@ -153,6 +153,11 @@ class Builder:
         model.subgraphs, model.buffers = self._subgraphs, self._buffers
         model.operatorCodes = [_code(*key) for key in self._codes]
         model.signatureDefs = self._signatures or None
+        return self.packed(model)
+
+    @staticmethod
+    def packed(model: Any) -> bytes:
+        """The bytes of a model that is already made of the schema's objects."""
         builder = flatbuffers.Builder(1 << 16)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse import compile, sources, toolchain
+from wheelhouse import compile, flatc, sources, toolchain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest, file_digest
 
@@ -15,17 +16,21 @@ SUPERPROJECT = Path(__file__).parent.parent / "native" / "CMakeLists.txt"
 
 @dataclass(frozen=True)
 class Core:
-    """What decides a core; ``floor`` is the oldest glibc it may need, for example 2.17."""
+    """What decides a core; ``floor`` is the oldest glibc it may need, for example 2.17.
+
+    ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
+    """
 
     tflite: str
     processor: str
     floor: str
     xnnpack: bool
+    checkout: Path | None = None
 
     @property
     def components(self) -> dict[str, Component]:
         """What it is compiled from."""
-        every = sources.release(self.tflite)
+        every = sources.release(self.tflite, self.checkout)
         return {name: part for name, part in every.items() if name != "wrapper"}
 
     @property
@@ -69,6 +74,9 @@ def _make(core: Core, at: Sources, folder: Path) -> None:
     env = toolchain.environment(store)
     if not (build_folder / "build.ninja").is_file():
         command = _configure(core, tools, trees, build_folder)
+        if _generates(trees["tensorflow"]):
+            compiler = flatc.build(core.components["flatbuffers"], at)
+            command.append(f"-DTFLITE_HOST_TOOLS_DIR={compiler}")
         try:
             compile.configure(command, folder, f"Configuring {core.label}", log, env)
         except BaseException:
@@ -82,17 +90,24 @@ def _make(core: Core, at: Sources, folder: Path) -> None:
     shutil.rmtree(build_folder)
 
 
+def _generates(tensorflow: Path) -> bool:
+    """Whether this release generates headers with flatc while it is compiled."""
+    text = (tensorflow / "tensorflow/lite/CMakeLists.txt").read_text()
+    return 'COMMAND "${FLATBUFFERS_FLATC_EXECUTABLE}"' in text
+
+
 def _configure(
     core: Core, tools: toolchain.Toolchain, trees: dict[str, Path], build_folder: Path
 ) -> list[str]:
     flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(trees, build_folder)))
     launcher = toolchain.launcher()
-    settings = {
+    settings: dict[str, object] = {
         "CMAKE_MAKE_PROGRAM": toolchain.NINJA,
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
         "TFLITE_ENABLE_XNNPACK": "ON" if core.xnnpack else "OFF",
+        "Python_EXECUTABLE": sys.executable,
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
         **{f"SOURCE_{name.upper()}": tree for name, tree in trees.items()},
     }

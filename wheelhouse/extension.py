@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ninja.ninja_syntax import Writer
+from packaging.version import Version
 
 from wheelhouse import compile, core, sources, toolchain
 from wheelhouse.core import Core
@@ -27,7 +29,6 @@ _SOURCES = (
 )
 _EXPORTS = f"{{ global: PyInit_{MODULE}; local: *; }};\n"
 _FLAGS = (
-    "-std=c++17",
     # The oldest NumPy that the module must serve is 1.19.5, Raspberry Pi OS 11's own.
     "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
 )
@@ -63,7 +64,7 @@ class Extension:
             names["libxcrypt"] = "libxcrypt"  # its Python.h includes crypt.h
         if not self.target.abi3:
             names["pybind11"] = "pybind11"
-        wrapper = sources.release(self.core.tflite)["wrapper"]
+        wrapper = sources.release(self.core.tflite, self.core.checkout)["wrapper"]
         return {"wrapper": wrapper, **{key: sources.shared(name) for key, name in names.items()}}
 
     @property
@@ -74,9 +75,10 @@ class Extension:
 
     def defines(self) -> tuple[str, ...]:
         """What its sources are compiled with beside the toolchain's own flags."""
+        release = f"-DTFLITE_MINOR={Version(self.core.tflite).minor}"
         major, minor = map(int, self.target.python.split("."))
         limited = (f"-DPy_LIMITED_API=0x{major:02x}{minor:02x}0000",) if self.target.abi3 else ()
-        return (*_FLAGS, *limited, *self.core.defines())
+        return (*_FLAGS, release, *limited, *self.core.defines())
 
 
 def build(extension: Extension, at: Sources) -> Path:
@@ -107,6 +109,7 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     trees |= {name: at.tree(part) for name, part in extension.inputs.items()}
     flags = (
         *toolchain.COMPILE_FLAGS,
+        _standard(trees["tensorflow"]),
         *extension.defines(),
         *core.prefix_maps(trees, folder),
         *(f"-isystem {path}" for path in _includes(extension, trees)),
@@ -129,6 +132,13 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
+
+
+def _standard(tensorflow: Path) -> str:
+    """The flag for the C++ standard that the release itself is compiled as."""
+    text = (tensorflow / "tensorflow/lite/CMakeLists.txt").read_text()
+    found = re.search(r"^set\(CMAKE_CXX_STANDARD (\d+)\)", text, re.MULTILINE)
+    return f"-std=c++{found[1]}" if found else "-std=c++17"
 
 
 def _includes(extension: Extension, trees: dict[str, Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""MobileNetV1 (arXiv 1704.04861) with seeded weights, as FP32, INT8 and UINT8 TFLite models.
+"""MobileNetV1 (arXiv 1704.04861) with seeded weights, as TFLite models.
 
 The weights are random integers. Scales and biases then give every channel's sum the same spread
 over a few seeded pictures, so that activations neither vanish nor saturate, the answer depends
@@ -8,6 +8,7 @@ to a coarse grid, where the last bits of a CPU's arithmetic cannot show.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -17,7 +18,16 @@ from numpy.typing import NDArray
 
 from wheelhouse.builder import Builder, Quantisation
 
-Kind = Literal["float32", "int8", "uint8"]
+Kind = Literal["float32", "dynamic", "int8", "uint8"]
+"""The numbers of a network; ``dynamic`` has INT8 weights between FP32 activations."""
+
+VERSIONS: Mapping[Kind, Mapping[str, int]] = {
+    "float32": {},
+    "dynamic": {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12},
+    "int8": {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "MEAN": 2, "FULLY_CONNECTED": 4, "SOFTMAX": 2},
+    "uint8": {},
+}
+"""The operators' versions that TensorFlow's converter of 2.19 writes, where not 1."""
 
 CLASSES = 1001
 """ImageNet's thousand and a background class, as in the published MobileNetV1."""
@@ -97,19 +107,20 @@ def mobilenet(kind: Kind, width: float, side: int) -> bytes:
     Input (1, side, side, 3), -1 to 1; output (1, 1001), probabilities.
     """
     builder = Builder(f"MobileNetV1 {width} {side} {kind}")
+    versions, dtype = VERSIONS[kind], "float32" if kind == "dynamic" else kind
     activation = _quantisation(kind, 0, 6)
     before = _quantisation(kind, -1, 127 / 128)
-    first = current = builder.tensor("input", (1, side, side, 3), kind, before)
+    first = current = builder.tensor("input", (1, side, side, 3), dtype, before)
     *convolutions, classifier = _layers(width, side)
     for number, layer in enumerate(convolutions):
         side = -(-side // layer.stride)
         shape = (1, side, side, layer.scale.size)
-        after = builder.tensor(f"layer{number}", shape, kind, activation)
+        after = builder.tensor(f"layer{number}", shape, dtype, activation)
         inputs = [current, *_constants(builder, kind, f"layer{number}", layer, before)]
         depth = {"depthMultiplier": 1} if layer.axis else {}
         builder.operator(
             layer.operator,
-            3 if kind == "int8" else 1,
+            versions.get(layer.operator, 1),
             inputs,
             [after],
             strideW=layer.stride,
@@ -119,23 +130,23 @@ def mobilenet(kind: Kind, width: float, side: int) -> bytes:
         )
         current, before = after, activation
     before = _quantisation(kind, 0, _POOLED_RANGE)
-    pooled = builder.tensor("pooled", (1, classifier.weights.shape[1]), kind, before)
+    pooled = builder.tensor("pooled", (1, classifier.weights.shape[1]), dtype, before)
     axes = builder.constant("axes", np.array([1, 2], np.int32))
-    builder.operator("MEAN", 2 if kind == "int8" else 1, [current, axes], [pooled])
+    builder.operator("MEAN", versions.get("MEAN", 1), [current, axes], [pooled])
     logits = builder.tensor(
-        "logits", (1, CLASSES), kind, _quantisation(kind, -_LOGIT_RANGE, _LOGIT_RANGE)
+        "logits", (1, CLASSES), dtype, _quantisation(kind, -_LOGIT_RANGE, _LOGIT_RANGE)
     )
     inputs = [pooled, *_constants(builder, kind, "classifier", classifier, before)]
-    builder.operator("FULLY_CONNECTED", 4 if kind == "int8" else 1, inputs, [logits])
+    builder.operator("FULLY_CONNECTED", versions.get("FULLY_CONNECTED", 1), inputs, [logits])
     # The kernel accepts no other scale and zero point for 8-bit probabilities.
-    answer = builder.tensor("probabilities", (1, CLASSES), kind, _quantisation(kind, 0, 255 / 256))
-    builder.operator("SOFTMAX", 2 if kind == "int8" else 1, [logits], [answer], beta=1.0)
+    answer = builder.tensor("probabilities", (1, CLASSES), dtype, _quantisation(kind, 0, 255 / 256))
+    builder.operator("SOFTMAX", versions.get("SOFTMAX", 1), [logits], [answer], beta=1.0)
     return builder.pack([first], [answer])
 
 
 def _quantisation(kind: Kind, low: float, high: float) -> Quantisation | None:
     """Spread 256 steps from ``low`` to ``high``, one of them on zero."""
-    if kind == "float32":
+    if kind in ("float32", "dynamic"):
         return None
     scale = (high - low) / 255
     return Quantisation((scale,), round(-low / scale) - (128 if kind == "int8" else 0))
@@ -146,6 +157,10 @@ def _constants(
 ) -> tuple[int, int]:
     """Add a layer's weights and bias: INT8 per channel, UINT8 for the whole tensor."""
     real = layer.real
+    if kind == "dynamic":
+        per_channel = Quantisation(tuple(layer.scale.tolist()), axis=layer.axis)
+        weights = builder.constant(f"{name}/weights", layer.weights, per_channel)
+        return weights, builder.constant(f"{name}/bias", layer.bias.astype(np.float32))
     if kind == "float32" or before is None:
         weights = builder.constant(f"{name}/weights", real)
         return weights, builder.constant(f"{name}/bias", layer.bias.astype(np.float32))

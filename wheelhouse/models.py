@@ -6,7 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class Model:
     ``arithmetic`` names what its numbers are: float32, int8, uint8 or dynamic. ``inputs`` are by
     the names of the input tensors, or of the signature's inputs if it has a signature; a shape
     other than the model's own asks for ``resize_tensor_input``. ``outputs`` are the signature's
-    names for the model's outputs, in the model's order.
+    names for the model's outputs, in the model's order. ``since`` is the oldest TFLite here that
+    takes the model.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Model:
     inputs: Mapping[str, NDArray[Any]]
     signature: str | None = None
     outputs: tuple[str, ...] = ()
+    since: str = "2.14"
 
 
 class Member(data.Table, frozen=True):
@@ -59,10 +61,14 @@ class Portrait(Member, frozen=True):
 
 
 class Real(Member, frozen=True):
-    """A model for square pictures: ``side`` in pixels, ``range`` the values of black and white."""
+    """A model for square pictures: ``side`` in pixels, ``range`` the values of black and white.
+
+    ``since`` is the oldest TFLite here that takes the model.
+    """
 
     side: int
     range: tuple[float, float]
+    since: str = "2.14"
 
 
 class Catalogue(data.Table, frozen=True):
@@ -85,6 +91,7 @@ def generated() -> list[Model]:
         _perceptron(),
         _arithmetic(),
         _resizable(),
+        replace(small_mobilenet("dynamic"), since="2.22"),
     ]
 
 
@@ -124,7 +131,13 @@ def realistic(archives: Mapping[str, Path]) -> list[Model]:
     table = catalogue()
     picture = portrait(archives)
     return [
-        Model(name, "float32", real(name, archives, table), {"0": shown(picture, entry)})
+        Model(
+            name,
+            "float32",
+            real(name, archives, table),
+            {"0": shown(picture, entry)},
+            since=entry.since,
+        )
         for name, entry in table.models.items()
     ]
 

@@ -9,13 +9,25 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console, difference, hermetic, images, matrix, record, sources, verify, wheel
+from wheelhouse import (
+    console,
+    difference,
+    hermetic,
+    images,
+    matrix,
+    record,
+    sources,
+    upstream,
+    verify,
+    wheel,
+)
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
 from wheelhouse.store import disk_space, file_digest
+from wheelhouse.upstream import Release
 from wheelhouse.wheel import Wheel
 
 HERE = Path(__file__).parent.parent
@@ -42,13 +54,25 @@ def engine(name: str) -> str:
     return chosen
 
 
-def build(targets: Sequence[Target], xnnpack: bool, at: Sources, engine: str) -> list[Path]:
-    """Build a wheel for each target into ``wheels/``; the paths there."""
-    wanted = [Wheel(target, matrix.matrix().tflite, xnnpack) for target in targets]
+def build(
+    targets: Sequence[Target],
+    xnnpack: bool,
+    at: Sources,
+    engine: str,
+    release: Release | None = None,
+) -> list[Path]:
+    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there."""
+    of = release or upstream.choose()
+    wanted = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
 
 
 def _made(wanted: Sequence[Wheel], at: Sources, engine: str) -> list[Path]:
+    if engine == "docker" and any(one.checkout for one in wanted):
+        raise WheelhouseError(
+            "A container does not see a checkout of this machine.",
+            "Leave out --tflite-source, or --engine.",
+        )
     if engine == "docker":
         return hermetic.build(wanted, at)
     return [wheel.build(one, at) for one in wanted]
@@ -127,25 +151,35 @@ def show_matrix() -> None:
         names = "\n".join(system.name for system in on)
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+    default, *others = upstream.known()
+    more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
-        f"TFLite {matrix.matrix().tflite} for {matrix.matrix().processor}",
+        f"TFLite {default} for {matrix.matrix().processor}{more}",
         ("--py", "for", "verified on", "Debian suite", "runs on"),
         rows,
     )
 
 
-def supply(at: Sources, export: Path | None) -> None:
-    """Fetch and check every component, list them, and copy them to ``export``.
+def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
+    """Fetch and check every component of the chosen releases and what all of them share; list them.
 
-    Beside them ``export`` gets the locked Python requirements, for the same Python as this one.
+    They are copied to ``export``, which also gets the locked Python requirements, for the same
+    Python as this one.
     """
-    components = sources.everything()
+    owned = {each.version: tuple(sources.release(each.version).values()) for each in chosen}
+    owned["all"] = sources.everything_shared()
+    rows = [
+        (tflite, c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin)
+        for tflite, components in owned.items()
+        for c in components
+    ]
+    components = [component for parts in owned.values() for component in parts]
     for component in components:
         at.file(component)
-    rows = [(c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin) for c in components]
-    console.table("All here and checked", ("component", "version", "licence", "origin"), rows)
+    columns = ("TFLite", "component", "version", "licence", "origin")
+    console.table("All here and checked", columns, rows)
     if export:
-        at.export(export, components)
+        at.export(export, tuple(components))
         sources.export_requirements(REQUIREMENTS, export / "python")
         console.say(f"`invoke build --sources {export}` needs no network")
 

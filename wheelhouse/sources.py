@@ -9,18 +9,18 @@ import hashlib
 import platform
 import shutil
 import sys
-import tarfile
 import tempfile
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import patch_ng
 from msgspec import Meta
+from msgspec.structs import replace
 from packaging.utils import parse_wheel_filename
 
 from wheelhouse import archives, console, download
@@ -37,9 +37,12 @@ _PIP_DOWNLOAD = (*_PIP, "download", "--no-deps", "--only-binary=:all:")
 
 
 class Artefact(Table, frozen=True):
-    """One file that holds a component; exactly one of ``debian``, ``pypi`` and ``url`` is set."""
+    """One file that holds a component; exactly one of ``debian``, ``pypi`` and ``url`` is set.
 
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    ``sha256`` may be absent where the content of what is taken from the file is pinned.
+    """
+
+    sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     debian: str = ""
     pypi: str = ""
     url: str = ""
@@ -64,14 +67,26 @@ class Artefact(Table, frozen=True):
 
 
 class Pin(Table, frozen=True):
-    """What ``sources.toml`` says of one component."""
+    """What ``sources.toml`` says of one component.
+
+    With ``tree`` the content is pinned, whatever archive it comes out of: an artefact of the
+    component's own, or one of the ``carton``, in which it is ``folder``.
+    """
 
     version: str
     license: str
-    artefacts: tuple[Artefact, ...]
+    artefacts: tuple[Artefact, ...] = ()
     license_files: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     tree: str = ""
+    carton: str = ""
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.artefacts or self.carton):
+            raise ValueError("artefacts or carton must be set")
+        if not self.tree and (self.carton or not all(a.sha256 for a in self.artefacts)):
+            raise ValueError("sha256 of each artefact, or tree, must be set")
 
 
 class Catalogue(Table, frozen=True):
@@ -79,14 +94,22 @@ class Catalogue(Table, frozen=True):
 
     tflite: Mapping[str, Mapping[str, Pin]]
     shared: Mapping[str, Pin]
+    cartons: Mapping[str, tuple[Artefact, ...]] = {}
+
+    def __post_init__(self) -> None:
+        for pins in (self.shared, *self.tflite.values()):
+            for name, pin in pins.items():
+                if pin.carton and not self.cartons.get(pin.carton):
+                    raise ValueError(f"{name}: there is no carton {pin.carton}")
 
 
 @dataclass(frozen=True)
 class Component:
-    """A pinned component by its name."""
+    """A pinned component by its name; with ``checkout`` what is kept of that folder stands in."""
 
     name: str
     pin: Pin
+    checkout: Path | None = None
 
     @property
     def label(self) -> str:
@@ -101,8 +124,16 @@ class Component:
     @property
     def identity(self) -> str:
         """A digest of all that decides the unpacked and patched content."""
+        patches = [file_digest(path) for path in self.patches]
+        if self.pin.tree:
+            return digest(self.pin.tree, patches)
         files = [(a.sha256, a.strip, a.folder) for a in self.pin.artefacts]
-        return digest(files, self.pin.keep, self.pin.tree, [file_digest(p) for p in self.patches])
+        return digest(files, self.pin.keep, self.pin.tree, patches)
+
+    def inside(self, carton: Artefact) -> str | None:
+        """The folder of that archive which the component is, or None if it is not in there."""
+        found = (a.folder for a in self.pin.artefacts if a.origin == carton.origin)
+        return next(found, None) if self.pin.tree else None
 
 
 @cache
@@ -111,20 +142,46 @@ def catalogue() -> Catalogue:
     return load(HERE / "sources.toml", Catalogue)
 
 
-def release(tflite: str) -> dict[str, Component]:
-    """The components that a TFLite release is compiled from, by name."""
-    return {name: Component(name, pin) for name, pin in catalogue().tflite[tflite].items()}
+def release(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
+    """The components that a TFLite release is compiled from, by name.
+
+    ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
+    """
+    parts = {name: _component(name, pin) for name, pin in catalogue().tflite[tflite].items()}
+    if checkout:
+        for name in ("tensorflow", "wrapper"):
+            pin = parts[name].pin
+            tree = _kept_digest(checkout, pin.keep)
+            parts[name] = Component(name, replace(pin, tree=tree), checkout)
+    return parts
+
+
+@cache
+def _kept_digest(folder: Path, keep: tuple[str, ...]) -> str:
+    return tree_digest(folder, lambda name: archives.kept(name, keep))
 
 
 def shared(name: str) -> Component:
     """A component that does not belong to one TFLite release."""
-    return Component(name, catalogue().shared[name])
+    return _component(name, catalogue().shared[name])
+
+
+def _component(name: str, pin: Pin) -> Component:
+    """A component whose artefacts are those of its carton as well."""
+    cartons = catalogue().cartons[pin.carton] if pin.carton else ()
+    inside = tuple(replace(carton, folder=pin.folder) for carton in cartons)
+    return Component(name, replace(pin, artefacts=(*inside, *pin.artefacts)))
 
 
 def everything() -> tuple[Component, ...]:
     """All components."""
     releases = [c for tflite in catalogue().tflite for c in release(tflite).values()]
-    return (*releases, *(shared(name) for name in catalogue().shared))
+    return (*releases, *everything_shared())
+
+
+def everything_shared() -> tuple[Component, ...]:
+    """All components that do not belong to one TFLite release."""
+    return tuple(shared(name) for name in catalogue().shared)
 
 
 @dataclass(frozen=True)
@@ -158,7 +215,8 @@ class Sources:
 
         Raises WheelhouseError when no artefact can be had or none has the pinned content.
         """
-        key = component.pin.tree or component.pin.artefacts[0].sha256
+        first = component.pin.artefacts[0]
+        key = digest(first.origin) if component.pin.tree else first.sha256
         lock = self.store.locked(f"file-{key[:16]}", f"{component.label} is being fetched")
         with disk_space(self.store.root), lock:
             return self._kept(component) or self._fetched(component)
@@ -167,7 +225,10 @@ class Sources:
         """The component's unpacked and patched folder."""
 
         def make(folder: Path) -> None:
-            self._unpack(component, folder)
+            if component.checkout:
+                archives.copy(component.checkout, folder, component.pin.keep)
+            else:
+                self._unpack(component, folder)
             for path in component.patches:
                 apply(path, folder)
 
@@ -236,26 +297,46 @@ class Sources:
             return part.rename(final)
         raise download.UnreachableError("\n  ".join(problems))
 
-    def _carton(self, component: Component, artefact: Artefact) -> Path:
-        """Take one folder out of a large archive while it streams by."""
-        final = self._place(component.pin.tree, f"{component.label}.tar")
+    def _carton(self, component: Component, carton: Artefact) -> Path:
+        """Take a component out of a large archive while it streams by, and all others in there."""
+        final = self._packed(component)
         final.parent.mkdir(parents=True, exist_ok=True)
+        wanted = {each.label: each for each in (component, *everything()) if self._lacks(each)}
+        folders = {
+            label: (each, folder)
+            for label, each in wanted.items()
+            if (folder := each.inside(carton)) is not None
+        }
+        keep = [
+            str(PurePosixPath(folder, name))
+            for each, folder in folders.values()
+            for name in each.pin.keep or ("*",)
+        ]
         problems: list[str] = []
-        for url in addresses(artefact):
+        for url in addresses(carton):
             with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
-                tree, tar = Path(scratch, "tree"), Path(scratch, "tar")
                 try:
-                    _stream(url, artefact, component.pin.keep, tree)
+                    _stream(url, carton, keep, Path(scratch, "all"))
                 except (download.UnreachableError, *archives.BROKEN) as error:
                     problems.append(f"{url}: {error}")
                     continue
-                if (found := tree_digest(tree)) != component.pin.tree:
-                    problems.append(f"{url}: the folder's {_mismatch(found, component.pin.tree)}")
-                    continue
-                with tarfile.open(tar, "w") as packed:
-                    packed.add(tree, arcname=".")
-                return tar.rename(final)
+                for each, folder in folders.values():
+                    tar = Path(scratch, "tar")
+                    archives.pack(Path(scratch, "all", folder), each.pin.keep, tar)
+                    if (found := _content(each.pin, tar)) == each.pin.tree:
+                        self._packed(each).parent.mkdir(parents=True, exist_ok=True)
+                        tar.rename(self._packed(each))
+                    elif each == component:
+                        problems.append(f"{url}: the folder's {_mismatch(found, each.pin.tree)}")
+            if final.is_file():
+                return final
         raise download.UnreachableError("\n  ".join(problems))
+
+    def _packed(self, component: Component) -> Path:
+        return self._place(component.pin.tree, f"{component.label}.tar")
+
+    def _lacks(self, component: Component) -> bool:
+        return bool(component.pin.tree) and not self._packed(component).is_file()
 
     def _unpack(self, component: Component, folder: Path) -> None:
         archive, pin = self.file(component), component.pin
@@ -335,7 +416,7 @@ def _mismatch(found: str, pinned: str) -> str:
     return f"SHA-256 is {found}, not the pinned {pinned}"
 
 
-def _stream(url: str, artefact: Artefact, keep: tuple[str, ...], tree: Path) -> None:
+def _stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path) -> None:
     hasher = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
@@ -344,15 +425,14 @@ def _stream(url: str, artefact: Artefact, keep: tuple[str, ...], tree: Path) -> 
             yield block
 
     blocks = hashed()
-    prefix = artefact.folder.count("/") + 1
-    tree.mkdir()
-    wanted = tuple(f"{artefact.folder}/{name}" for name in keep)
+    folder.mkdir()
     feed = BufferedReader(archives.Feed(blocks), 1 << 20)
-    archives.untar(feed, tree, strip=artefact.strip, keep=wanted, drop=prefix)
+    archives.untar(feed, folder, strip=carton.strip, keep=keep)
     for _ in blocks:
         pass
-    if hasher.hexdigest() != artefact.sha256:
-        raise download.UnreachableError(f"its {_mismatch(hasher.hexdigest(), artefact.sha256)}")
+    found = hasher.hexdigest()
+    if carton.sha256 and found != carton.sha256:
+        raise download.UnreachableError(f"its {_mismatch(found, carton.sha256)}")
 
 
 def _files(label: str, pin: Pin) -> list[tuple[str, str]]:
@@ -366,12 +446,10 @@ def _content(pin: Pin, archive: Path) -> str:
     """The digest that pins the archive: that of the folder inside, or of the file itself."""
     if not pin.tree:
         return file_digest(archive)
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            archives.unpack(archive, Path(scratch), strip=0, keep=())
-        except WheelhouseError:
-            return "unreadable"
-        return tree_digest(Path(scratch))
+    try:
+        return archives.tree_digest(archive)
+    except archives.BROKEN:
+        return "unreadable"
 
 
 def _from_index(artefact: Artefact, final: Path) -> Path:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
@@ -23,6 +24,9 @@ from wheelhouse import console
 from wheelhouse.errors import WheelhouseError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Row = tuple[str, str, str]
+"""A path, its kind (file, program or link), and the SHA-256 of its content or the link's target."""
 
 
 class DiskFullError(WheelhouseError):
@@ -37,24 +41,39 @@ def digest(*parts: object) -> str:
 
 def file_digest(path: Path) -> str:
     """The SHA-256, in hex, of a file's bytes."""
-    hasher = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            hasher.update(block)
+        return stream_digest(stream)
+
+
+def stream_digest(stream: IO[bytes]) -> str:
+    """The SHA-256, in hex, of what a stream has left."""
+    hasher = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        hasher.update(block)
     return hasher.hexdigest()
 
 
-def tree_digest(root: Path) -> str:
-    """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents."""
-    rows: list[tuple[str, str, str]] = []
-    for path in sorted(root.rglob("*")):
+def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> str:
+    """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents.
+
+    ``keep`` says of a path whether it counts.
+    """
+    rows: list[Row] = []
+    for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
+        if not keep(name):
+            continue
         if path.is_symlink():
             rows.append((name, "link", str(path.readlink())))
         elif path.is_file():
             kind = "program" if path.stat().st_mode & 0o100 else "file"
             rows.append((name, kind, file_digest(path)))
-    return digest(rows)
+    return rows_digest(rows)
+
+
+def rows_digest(rows: list[Row]) -> str:
+    """:func:`tree_digest` of a folder by its paths, each with its kind and its content's digest."""
+    return digest(sorted(rows, key=lambda row: row[0].split("/")))
 
 
 @dataclass(frozen=True)

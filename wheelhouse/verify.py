@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from wheelhouse import console, faces, images, matrix, models, reference, sources
 from wheelhouse.emulator import rootfs, systems
@@ -41,8 +42,8 @@ BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
 DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
 THREADS = 4
 
-DELEGATED = frozenset({"float32", "int8", "uint8"})
-"""The kinds of arithmetic that XNNPACK must take; 2.14's delegate has no dynamic-range one."""
+DELEGATED = {"float32": "2.14", "int8": "2.14", "uint8": "2.14", "dynamic": "2.22"}
+"""The oldest TFLite here whose XNNPACK must take a kind of arithmetic."""
 
 _HERE = Path(__file__).parent
 _PROBE = _HERE / "probe.py"
@@ -132,7 +133,8 @@ def _on(system: System, wheel: Path, at: Sources, engine: str) -> list[Trial]:
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
             boards = [systems.board(name) for name in BOARDS]
-            _lay_out(work, _models(at), boards)
+            tried = models_of(wheel, at)
+            _lay_out(work, tried, boards)
             with (
                 _pi(engine, system, at, work, _files(wheel, numpy)) as pi,
                 ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
@@ -148,13 +150,15 @@ def _on(system: System, wheel: Path, at: Sources, engine: str) -> list[Trial]:
     return trials
 
 
-def install(wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path) -> None:
+def install(
+    wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path, *options: str
+) -> None:
     """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
 
-    Raises WheelhouseError if pip refuses.
+    ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
     with _pi("host", system, at, work, _files(wheel, numpy)) as pi:
-        _install(pi, wheel, numpy, system)
+        _install(pi, wheel, numpy, system, options)
 
 
 @contextmanager
@@ -173,10 +177,12 @@ def _files(*wheels: Path | None) -> dict[str, Path]:
     return {f"{_WHEELS}/{path.name}": path for path in wheels if path}
 
 
-def _install(pi: Pi, wheel: Path, numpy: Path | None, system: System) -> None:
+def _install(
+    pi: Pi, wheel: Path, numpy: Path | None, system: System, options: Sequence[str] = ()
+) -> None:
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
-        ["env/bin/python", "-m", "pip", "install", "--no-index", *_files(wheel, numpy)],
+        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheel, numpy)],
     ):
         done = pi.run(command, systems.board(BOARDS[0]))
         if done.status:
@@ -255,13 +261,14 @@ def judge(
     yield Check("import", error is None, str(error))
     if error is not None:
         return
-    tried = _models(at)
+    tried = models_of(wheel, at)
     yield from _judge_system(wheel, system, report["system"], numpy)
     xnnpack = "noxnnpack" not in wheel.name
     said = DELEGATE_LINE in done.stderr
     yield Check("XNNPACK is announced", said is xnnpack, done.stderr[-400:])
     for model in tried:
-        yield from _judge_run(model, report["runs"][model.name], xnnpack, outputs)
+        must = xnnpack and _reaches(wheel, DELEGATED[model.arithmetic])
+        yield from _judge_run(model, report["runs"][model.name], xnnpack, must, outputs)
     first = tried[0]
     for kind in ("threads", "bytes"):
         name = f"{first.name}-{kind}"
@@ -296,12 +303,12 @@ def _judge_system(
 
 
 def _judge_run(
-    model: Model, entry: dict[str, Any], xnnpack: bool, outputs: Path
+    model: Model, entry: dict[str, Any], xnnpack: bool, must: bool, outputs: Path
 ) -> Iterator[Check]:
     yield Check(f"{model.name} runs", entry["error"] is None, str(entry["error"]))
     if entry["error"] is not None:
         return
-    if model.arithmetic in DELEGATED or not xnnpack:
+    if must or not xnnpack:
         seen = str(entry["delegation"])
         yield Check(f"{model.name} uses XNNPACK as built", _delegated(entry) is xnnpack, seen)
     views = entry["views"]
@@ -349,6 +356,16 @@ def _face(size: tuple[int, int], outputs: Path) -> Check:
 
 def _threaded(first: Model) -> tuple[str, str]:
     return first.name, f"{first.name}-threads"
+
+
+def models_of(wheel: Path, at: Sources) -> tuple[Model, ...]:
+    """The models that the wheel's release takes."""
+    return tuple(model for model in _models(at) if _reaches(wheel, model.since))
+
+
+def _reaches(wheel: Path, tflite: str) -> bool:
+    _, built, _, _ = parse_wheel_filename(wheel.name)
+    return built.release >= Version(tflite).release
 
 
 @cache

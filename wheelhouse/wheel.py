@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import ziglang
@@ -15,7 +16,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import audit, extension, matrix
+from wheelhouse import audit, extension, matrix, sources
 from wheelhouse.core import Core
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.extension import Extension
@@ -48,23 +49,26 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Wheel:
-    """A ``tflite_runtime`` wheel for one target."""
+    """A ``tflite_runtime`` wheel for one target, of ``checkout`` or of the pinned sources."""
 
     target: Target
     tflite: str
     xnnpack: bool
+    checkout: Path | None = None
 
     @property
     def extension(self) -> Extension:
         """The module inside."""
         target = self.target
-        core = Core(self.tflite, target.processor, target.floor, self.xnnpack)
+        core = Core(self.tflite, target.processor, target.floor, self.xnnpack, self.checkout)
         return Extension(core, target)
 
     @property
     def version(self) -> Version:
-        """Its version; without XNNPACK a local one, so that nobody takes it for the other."""
-        return Version(self.tflite if self.xnnpack else f"{self.tflite}+noxnnpack")
+        """Its version; a local one, so that nobody takes it for another, if it is not as usual."""
+        unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
+        label = ".".join(name for name, applies in unusual.items() if applies)
+        return Version(f"{self.tflite}+{label}" if label else self.tflite)
 
     @property
     def label(self) -> str:
@@ -87,8 +91,8 @@ def of(path: Path) -> Wheel:
     if path.is_file():
         with suppress(InvalidWheelFilename):
             _, version, _, tags = parse_wheel_filename(path.name)
-            for target in matrix.targets():
-                wheel = Wheel(target, matrix.matrix().tflite, version.local != "noxnnpack")
+            for tflite, target in product(sources.catalogue().tflite, matrix.targets()):
+                wheel = Wheel(target, tflite, version.local != "noxnnpack")
                 named = any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags)
                 if named and wheel.version == version:
                     return wheel

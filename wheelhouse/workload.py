@@ -9,11 +9,15 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from tflite_runtime.interpreter import Interpreter
+
+try:
+    from tflite_runtime.interpreter import Interpreter
+except ImportError:
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 
 
 def main(model: str, times: int) -> None:
-    """Set an input that is not constant, invoke and get the output, ``times`` times."""
+    """Set the first input, to what is not constant, invoke and get the output, ``times`` times."""
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]

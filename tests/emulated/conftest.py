@@ -32,6 +32,15 @@ def wheels(cli: Callable[..., Completed], repo: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def newest(cli: Callable[..., Completed]) -> dict[str, Path]:
+    """Two wheels of the newest TFLite, built and verified by the command line, by their CPython."""
+    done = cli("build", "--tflite", "2.22", "--py", "3.7,3.11")
+    assert done.status == 0, done.stderr
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    return {path.name.split("-")[2]: path for path in paths}
+
+
+@pytest.fixture(scope="session")
 def plain_wheel(cli: Callable[..., Completed]) -> Path:
     """The wheel for CPython 3.11 without XNNPACK, built and verified by the command line."""
     done = cli("build", "--py", "3.11", "--no-xnnpack")

@@ -1,18 +1,23 @@
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from wheelhouse import audit, extension, matrix
+from wheelhouse import audit, extension, matrix, upstream
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 from wheelhouse.wheel import Wheel
 
-TARGETS = matrix.targets()
+DEFAULT, NEWEST = (each.version for each in upstream.every())
+BUILT = [
+    *((DEFAULT, target) for target in matrix.targets()),
+    *((NEWEST, target) for target in matrix.choose("3.7,3.11")),
+]
 
 
-@pytest.fixture(params=TARGETS, ids=[target.python for target in TARGETS])
-def module(request, wheels, at):
-    """The finished module of a target."""
-    inner = Wheel(request.param, matrix.matrix().tflite, xnnpack=True).extension
+@pytest.fixture(params=BUILT, ids=[f"{tflite}-{target.python}" for tflite, target in BUILT])
+def module(request, wheels, newest, at):
+    """The finished module of a release for a target."""
+    tflite, target = request.param
+    inner = Wheel(target, tflite, xnnpack=True).extension
     return extension.build(inner, Sources(at.store, offline=True))
 
 

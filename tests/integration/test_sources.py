@@ -12,8 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from wheelhouse import sources
+from wheelhouse import archives, sources
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Artefact, Component, Pin, Sources
 from wheelhouse.store import tree_digest
@@ -361,6 +362,116 @@ def test_a_folder_of_other_content_is_refused_with_both_hashes(mirror, at, carto
         WheelhouseError, match=rf"SHA-256 is [0-9a-f]{{64}}, not the pinned {pin.tree}"
     ):
         at.tree(wrong)
+
+
+@pytest.fixture
+def cartons(tmp_path, monkeypatch):
+    """Three components of one archive, two of them in one folder of it, and the archive."""
+    inside = {
+        "one/LICENSE": b"free",
+        "one/src/deep/a.c": b"int a;",
+        "one/src/a.txt": b"not kept",
+        "one/python/a.py": b"a = 1",
+        "two/b.c": b"int b;",
+        "other/noise": noise(MEBIBYTE),
+    }
+    archive = tar_xz({f"top/{name}": content for name, content in inside.items()})
+    for name, content in inside.items():
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_bytes(content)
+
+    def component(name, folder, *keep):
+        digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.kept(path, keep))
+        pin = Pin("1.0", "MIT", (debian(archive, folder=folder),), keep=keep, tree=digest)
+        return Component(name, pin)
+
+    parts = (
+        component("one", "one", "LICENSE", "src/*.c"),
+        component("python", "one", "python"),
+        component("two", "two"),
+    )
+    monkeypatch.setattr(sources, "everything", lambda: parts)
+    return parts, archive
+
+
+def test_one_stream_brings_all_that_is_in_a_larger_archive(mirror, at, cartons):
+    (one, python, two), mirror.files[POOL] = cartons
+    assert contents(at.tree(two)) == {"b.c": b"int b;"}
+    offline = Sources(at.store, offline=True)
+    assert contents(offline.tree(one)) == {"LICENSE": b"free", "src/deep/a.c": b"int a;"}
+    assert contents(offline.tree(python)) == {"python/a.py": b"a = 1"}
+    assert mirror.requests == [(POOL, 0)]
+
+
+def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
+    mirror, at, cartons, monkeypatch
+):
+    (one, python, two), mirror.files[POOL] = cartons
+    other = Component("other", replace(one.pin, tree="0" * 64))
+    monkeypatch.setattr(sources, "everything", lambda: (other, python))
+    assert contents(at.tree(two)) == {"b.c": b"int b;"}
+    with pytest.raises(WheelhouseError, match=r"other-1\.0 is not in the cache"):
+        Sources(at.store, offline=True).tree(other)
+    with pytest.raises(WheelhouseError, match=f"SHA-256 is {one.pin.tree}, not the pinned 000"):
+        at.tree(other)
+
+
+def test_two_builds_at_once_that_want_different_parts_stream_once(
+    mirror, task, until, tmp_path, carton
+):
+    component, archive = carton
+    mirror.files[POOL] = archive
+    mirror.cuts, mirror.stall = [len(archive) // 2], True
+    cache = str(tmp_path / "cache")
+    other = Component("other", component.pin)
+    both = f"import wheelhouse.sources as s\ns.everything = lambda: ({component!r}, {other!r})\n"
+    imports = "from wheelhouse.sources import Artefact, Component, Pin, Sources\n"
+    first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)
+    until(lambda: mirror.requests)
+    second = task(imports + both + fetch(other), WHEELHOUSE_CACHE=cache)
+    assert "other-1.0 is being fetched by another build" in second.stderr.readline()
+    mirror.go_on.set()
+    for process in (first, second):
+        process.communicate(timeout=20)
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert len(mirror.requests) == 1
+
+
+def test_any_archive_with_the_right_content_will_do(mirror, at, waits, carton):
+    """Debian's is gone; upstream's has another layout and a hash that nobody pinned."""
+    component, _ = carton
+    upstream = Artefact(url=f"{mirror.url}/thing-abc.tar.xz")
+    mirror.files["thing-abc.tar.xz"] = tar_xz({**FILES, "thing-1.0/docs/a.md": b"unwanted"})
+    artefacts = (*component.pin.artefacts, upstream)
+    elsewhere = Component("thing", replace(component.pin, artefacts=artefacts))
+    assert contents(at.tree(elsewhere)) == UNPACKED
+    assert elsewhere.identity == component.identity
+    assert [path for path, _ in mirror.requests] == [POOL, "thing-abc.tar.xz"]
+
+
+def test_an_archive_that_nobody_pinned_is_held_to_the_content(mirror, at, carton):
+    component, _ = carton
+    mirror.files["thing.tar.xz"] = tar_xz({**FILES, "thing-1.0/src/a.c": b"int changed;"})
+    upstream = (Artefact(url=f"{mirror.url}/thing.tar.xz"),)
+    with pytest.raises(WheelhouseError, match=f"not the pinned {component.pin.tree}"):
+        at.tree(Component("thing", replace(component.pin, artefacts=upstream)))
+
+
+# A checkout that the user has
+
+
+def test_a_checkout_stands_in_for_an_archive(mirror, at, carton, tmp_path, patch):
+    component, _ = carton
+    patch("int b;")
+    for name, content in {**UNPACKED, ".git/config": b"", "docs/a.md": b"unwanted"}.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(content)
+    mine = Component("thing", component.pin, tmp_path / "mine")
+    tree = at.tree(mine)
+    assert contents(tree).keys() == UNPACKED.keys()
+    assert "int patched;" in (tree / "src" / "a.c").read_text()
+    assert (tmp_path / "mine" / "src" / "a.c").read_bytes() == UNPACKED["src/a.c"]
+    assert mirror.requests == []
 
 
 # The Python package index

@@ -56,6 +56,13 @@ def test_the_examples_here_are_valid(loaded, shape):
         (Catalogue, "license", "licence", "$.shared"),
         (Catalogue, f', sha256 = "{"0" * 64}"', "", "sha256"),
         (Catalogue, "0" * 64, "0" * 63, "artefacts[0].sha256"),
+        (Catalogue, 'license = "MIT"', 'license = "MIT"\ncarton = "box"', "sha256"),
+        (
+            Catalogue,
+            'license = "MIT"',
+            f'license = "MIT"\ntree = "{"0" * 64}"\ncarton = "box"',
+            "thing: there is no carton box",
+        ),
         (Catalogue, 'debian = "pool/thing.tar.xz", ', "", "artefacts[0]"),
         (Catalogue, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi and url"),
         (Catalogue, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),

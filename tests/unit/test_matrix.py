@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import matrix
+from wheelhouse import matrix, upstream
 from wheelhouse.emulator import systems
 from wheelhouse.errors import WheelhouseError
 
@@ -72,3 +72,57 @@ def test_the_command_lists_the_matrix():
     assert done.returncode == 0
     suites = {systems.system(name).suite for t in matrix.targets() for name in t.systems}
     assert all(suite in done.stdout for suite in suites)
+
+
+def test_a_release_is_known_by_its_beginning():
+    versions = {word: upstream.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
+    newest = "2.22.0.dev20260518"
+    assert list(versions.values()) == ["2.14.1", "2.14.1", newest, newest]
+    assert upstream.choose(newest) == upstream.Release(newest)
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("2", "2.14.1 or 2.22.0.dev20260518"),
+        ("2.2", "2.14.1"),
+        ("2.17", "2.14.1 or 2.22.0.dev20260518"),
+        ("3", "2.22.0.dev20260518"),
+        ("newest", "2.14.1 or 2.22.0.dev20260518"),
+    ],
+)
+def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
+    with pytest.raises(WheelhouseError) as failure:
+        upstream.choose(word)
+    assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "version"),
+    [
+        ("tf_version.bzl", '"""Text."""\nTF_VERSION = "2.22.0"\nMAJOR = 1\n', "2.22.0.dev20260518"),
+        (
+            "core/public/version.h",
+            "#define TF_MAJOR_VERSION 2\n#define TF_MINOR_VERSION 14\n#define TF_PATCH_VERSION 1\n"
+            '#define TF_VERSION_SUFFIX ""\n',
+            "2.14.1",
+        ),
+    ],
+)
+def test_a_checkout_tells_its_release(tmp_path, name, text, version):
+    path = tmp_path / "tensorflow" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert upstream.choose(checkout=str(tmp_path)) == upstream.Release(version, tmp_path)
+    with pytest.raises(WheelhouseError) as failure:
+        upstream.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
+    assert str(tmp_path) in failure.value.what
+    path.write_text(text.replace("2", "3"))
+    with pytest.raises(WheelhouseError, match="for which there are no patches here"):
+        upstream.choose(checkout=str(tmp_path))
+
+
+def test_the_command_lists_the_releases():
+    done = invoke("matrix")
+    assert "2.14.1" in done.stdout
+    assert "2.22.0.dev20260518" in done.stdout
