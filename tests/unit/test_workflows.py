@@ -13,7 +13,7 @@ from invoke.collection import Collection
 
 import tasks
 from tests.conftest import REPO
-from wheelhouse import matrix
+from wheelhouse import matrix, upstream
 
 FOLDER = REPO / ".github" / "workflows"
 PROGRAMS = Path(sys.executable).parent
@@ -126,6 +126,7 @@ def test_a_release_has_a_wheel_for_every_target_of_the_matrix():
     for name in ("build", "verify", "attest"):
         pythons = jobs[name]["strategy"]["matrix"]["python"]
         assert pythons == [target.python for target in matrix.targets()]
+        assert jobs[name]["strategy"]["matrix"]["tflite"] == upstream.known()
 
 
 @pytest.fixture
