@@ -199,6 +199,6 @@ def test(c: Context) -> None:
     tools.ensure()
     with c.cd(str(HERE)):
         c.run(
-            f"{PYTEST} tests/unit tests/integration tests/emulated",
+            f"{PYTEST} -n logical --dist loadfile tests/unit tests/integration tests/emulated",
             pty=sys.stdout.isatty(),
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from docker import DockerClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.daemon import daemon, prepare
 from wheelhouse.engines import docker
@@ -17,6 +20,19 @@ from wheelhouse.engines.host import Completed
 from wheelhouse.store import Store
 
 REPO = Path(__file__).parents[1]
+CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
+
+
+class _Schedule(LoadFileScheduling):
+    """A file's tests run in one process, and all that use a Docker engine in one as well."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "docker" if file.endswith(CONTAINED) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return _Schedule(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +57,15 @@ def cli() -> Callable[..., Completed]:
         return Completed(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of this project that has a wheels/ folder of its own."""
+    folder = tmp_path / "project"
+    left = shutil.ignore_patterns(".*", "__pycache__", "artefacts", "releases", "site", "wheels")
+    shutil.copytree(REPO, folder, ignore=left)
+    return folder
 
 
 @pytest.fixture(scope="session")

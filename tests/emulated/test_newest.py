@@ -226,24 +226,20 @@ def checkout(at: Sources, tmp_path: Path) -> Path:
 
 
 def test_a_checkout_is_built_and_says_so(
-    newest: dict[str, Path], checkout: Path, cli: Cli, repo: Path
+    newest: dict[str, Path], checkout: Path, cli: Cli, project: Path
 ) -> None:
     """The same content gives the same module: nothing is compiled again."""
     notice = checkout / "tensorflow/lite/python/interpreter.py"
     notice.write_text(notice.read_text() + "\nMINE = True\n")
-    done = cli(
-        "build", "--tflite-source", str(checkout), "--py", "3.11", "--no-verify", "--offline"
-    )
+    words = ("--tflite-source", str(checkout), "--py", "3.11", "--no-verify", "--offline")
+    done = cli("build", *words, cwd=project)
     assert done.status == 0, done.stderr
     built = Path(done.stdout.strip())
-    try:
-        assert built.name == f"tflite_runtime-{VERSION}+checkout-cp311-cp311-{PLATFORM}.whl"
-        with zipfile.ZipFile(built) as mine, zipfile.ZipFile(newest["cp311"]) as theirs:
-            module = "tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so"
-            assert mine.read(module) == theirs.read(module)
-            assert b"MINE = True" in mine.read("tflite_runtime/interpreter.py")
-    finally:
-        built.unlink()
+    assert built.name == f"tflite_runtime-{VERSION}+checkout-cp311-cp311-{PLATFORM}.whl"
+    with zipfile.ZipFile(built) as mine, zipfile.ZipFile(newest["cp311"]) as theirs:
+        module = "tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so"
+        assert mine.read(module) == theirs.read(module)
+        assert b"MINE = True" in mine.read("tflite_runtime/interpreter.py")
 
 
 def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> None:

@@ -39,18 +39,6 @@ def box(engine, builder):
         yield box
 
 
-@pytest.fixture
-def checkout(repo, tmp_path):
-    """A copy of this project to be changed."""
-    folder = tmp_path / "checkout"
-    names = ("tasks.py", "wheelhouse", "native", "patches", "dockerfiles", "requirements.lock")
-    folder.mkdir()
-    for name in names:
-        copy = shutil.copytree if (repo / name).is_dir() else shutil.copyfile
-        copy(repo / name, folder / name)
-    return folder
-
-
 def ours(engine):
     return engine.containers.list(all=True, filters={"label": docker.LABEL})
 
@@ -111,19 +99,17 @@ def test_a_user_without_permission_is_told_how_to_get_it(engine):
     assert "sudo usermod -aG docker" in caught.value.hint
 
 
-def test_a_base_that_no_registry_gives_is_offered_from_debians_archive(
-    cli, checkout, engine, cache
-):
-    table = checkout / "wheelhouse/images.toml"
+def test_a_base_that_no_registry_gives_is_offered_from_debians_archive(cli, project, engine, cache):
+    table = project / "wheelhouse/images.toml"
     text = table.read_text().replace('"debian:', '"registry.invalid/debian:')
     table.write_text(text.replace('"ccache", ', ""))  # so that no base was made here
     shared = cache("files", "trees", "requirements")
-    done = cli(*WORDS, cwd=checkout, WHEELHOUSE_CACHE=str(shared))
+    done = cli(*WORDS, cwd=project, WHEELHOUSE_CACHE=str(shared))
     assert done.status == 1
     assert "registry.invalid/debian:bookworm-slim@sha256:" in done.stderr
     assert "could not be pulled" in done.stderr
     assert "invoke images --bootstrap" in done.stderr
-    assert not (checkout / "wheels").exists()
+    assert not (project / "wheels").exists()
 
 
 class TestImages:
@@ -222,11 +208,11 @@ class TestBox:
         until(lambda: name not in [container.id for container in ours(engine)])
 
 
-def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, checkout, cache):
+def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, project, cache):
     env = {**os.environ, "WHEELHOUSE_CACHE": str(cache("files", "trees"))}
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", *WORDS],
-        cwd=checkout,
+        cwd=project,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -241,7 +227,7 @@ def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, checkout, cach
     assert process.returncode == 130
     assert "Interrupted." in said
     assert ours(engine) == []
-    assert not (checkout / "wheels").exists()
+    assert not (project / "wheels").exists()
 
 
 def test_a_full_disk_of_the_engine_is_named_as_such(engine, tmp_path):

@@ -275,13 +275,13 @@ def test_a_strict_reader_gets_all_that_the_pages_promise(
 
 
 def test_the_command_names_the_file_that_it_refuses(
-    cli: Callable[..., Completed], repo: Path, tmp_path: Path
+    cli: Callable[..., Completed], project: Path, tmp_path: Path
 ) -> None:
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.verified.json").unlink()
-    before = sorted(repo.iterdir())
-    done = cli("index", "--wheels", str(tmp_path))
+    before = sorted(project.iterdir())
+    done = cli("index", "--wheels", str(tmp_path), cwd=project)
     assert done.status == 1
     assert f"error: {path.name} was never verified" in done.stderr
     assert "`invoke verify`" in done.stderr
-    assert sorted(repo.iterdir()) == before
+    assert sorted(project.iterdir()) == before
