@@ -33,11 +33,16 @@ PICKED = {
 
 
 @pytest.fixture(scope="module")
-def srv(wheels: dict[str, Path], at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the server holds: the index of all wheels, and each system's newest NumPy."""
+def srv(
+    wheels: dict[str, Path],
+    newest: dict[str, Path],
+    at: Sources,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """What the server holds: the index of both releases, and each system's newest NumPy."""
     folder = tmp_path_factory.mktemp("srv")
     found = tmp_path_factory.mktemp("wheels")
-    for path in wheels.values():
+    for path in (*wheels.values(), *newest.values()):
         for each in (path, path.with_name(f"{path.name}.verified.json")):
             shutil.copyfile(each, found / each.name)
     settings = Settings(projects={"tflite-runtime": Project()})
@@ -89,9 +94,15 @@ def infers(system: System, at: Sources, srv: Path, work: Path, python: str) -> s
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", PICKED)
-def test_a_plain_install_takes_the_right_wheel_and_runs(
-    name: str, srv: Path, work: Path, at: Sources
+@pytest.mark.parametrize(
+    ("name", "options", "version"),
+    [
+        *((name, (), "2.14.1") for name in PICKED),
+        ("Raspberry Pi OS 12", ("--pre",), "2.22.0.dev20260518"),
+    ],
+)
+def test_an_install_takes_the_right_wheel_and_runs(
+    name: str, options: tuple[str, ...], version: str, srv: Path, work: Path, at: Sources
 ) -> None:
     system = systems.system(name)
     python = f"python{system.python}"
@@ -102,11 +113,11 @@ def test_a_plain_install_takes_the_right_wheel_and_runs(
     shutil.copytree(pip, work / "pip/pip")
     done = run(
         *(system, at, srv, work, "env/bin/python", "hosting_pip.py"),
-        *("install", *INDEX, "--extra-index-url", f"{URL}/mirror/", "tflite-runtime"),
+        *("install", *options, *INDEX, "--extra-index-url", f"{URL}/mirror/", "tflite-runtime"),
         PYTHONPATH=f"{qemu.HOME}/pip",
     )
     assert done.status == 0, done.stderr
-    (info,) = work.glob("env/lib/*/site-packages/tflite_runtime-*.dist-info")
+    (info,) = work.glob(f"env/lib/*/site-packages/tflite_runtime-{version}.dist-info")
     assert f"Tag: {PICKED[name]}-manylinux2014_aarch64" in (info / "WHEEL").read_text()
     _, newest, _, _ = parse_wheel_filename(at.file(_numpy(system)).name)
     assert infers(system, at, srv, work, "env/bin/python") == str(newest)
