@@ -119,6 +119,7 @@ def page(shelves: Sequence[Shelf], place: Place, figures: Sequence[Figure]) -> b
         "main": main,
         "others": offered[1:],
         "newest": newest,
+        "coming": _coming(releases[main], newest) if main and newest else None,
         "releases": releases,
         "shelves": shelves,
         "site": _slash(place.site),
@@ -226,6 +227,12 @@ def _newest(releases: Sequence[Release]) -> Release | None:
     """What pip installs unasked: no release that is yanked, no development one if another is."""
     good = [release for release in releases if not release.yanked]
     return next((each for each in good if not each.version.is_prerelease), next(iter(good), None))
+
+
+def _coming(releases: Sequence[Release], newest: Release) -> Release | None:
+    """The release in development that pip installs if asked for it."""
+    later = [each for each in releases if each.version > newest.version]
+    return next((each for each in later if not each.yanked), None)
 
 
 def _facts(files: Sequence[File]) -> list[tuple[str, str]]:

@@ -84,21 +84,23 @@ def test_licences_and_their_owners_are_listed(files: list[File]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("versions", "yanked", "shown"),
+    ("versions", "yanked", "shown", "coming"),
     [
-        (("2.14.1", "2.22.0.dev1"), (), "2.14.1"),
-        (("2.14.1", "2.14.2"), ("2.14.2",), "2.14.1"),
-        (("2.22.0.dev1",), (), "2.22.0.dev1"),
+        (("2.14.1", "2.22.0.dev1"), (), "2.14.1", True),
+        (("2.14.1", "2.14.2"), ("2.14.2",), "2.14.1", False),
+        (("2.14.1", "2.22.0.dev1"), ("2.22.0.dev1",), "2.14.1", False),
+        (("2.22.0.dev1",), (), "2.22.0.dev1", False),
     ],
 )
 def test_the_page_is_about_what_pip_installs(
-    tmp_path: Path, versions: tuple[str, ...], yanked: tuple[str, ...], shown: str
+    tmp_path: Path, versions: tuple[str, ...], yanked: tuple[str, ...], shown: str, coming: bool
 ) -> None:
     read = [file(tmp_path, "cp37-abi3", "12", version=version) for version in versions]
     project = Project(yanked=dict.fromkeys(yanked, "bad"))
     shelves = index.shelve(read, Settings(projects={"tflite-runtime": project}))
     page = front.page(shelves, Place(), []).decode()
     assert f'<p class="pill">tflite-runtime {Version(shown)}</p>' in page
+    assert ("want version 2.22.0.dev1, which is in development" in page) == coming
 
 
 def test_readme_s_figures_are_read_back() -> None:
