@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -61,8 +62,14 @@ def _logged(
         elif not first_error and _ERROR.search(text):
             first_error = text.strip()
 
-    if host.stream(command, cwd=folder, log=log, env=env, line=line) == 0:
-        return
+    # zig's global cache has its C libraries; its local one, a copy of every object.
+    copies = folder / "zig-cache"
+    try:
+        env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
+        if host.stream(command, cwd=folder, log=log, env=env, line=line) == 0:
+            return
+    finally:
+        shutil.rmtree(copies, ignore_errors=True)
     if full:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     quoted = f": {first_error}" if first_error else "."

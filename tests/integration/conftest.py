@@ -103,10 +103,13 @@ def store(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def zig_cache():
-    """The environment for compiles: zig's cache is shared, for its first compile is slow."""
-    folder = str(Store.default().root / "zig")
-    return {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
+def zig_cache(tmp_path_factory):
+    """The environment for compiles: zig's libraries are shared, for their compile is slow."""
+    copies = tmp_path_factory.mktemp("zig")
+    return {
+        "ZIG_GLOBAL_CACHE_DIR": str(Store.default().root / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(copies),
+    }
 
 
 @pytest.fixture

@@ -56,3 +56,9 @@ def test_a_linker_error_is_quoted(project):
 def test_a_source_that_is_missing_is_quoted(project):
     with pytest.raises(WheelhouseError, match=r"failed: ninja: error: .*thing\.c"):
         project("thing", None)
+
+
+def test_no_copy_of_an_object_is_kept(project):
+    folder = project("thing", "int thing;\n")
+    assert {path.name for path in folder.rglob("*.o")} == {"good.o", "thing.o"}
+    assert not list(folder.glob("zig*"))
