@@ -49,7 +49,7 @@ NOWHERE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 class TestNoEngine:
     @pytest.mark.parametrize("words", [WORDS, ("images",), ("verify", "--engine", "docker")])
     def test_every_task_that_wants_one_says_what_to_do(self, cli, words, tmp_path):
-        wheel = tmp_path / "tflite_runtime-1-cp37-abi3-linux_aarch64.whl"
+        wheel = tmp_path / "tflite_runtime-2.14.1-cp37-abi3-linux_aarch64.whl"
         wheel.touch()
         words = (*words, "--wheel", str(wheel)) if "verify" in words else words
         done = cli(*words, **NOWHERE, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
