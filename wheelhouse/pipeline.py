@@ -15,16 +15,17 @@ from wheelhouse import (
     hermetic,
     images,
     matrix,
+    products,
     record,
     sources,
     upstream,
     verify,
-    wheel,
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
+from wheelhouse.products import Product
 from wheelhouse.sources import Sources
 from wheelhouse.store import disk_space, file_digest
 from wheelhouse.upstream import Release
@@ -60,22 +61,29 @@ def build(
     at: Sources,
     engine: str,
     release: Release | None = None,
+    armnn: bool = False,
 ) -> list[Path]:
-    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there."""
+    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there.
+
+    With ``armnn`` the delegate's as well.
+    """
     of = release or upstream.choose()
-    wanted = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
+    wanted: list[Product] = [
+        Wheel(target, of.version, xnnpack, of.checkout) for target in targets
+    ]
+    wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
 
 
-def _made(wanted: Sequence[Wheel], at: Sources, engine: str) -> list[Path]:
-    if engine == "docker" and any(one.checkout for one in wanted):
+def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
+    if engine == "docker" and any(isinstance(one, Wheel) and one.checkout for one in wanted):
         raise WheelhouseError(
             "A container does not see a checkout of this machine.",
             "Leave out --tflite-source, or --engine.",
         )
     if engine == "docker":
         return hermetic.build(wanted, at)
-    return [wheel.build(one, at) for one in wanted]
+    return [products.build(one, at) for one in wanted]
 
 
 def reproduce(theirs: Path, at: Sources, engine: str) -> None:
@@ -83,7 +91,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
 
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
     """
-    ours, *_ = _made([wheel.of(theirs)], at, engine)
+    ours, *_ = _made([products.of(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
         log = at.store.log(f"difference-{theirs.name}")
