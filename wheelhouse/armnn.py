@@ -1,4 +1,7 @@
-"""Arm NN with its backends CpuAcc and CpuRef and its classic delegate for TFLite."""
+"""Arm NN with its backends CpuAcc and CpuRef, and its classic delegate for TFLite.
+
+They are compiled apart: a change to the delegate's few files leaves the rest as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ from pathlib import Path
 
 from wheelhouse import sources
 from wheelhouse.library import Library
+from wheelhouse.sources import Component
 
-TFLITE = "2.14.1"
-"""The release whose headers Arm NN is compiled with; a delegate serves later ones as well."""
+FLATBUFFERS = "2.14.1"
+"""The TFLite release whose FlatBuffers belongs to the component ``tflite-c``."""
 
-_FOLDERS = (
-    "delegate/classic/src",
-    "delegate/common/src",
+_ARMNN = (
     "profiling/client/src",
     "profiling/common/src",
     "src/armnn",
@@ -23,7 +25,10 @@ _FOLDERS = (
     "src/backends/reference",
     "third-party/fmt/src",
 )
-# Its own build leaves these out as well, or compiles them for its test programs alone.
+_DELEGATE = ("delegate/classic/src", "delegate/common/src")
+_TFLITE = ("tensorflow/lite",)
+# Arm NN's own build leaves the first two out; the others are for its tools, or for backends that
+# are loaded at run time.
 _LEFT_OUT = frozenset(
     {
         "src/armnn/layers/AbsLayer.cpp",
@@ -33,14 +38,8 @@ _LEFT_OUT = frozenset(
         "src/backends/backendsCommon/DynamicBackendUtils.cpp",
     }
 )
-_TFLITE = (
-    "tensorflow/lite/core/c/common.cc",
-    "tensorflow/lite/minimal_logging.cc",
-    "tensorflow/lite/minimal_logging_default.cc",
-)
 _FLAGS = (
     "-std=c++17",
-    "-march=armv8-a",
     "-DARMCOMPUTENEON_ENABLED",
     "-DARMNNREF_ENABLED",
     "-DARMNN_COMPILING_DLL",
@@ -56,57 +55,74 @@ _INCLUDES = (
     "armnn/src/armnn",
     "armnn/src/armnnUtils",
     "armnn/src/backends",
-    "armnn/src/profiling",
     "armnn/third-party",
     "armnn/third-party/fmt",
-    "armnn/delegate/classic/include",
-    "armnn/delegate/classic/src",
-    "armnn/delegate/common/include",
-    "armnn/delegate/common/src",
-    "arm-compute-headers",
-    "arm-compute-headers/include",
-    "tflite-c",
-    "flatbuffers/include",
 )
 
 
 def library(processor: str, floor: str) -> Library:
-    """The static library for a processor and a glibc floor; its backends register themselves."""
-    return Library(
-        component=sources.shared("armnn"),
-        processor=processor,
-        floor=floor,
-        choose=files,
-        flags=_FLAGS,
-        includes=_INCLUDES,
+    """Arm NN for a processor and a glibc floor; its backends register themselves."""
+    return _library(
+        sources.shared("armnn"),
+        _ARMNN,
+        processor,
+        floor,
+        includes=(*_INCLUDES, "arm-compute-headers", "arm-compute-headers/include"),
+        headers=(sources.shared("arm-compute-headers"),),
+    )
+
+
+def delegate(processor: str, floor: str) -> Library:
+    """The delegate, whose two entries TFLite calls."""
+    ours = tuple(
+        f"armnn-delegate/delegate/{part}/{kind}"
+        for part in ("classic", "common")
+        for kind in ("include", "src")
+    )
+    return _library(
+        sources.shared("armnn-delegate"),
+        _DELEGATE,
+        processor,
+        floor,
+        includes=(*_INCLUDES, *ours, "tflite-c", "flatbuffers/include"),
         headers=(
-            sources.shared("arm-compute-headers"),
+            sources.shared("armnn"),
             sources.shared("tflite-c"),
-            sources.release(TFLITE)["flatbuffers"],
+            sources.release(FLATBUFFERS)["flatbuffers"],
         ),
-        texts={},
-        recipe=Path(__file__),
     )
 
 
 def tflite(processor: str, floor: str) -> Library:
-    """The little of TFLite's own code that a delegate calls."""
-    component = sources.shared("tflite-c")
+    """The little of TFLite's own code that the delegate calls."""
+    return _library(
+        sources.shared("tflite-c"), _TFLITE, processor, floor, includes=("tflite-c",), headers=()
+    )
+
+
+def _library(
+    component: Component,
+    folders: tuple[str, ...],
+    processor: str,
+    floor: str,
+    includes: tuple[str, ...],
+    headers: tuple[Component, ...],
+) -> Library:
     return Library(
         component=component,
         processor=processor,
         floor=floor,
-        choose=lambda tree: dict.fromkeys(_TFLITE, ""),
-        flags=("-std=c++17",),
-        includes=(component.name,),
-        headers=(),
+        choose=lambda tree: dict.fromkeys(files(tree, folders), ""),
+        flags=_FLAGS,
+        includes=includes,
+        headers=headers,
         texts={},
         recipe=Path(__file__),
     )
 
 
-def files(tree: Path) -> dict[str, str]:
-    """The sources to compile; none has flags of its own."""
-    found = [path for name in _FOLDERS for path in (tree / name).rglob("*.c*")]
+def files(tree: Path, folders: tuple[str, ...]) -> list[str]:
+    """The sources below these folders of a component, but for tests and what is not wanted."""
+    found = [path for name in folders for path in (tree / name).rglob("*.c*")]
     names = [path.relative_to(tree).as_posix() for path in found if "test" not in path.parts]
-    return {name: "" for name in names if name.endswith((".cpp", ".cc")) and name not in _LEFT_OUT}
+    return [name for name in names if name.endswith((".cpp", ".cc")) and name not in _LEFT_OUT]

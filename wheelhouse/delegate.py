@@ -58,11 +58,8 @@ class Delegate:
     @property
     def libraries(self) -> tuple[Library, ...]:
         """What is linked together, Arm NN first."""
-        return (
-            armnn.library(self.processor, self.floor),
-            armcompute.library(self.processor, self.floor),
-            armnn.tflite(self.processor, self.floor),
-        )
+        made = (armnn.library, armnn.delegate, armnn.tflite, armcompute.library)
+        return tuple(make(self.processor, self.floor) for make in made)
 
     @property
     def about(self) -> About:
@@ -103,13 +100,13 @@ class Delegate:
     @property
     def linked(self) -> list[Component]:
         """The components whose code is in it."""
-        return [c for c in self.components if c.pin.license_files]
+        return [part for part in self.components if part.pin.license_files]
 
     @property
     def components(self) -> list[Component]:
         """The components that it is made of."""
-        every = {c.name: c for each in self.libraries for c in each.components}
-        return list(every.values())
+        every = [part for each in self.libraries for part in each.components]
+        return list({part.label: part for part in every}.values())
 
     @property
     def steps(self) -> list[Step]:
