@@ -68,9 +68,7 @@ def build(
     With ``armnn`` the delegate's as well.
     """
     of = release or upstream.choose()
-    wanted: list[Product] = [
-        Wheel(target, of.version, xnnpack, of.checkout) for target in targets
-    ]
+    wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
 

@@ -34,6 +34,13 @@ def armnn() -> Delegate:
     return Delegate(table.processor, table.floor)
 
 
+def every() -> list[Product]:
+    """All that this checkout builds of the pinned sources."""
+    releases, targets = sources.catalogue().tflite, matrix.targets()
+    runtimes = product(releases, targets, (True, False))
+    return [*(Wheel(target, tflite, xnnpack) for tflite, target, xnnpack in runtimes), armnn()]
+
+
 def of(path: Path) -> Product:
     """The wheel of this checkout that a file claims to be, by its name.
 
@@ -43,14 +50,9 @@ def of(path: Path) -> Product:
         with suppress(InvalidWheelFilename):
             project, version, _, tags = parse_wheel_filename(path.name)
             names = {f"{tag.interpreter}-{tag.abi}" for tag in tags}
-            runtimes = (
-                Wheel(target, tflite, version.local != "noxnnpack")
-                for tflite, target in product(sources.catalogue().tflite, matrix.targets())
-            )
-            for known in (*runtimes, armnn()):
-                about = known.about
-                same = (canonicalize_name(about.package), about.version) == (project, version)
-                if same and known.tag in names:
+            for known in every():
+                same = (canonicalize_name(known.about.package), known.about.version)
+                if same == (project, version) and known.tag in names:
                     return known
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
