@@ -20,6 +20,7 @@ from wheelhouse import (
     sources,
     upstream,
     verify,
+    verify_armnn,
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
@@ -118,14 +119,15 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        _place(verify.verify(path, at, engine), record.beside(path))
+        tried = verify_armnn.verify_delegate if products.is_delegate(path) else verify.verify
+        _place(tried(path, at, engine), record.beside(path))
         console.say(f"{path.name} is verified")
 
 
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [systems.system(name) for path in wheels for name in verify.target_of(path).systems]
+    used = [systems.system(name) for path in wheels for name in _systems(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
@@ -140,6 +142,12 @@ def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
         )
     else:
         check(wheels, at, "host")
+
+
+def _systems(path: Path) -> tuple[str, ...]:
+    """What a wheel is verified on; the delegate on all."""
+    target = matrix.targets()[0] if products.is_delegate(path) else verify.target_of(path)
+    return target.systems
 
 
 def prepare_images(at: Sources, bootstrap: bool) -> None:
