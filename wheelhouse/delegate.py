@@ -16,7 +16,7 @@ from wheelhouse import armcompute, armnn, audit, compile, library, packing, sour
 from wheelhouse.library import Library
 from wheelhouse.packing import About
 from wheelhouse.sources import Component, Sources
-from wheelhouse.store import Step, digest, tree_digest
+from wheelhouse.store import Step, digest, file_digest, tree_digest
 
 PROJECT = "tflite_armnn_delegate"
 LIBRARY = "libarmnnDelegate.so"
@@ -94,8 +94,8 @@ class Delegate:
     def identity(self) -> str:
         """A digest of all that decides its bytes."""
         package = tree_digest(_PACKAGE, lambda name: "__pycache__" not in name)
-        told = (PROJECT, str(self.about.version), self.about.summary, _DESCRIPTION, self.tag)
-        return digest(self.link.key, package, told, self.about.python, packing.identity())
+        ours = (file_digest(Path(__file__)), str(self.about.version))
+        return digest(self.link.key, package, ours, packing.identity())
 
     @property
     def linked(self) -> list[Component]:
