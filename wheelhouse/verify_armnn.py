@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse import console, matrix, models_armnn, reference, upstream, verify, wheel
+from wheelhouse import console, matrix, models_armnn, packing, reference, upstream, verify
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.pi import Pi
 from wheelhouse.emulator.qemu import Emulated
@@ -75,7 +75,7 @@ def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
 
     ``engine`` is as for :func:`verify.verify`. Raises WheelhouseError if any check fails.
     """
-    runtime = wheel.build(Wheel(matrix.targets()[0], upstream.choose().version, True), at)
+    runtime = packing.build(Wheel(matrix.targets()[0], upstream.choose().version, True), at)
     on = [systems.system(name) for name in matrix.targets()[0].systems]
 
     def make(folder: Path) -> None:
