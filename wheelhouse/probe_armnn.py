@@ -37,7 +37,7 @@ import tflite_armnn_delegate as armnn
 TIMES = 3
 """How often each of two interpreters runs beside the other."""
 
-_WORKLOAD = re.compile(r"((?:Neon|Ref)[A-Za-z0-9]+)_Execute")
+WORKLOAD = re.compile(r"((?:Neon|Ref)[A-Za-z0-9]+)_Execute")
 _CONVERSION = re.compile(r"ConvertFp32ToFp16[A-Za-z]*_Execute")
 _C = ctypes.CDLL(None)
 
@@ -83,7 +83,7 @@ def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "error": None,
         "delegation": probe.delegation(interpreter),
-        "workloads": sorted(set(_WORKLOAD.findall(text[0]))),
+        "workloads": sorted(set(WORKLOAD.findall(text[0]))),
         "in_fp16": bool(_CONVERSION.search(text[0])),
     }
 
