@@ -58,6 +58,7 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         "py": "CPython versions: 3.7, which is for all later ones too (the default), or 3.9,3.11, "
         "or all",
         "xnnpack": "with the XNNPACK delegate (the default)",
+        "armnn": "also the Arm NN delegate, a wheel of its own",
         "tflite": "the release of TFLite, as far as it takes to know it: 2.22",
         "tflite-source": "a checkout of TensorFlow to take it from instead",
         "verify": "try the wheels on emulated Raspberry Pis (the default)",
@@ -71,6 +72,7 @@ def build(
     tflite: str = "",
     tflite_source: str = "",
     xnnpack: bool = True,
+    armnn: bool = False,
     verify: bool = True,
     engine: str = "host",
     offline: bool = False,
@@ -80,7 +82,7 @@ def build(
     at = Sources.given(offline, sources)
     release = upstream.choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release)
+    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:

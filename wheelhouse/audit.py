@@ -1,12 +1,13 @@
-"""Where a wheel runs, as auditwheel, abi3audit and the ELF file itself tell."""
+"""Where a wheel runs, as auditwheel, abi3audit, capstone and the ELF file itself tell."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from auditwheel.architecture import Architecture
 from auditwheel.libc import Libc
 from auditwheel.policy import Policy, WheelPolicies
 from auditwheel.wheel_abi import analyze_wheel_abi
+from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
@@ -21,6 +24,9 @@ from elftools.elf.sections import SymbolTableSection
 
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
+
+_ATOMIC = re.compile("(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|al|l)?(b|h)?")
+"""The instructions that Armv8.1 added as its large system extensions (Arm DDI 0487, FEAT_LSE)."""
 
 
 def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
@@ -78,6 +84,46 @@ def _outside(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield symbol, "no stable ABI"
     for symbol, added in sorted(result["future_abi3_objects"].items()):
         yield symbol, f"the stable ABI of CPython {added} and later"
+
+
+def exports(wheel: Path, wanted: Sequence[str]) -> None:
+    """Check that the wheel's objects offer these symbols to other code, and no more.
+
+    Raises WheelhouseError naming an object and the symbols that it lacks or has beyond them.
+    """
+    for name, elf in _objects(wheel):
+        symbols = elf.get_section_by_name(".dynsym")
+        listed = symbols.iter_symbols() if isinstance(symbols, SymbolTableSection) else ()
+        found = {symbol.name for symbol in listed if symbol["st_shndx"] != "SHN_UNDEF"}
+        if wrong := sorted(found.symmetric_difference(wanted)):
+            raise WheelhouseError(
+                f"{name} does not export what it must alone: {', '.join(wrong[:10])} differ.",
+                "Correct the linker's version script.",
+            )
+
+
+def atomics(wheel: Path) -> None:
+    """Check that the wheel's objects have no atomic instruction that came after Armv8.0.
+
+    Kernels for newer processors are chosen at run time, but an atomic gets into common code.
+    Raises WheelhouseError naming an object and the first such instructions.
+    """
+    decoder = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
+    decoder.skipdata = True
+    for name, elf in _objects(wheel):
+        code = [part for part in elf.iter_sections() if part["sh_flags"] & SH_FLAGS.SHF_EXECINSTR]
+        found = [
+            f"{address:#x}: {mnemonic} {operands}"
+            for part in code
+            for address, _, mnemonic, operands in decoder.disasm_lite(part.data(), part["sh_addr"])
+            if _ATOMIC.fullmatch(mnemonic)
+        ]
+        if found:
+            raise WheelhouseError(
+                f"{name} has {len(found)} atomics that a Raspberry Pi 4 lacks:\n  "
+                + "\n  ".join(found[:10]),
+                "Compile what they are in for armv8-a, as in -march=armv8-a+fp16.",
+            )
 
 
 def _violations(wheel: Path, policy: Policy, processor: str, floor: str) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Release:
 
 
 def page(shelves: Sequence[Shelf], place: Place, figures: Sequence[Figure]) -> bytes:
-    """The front page, about the first project that has a release to install.
+    """The front page, about index.toml's first project that has a release to install.
 
     ``shelves`` come from :func:`wheelhouse.index.shelve`.
     """

@@ -23,17 +23,17 @@ from wheelhouse.engines.docker import Box
 from wheelhouse.engines.jobs import VARIABLE
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.inner import FAILURE
+from wheelhouse.products import Product, encode
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import Store, disk_space
-from wheelhouse.wheel import Wheel
 
 PYTHON = "/opt/toolchain/bin/python"
 CACHE, PROJECT = "/cache", "/project"
 _HERE = Path(__file__).parent
-_KINDS = ("cores", "extensions", "wheels")
+_KINDS = ("cores", "extensions", "libraries", "delegates", "wheels")
 
 
-def build(wheels: Sequence[Wheel], at: Sources) -> list[Path]:
+def build(wheels: Sequence[Product], at: Sources) -> list[Path]:
     """The wheels, built in a container unless an earlier one did.
 
     Raises WheelhouseError when the engine, a step or the audit fails.
@@ -47,11 +47,11 @@ def build(wheels: Sequence[Wheel], at: Sources) -> list[Path]:
     return [next(folder.glob("*.whl")) for folder in made if folder]
 
 
-def _kept(products: Store, wheel: Wheel) -> Path | None:
+def _kept(products: Store, wheel: Product) -> Path | None:
     return products.kept("wheels", wheel.label, wheel.identity)
 
 
-def _run(wheels: Sequence[Wheel], at: Sources, products: Store) -> None:
+def _run(wheels: Sequence[Product], at: Sources, products: Store) -> None:
     client = docker.connect()
     image = images.builder(client, at)
     files = _project() | _sources(wheels, at) | _made(wheels, products)
@@ -60,7 +60,7 @@ def _run(wheels: Sequence[Wheel], at: Sources, products: Store) -> None:
         box.send(files)
         try:
             done = box.run(
-                [PYTHON, "-m", "wheelhouse.inner", msgspec.json.encode(wheels).decode()],
+                [PYTHON, "-m", "wheelhouse.inner", encode(wheels)],
                 env=_environment(box),
                 cwd=PROJECT,
                 line=console.say,
@@ -88,7 +88,7 @@ def _project() -> dict[str, Path]:
     return {f"{PROJECT}/{name}": _HERE.parent / name for name in names}
 
 
-def _sources(wheels: Sequence[Wheel], at: Sources) -> dict[str, Path]:
+def _sources(wheels: Sequence[Product], at: Sources) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for component in _components(wheels):
         tree = at.tree(component)
@@ -97,25 +97,20 @@ def _sources(wheels: Sequence[Wheel], at: Sources) -> dict[str, Path]:
     return files
 
 
-def _components(wheels: Sequence[Wheel]) -> list[Component]:
-    every: dict[str, Component] = {}
-    for module in (wheel.extension for wheel in wheels):
-        for component in (*module.core.components.values(), *module.inputs.values()):
-            every[component.label] = component
-    return list(every.values())
+def _components(wheels: Sequence[Product]) -> list[Component]:
+    return list({part.label: part for wheel in wheels for part in wheel.components}.values())
 
 
-def _made(wheels: Sequence[Wheel], products: Store) -> dict[str, Path]:
+def _made(wheels: Sequence[Product], products: Store) -> dict[str, Path]:
     """What earlier containers left that these wheels can use."""
     files: dict[str, Path] = {}
     for wheel in wheels:
-        module = wheel.extension
-        core = products.kept("cores", module.core.label, module.core.identity)
-        extension = products.kept("extensions", module.label, module.identity)
-        for kind, folder in (("cores", core), ("extensions", extension)):
+        kept = [(step, products.kept(step.kind, step.label, step.key)) for step in wheel.steps]
+        for step, folder in kept:
             for path in (folder, products.seal(folder)) if folder else ():
-                files[f"{CACHE}/{kind}/{path.name}"] = path
-        if not core and (products.root / "ccache").is_dir():
+                files[f"{CACHE}/{step.kind}/{path.name}"] = path
+        compiles = any(step.large and not folder for step, folder in kept)
+        if compiles and (products.root / "ccache").is_dir():
             files[f"{CACHE}/ccache"] = products.root / "ccache"
     return files
 

@@ -184,7 +184,7 @@ def generate(files: Sequence[File], settings: Settings, place: Place = Place()) 
 
 
 def shelve(files: Sequence[File], settings: Settings) -> list[Shelf]:
-    """The files by project, in one order whatever order they come in; every known project.
+    """The files of every known project, in one order whatever order they come in.
 
     A quarantined project keeps no file. Raises WheelhouseError as :func:`generate` does.
     """
@@ -203,7 +203,7 @@ def shelve(files: Sequence[File], settings: Settings) -> list[Shelf]:
             )
     return [
         _shelf(name, project, [file for file in distinct.values() if file.project == name])
-        for name, project in sorted(settings.projects.items())
+        for name, project in settings.projects.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Build wheels inside the builder's container: ``python -m wheelhouse.inner WHEELS``, JSON.
+"""Build wheels inside the builder's container: ``python -m wheelhouse.inner PRODUCTS``, JSON.
 
 Nothing is fetched: what wheels are built from lies in the cache already. A failure is left in
 ``failure.json`` there, for the process that started the container.
@@ -11,11 +11,10 @@ import sys
 
 import msgspec
 
-from wheelhouse import wheel
+from wheelhouse import products
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
 from wheelhouse.store import DiskFullError, Store
-from wheelhouse.wheel import Wheel
 
 FAILURE = "failure.json"
 
@@ -24,8 +23,8 @@ def main(words: str) -> int:
     """Build what ``words`` lists; the exit status, ENOSPC's number for a full disk."""
     at = Sources(Store.default(), offline=True)
     try:
-        for wanted in msgspec.json.decode(words, type=list[Wheel]):
-            wheel.build(wanted, at)
+        for wanted in products.decode(words):
+            products.build(wanted, at)
     except DiskFullError:
         return errno.ENOSPC
     except WheelhouseError as error:

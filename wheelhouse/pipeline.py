@@ -15,16 +15,18 @@ from wheelhouse import (
     hermetic,
     images,
     matrix,
+    products,
     record,
     sources,
     upstream,
     verify,
-    wheel,
+    verify_armnn,
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
+from wheelhouse.products import Product
 from wheelhouse.sources import Sources
 from wheelhouse.store import disk_space, file_digest
 from wheelhouse.upstream import Release
@@ -60,22 +62,27 @@ def build(
     at: Sources,
     engine: str,
     release: Release | None = None,
+    armnn: bool = False,
 ) -> list[Path]:
-    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there."""
+    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there.
+
+    With ``armnn`` the delegate's as well.
+    """
     of = release or upstream.choose()
-    wanted = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
+    wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
+    wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
 
 
-def _made(wanted: Sequence[Wheel], at: Sources, engine: str) -> list[Path]:
-    if engine == "docker" and any(one.checkout for one in wanted):
+def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
+    if engine == "docker" and any(isinstance(one, Wheel) and one.checkout for one in wanted):
         raise WheelhouseError(
             "A container does not see a checkout of this machine.",
             "Leave out --tflite-source, or --engine.",
         )
     if engine == "docker":
         return hermetic.build(wanted, at)
-    return [wheel.build(one, at) for one in wanted]
+    return [products.build(one, at) for one in wanted]
 
 
 def reproduce(theirs: Path, at: Sources, engine: str) -> None:
@@ -83,7 +90,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
 
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
     """
-    ours, *_ = _made([wheel.of(theirs)], at, engine)
+    ours, *_ = _made([products.of(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
         log = at.store.log(f"difference-{theirs.name}")
@@ -112,14 +119,15 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        _place(verify.verify(path, at, engine), record.beside(path))
+        tried = verify_armnn.verify_delegate if products.is_delegate(path) else verify.verify
+        _place(tried(path, at, engine), record.beside(path))
         console.say(f"{path.name} is verified")
 
 
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [systems.system(name) for path in wheels for name in verify.target_of(path).systems]
+    used = [systems.system(name) for path in wheels for name in _systems(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
@@ -134,6 +142,12 @@ def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
         )
     else:
         check(wheels, at, "host")
+
+
+def _systems(path: Path) -> tuple[str, ...]:
+    """What a wheel is verified on; the delegate on all."""
+    target = matrix.targets()[0] if products.is_delegate(path) else verify.target_of(path)
+    return target.systems
 
 
 def prepare_images(at: Sources, bootstrap: bool) -> None:

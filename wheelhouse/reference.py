@@ -97,15 +97,15 @@ def outputs(
 
 
 def compare(
-    arithmetic: str,
+    arithmetic: str | Tolerance,
     expected: Sequence[NDArray[Any]],
     actual: Sequence[NDArray[Any]],
 ) -> Comparison:
-    """Compare outputs with the reference's under the tolerance of a model's arithmetic."""
+    """Compare outputs with the reference's under a model's arithmetic's tolerance, or another."""
     kinds = [[(item.shape, item.dtype.name) for item in side] for side in (expected, actual)]
     if kinds[0] != kinds[1]:
         return Comparison(np.inf, 0, f"the outputs are {kinds[1]}, not {kinds[0]}")
-    tolerance = TOLERANCES[arithmetic]
+    tolerance = arithmetic if isinstance(arithmetic, Tolerance) else TOLERANCES[arithmetic]
     found = []
     for number, (right, given) in enumerate(zip(expected, actual, strict=True)):
         if not np.isfinite(given).all():

@@ -92,7 +92,7 @@ def verify(wheel: Path, at: Sources, engine: str = "host") -> Path:
             "reference": f"ai-edge-litert {version('ai-edge-litert')}",
             "trials": [asdict(trial) for trial in trials],
         }
-        if problems := list(_problems(trials)):
+        if problems := list(failures(trials)):
             kept = at.store.log(f"verify-{wheel.name}")
             kept.write_text(json.dumps(record, indent=1))
             raise WheelhouseError(
@@ -101,20 +101,20 @@ def verify(wheel: Path, at: Sources, engine: str = "host") -> Path:
             )
         (folder / "record.json").write_text(json.dumps(record, indent=1))
 
-    ours = (_emulator_identity(), _own_identity(), engine)
-    key = digest(file_digest(wheel), target.systems, ours)
+    key = digest(file_digest(wheel), target.systems, identity(), engine)
     return at.store.made("verified", wheel.stem, key, make) / "record.json"
 
 
 def target_of(wheel: Path) -> Target:
     """The matrix's target that a wheel file is for; raises WheelhouseError if there is none."""
     with suppress(InvalidWheelFilename):
-        _, _, _, tags = parse_wheel_filename(wheel.name)
-        for target in matrix.targets():
+        _, built, _, tags = parse_wheel_filename(wheel.name)
+        known = built.public in sources.catalogue().tflite
+        for target in matrix.targets() if known else ():
             if any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags):
                 return target
     raise WheelhouseError(
-        f"{wheel.name} is for no CPython of the matrix.",
+        f"{wheel.name} is for no CPython of the matrix, or of no TFLite that is built here.",
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
     )
 
@@ -136,17 +136,17 @@ def _on(system: System, wheel: Path, at: Sources, engine: str) -> list[Trial]:
             tried = models_of(wheel, at)
             _lay_out(work, tried, boards)
             with (
-                _pi(engine, system, at, work, _files(wheel, numpy)) as pi,
+                opened(engine, system, at, work, [wheel, numpy]) as pi,
                 ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
             ):
-                _install(pi, wheel, numpy, system)
+                install_on(pi, [wheel, numpy], system)
                 jobs = [pool.submit(_probe, pi, board, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
                     report, done = job.result()
                     outputs = work / board.qemu_cpu
                     checks = judge(wheel, system, report, done, numpy, outputs, at)
                     trials.append(_trial(system, board, numpy, report, tuple(checks)))
-                    console.say(_summary(trials[-1]))
+                    console.say(summary(trials[-1]))
     return trials
 
 
@@ -157,14 +157,16 @@ def install(
 
     ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
-    with _pi("host", system, at, work, _files(wheel, numpy)) as pi:
-        _install(pi, wheel, numpy, system, options)
+    with opened("host", system, at, work, [wheel, numpy]) as pi:
+        install_on(pi, [wheel, numpy], system, options)
 
 
 @contextmanager
-def _pi(
-    engine: str, system: System, at: Sources, work: Path, files: dict[str, Path]
+def opened(
+    engine: str, system: System, at: Sources, work: Path, wheels: Sequence[Path | None]
 ) -> Iterator[Pi]:
+    """The system with wheels to install and ``work`` as its home folder."""
+    files = _files(*wheels)
     if engine == "docker":
         client = docker.connect()
         with contained(client, images.pi(client, system, at.store), work, files) as pi:
@@ -177,12 +179,13 @@ def _files(*wheels: Path | None) -> dict[str, Path]:
     return {f"{_WHEELS}/{path.name}": path for path in wheels if path}
 
 
-def _install(
-    pi: Pi, wheel: Path, numpy: Path | None, system: System, options: Sequence[str] = ()
+def install_on(
+    pi: Pi, wheels: Sequence[Path | None], system: System, options: Sequence[str] = ()
 ) -> None:
+    """Let the system's pip install wheels into ``env``; raises WheelhouseError if pip refuses."""
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
-        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheel, numpy)],
+        ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(*wheels)],
     ):
         done = pi.run(command, systems.board(BOARDS[0]))
         if done.status:
@@ -378,23 +381,23 @@ def _archives(at: Sources) -> dict[str, Path]:
     return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
 
 
-def _emulator_identity() -> str:
-    return digest([file_digest(path) for path in sorted((_HERE / "emulator").glob("*.[pt]*"))])
-
-
-def _own_identity() -> str:
+def identity() -> str:
+    """A digest of what tries and judges."""
     names = ("builder", "faces", "mobilenet", "models", "probe", "reference", "verify")
-    files = [file_digest(_HERE / f"{name}.py") for name in names]
-    return digest(files, file_digest(_HERE / "models.toml"))
+    files = [*sorted((_HERE / "emulator").glob("*.[pt]*")), _HERE / "models.toml"]
+    files += [_HERE / f"{name}.py" for name in names]
+    return digest([file_digest(path) for path in files])
 
 
-def _problems(trials: list[Trial]) -> Iterator[str]:
+def failures(trials: list[Trial]) -> Iterator[str]:
+    """One line for each check that did not pass."""
     for trial in trials:
         for check in trial.failed:
             where = f"{trial.system}, {trial.board}, NumPy {trial.numpy}"
             yield f"{check.name}: {check.seen} ({where})"
 
 
-def _summary(trial: Trial) -> str:
+def summary(trial: Trial) -> str:
+    """How many checks passed."""
     count = len(trial.checks) - len(trial.failed)
     return f"  {trial.board}, NumPy {trial.numpy}: {count} of {len(trial.checks)} checks passed"

@@ -46,3 +46,12 @@ def plain_wheel(cli: Callable[..., Completed]) -> Path:
     done = cli("build", "--py", "3.11", "--no-xnnpack")
     assert done.status == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def armnn_wheel(cli: Callable[..., Completed]) -> Path:
+    """The delegate's wheel, built and verified by the command line beside the universal one."""
+    done = cli("build", "--armnn")
+    assert done.status == 0, done.stderr
+    _, path = done.stdout.splitlines()
+    return Path(path)

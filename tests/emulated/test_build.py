@@ -109,7 +109,14 @@ def test_a_wheel_whose_xnnpack_drops_out_does_not_pass(
     assert not forged.with_name(f"{forged.name}.verified.json").exists()
 
 
-@pytest.mark.parametrize("name", ["tflite_runtime-2.14.1-cp38-cp38-linux_aarch64", "odd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tflite_runtime-2.14.1-cp38-cp38-linux_aarch64",
+        "tflite_runtime-2.14.0-cp37-abi3-linux_aarch64",
+        "odd",
+    ],
+)
 def test_a_wheel_that_is_not_ours_is_refused(name: str, tmp_path: Path, cli: Cli) -> None:
     alien = tmp_path / f"{name}.whl"
     alien.write_bytes(b"")

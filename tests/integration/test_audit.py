@@ -139,3 +139,24 @@ def test_what_every_cpythons_stable_abi_has_may_be_used(zig, wheel):
     text = "void *PyLong_FromLong(long); void *PyInit_thing(void) { return PyLong_FromLong(1); }\n"
     thing = zig("thing", text, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
     audit.stable_abi(wheel(thing, name=UNIVERSAL))
+
+
+COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count, 1, 0); }\n"
+
+
+def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, wheel):
+    newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
+    with pytest.raises(WheelhouseError) as failure:
+        audit.atomics(wheel(newer))
+    first, second = failure.value.what.splitlines()
+    assert first == "tiny/thing.so has 1 atomics that a Raspberry Pi 4 lacks:"
+    assert ": ldadd " in second
+    audit.atomics(wheel(zig("thing", COUNT, "aarch64-linux-gnu.2.17")))
+
+
+@pytest.mark.parametrize("wrong", [("PyInit_thing",), ("PyInit_thing", "count", "more")])
+def test_an_export_too_many_or_too_few_is_named(wrong, zig, wheel):
+    path = wheel(zig("thing", COUNT, "aarch64-linux-gnu.2.17"))
+    audit.exports(path, ("PyInit_thing", "count"))
+    with pytest.raises(WheelhouseError, match=r"does not export .*: (count|more) differ"):
+        audit.exports(path, wrong)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from tests.conftest import REPO
 from tests.wheels import wheel
 from wheelhouse import bench, distribution, front, index
 from wheelhouse.bench import Figure
@@ -112,6 +113,15 @@ def test_readme_s_figures_are_read_back() -> None:
 
 def test_this_checkout_s_readme_has_figures() -> None:
     assert len(bench.listed(bench.README.read_text())) > 5
+
+
+def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:
+    delegate = wheel(tmp_path, project="tflite_armnn_delegate", version="23.8")
+    read = [distribution.read(delegate), file(tmp_path, "cp37-abi3", "12")]
+    settings = Settings.given(REPO / "index.toml")
+    shown = front.page(index.shelve(read, settings), Place(), []).decode()
+    assert '<p class="pill">tflite-runtime 2.14.1</p>' in shown
+    assert "<li><code>tflite-armnn-delegate</code>" in shown
 
 
 def test_a_page_without_a_release_is_still_a_page() -> None:

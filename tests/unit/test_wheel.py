@@ -11,7 +11,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import matrix, wheel
+from wheelhouse import matrix, packing, products, sources
 from wheelhouse.extension import MODULE
 from wheelhouse.wheel import Wheel
 
@@ -25,7 +25,7 @@ def made(request):
 
 
 def metadata(made):
-    return wheel.metadata(made, ["eigen/COPYING.MPL2", "zig/LICENSE"])
+    return packing.metadata(made.about, made.linked, ["eigen/COPYING.MPL2", "zig/LICENSE"])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def written(made, tmp_path):
     def write(folder, order=sorted):
         (tmp_path / folder).mkdir()
         chosen = {name: files[name] for name in order(files)}
-        return wheel._write(made, chosen, PLATFORMS, tmp_path / folder)
+        return packing.write(made, chosen, PLATFORMS, tmp_path / folder)
 
     return write
 
@@ -75,10 +75,26 @@ def test_the_metadata_is_valid(made):
 )
 def test_each_cpython_gets_a_numpy_that_serves_it(python, good, bad):
     parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, "2.14.1", True)))
-    assert {each.name for each in parsed.requires_dist} == {"numpy"}
     here = {"python_version": python}
-    wanted = [e.specifier for e in parsed.requires_dist if not e.marker or e.marker.evaluate(here)]
+    needed = [
+        each for each in parsed.requires_dist if not each.marker or each.marker.evaluate(here)
+    ]
+    assert {each.name for each in needed} == {"numpy"}
+    wanted = [each.specifier for each in needed]
     assert [version for version in good + bad if all(version in one for one in wanted)] == good
+
+
+@pytest.mark.parametrize("tflite", sources.catalogue().tflite)
+def test_the_extra_asks_for_the_delegate_and_for_nothing_else(tflite):
+    parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, tflite, True)), validate=True)
+    assert parsed.provides_extra == ["armnn"]
+    extra, plain = ({"python_version": "3.11", "extra": name} for name in ("armnn", ""))
+    more = [
+        each
+        for each in parsed.requires_dist
+        if each.marker and each.marker.evaluate(extra) and not each.marker.evaluate(plain)
+    ]
+    assert [each.name for each in more] == [products.armnn().about.package.replace("_", "-")]
 
 
 def test_only_a_wheel_for_one_cpython_carries_pybind11():
@@ -154,7 +170,7 @@ def test_pip_installs_the_universal_wheel_for_any_cpython(tmp_path):
     made = Wheel(UNIVERSAL, "2.14.1", True)
     info = f"tflite_runtime-{made.version}.dist-info"
     files = {"tflite_runtime/__init__.py": b"", f"{info}/METADATA": metadata(made).encode()}
-    path = wheel._write(made, files, PLATFORMS, tmp_path)
+    path = packing.write(made, files, PLATFORMS, tmp_path)
     assert path.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
 
     def status(python):

@@ -13,7 +13,7 @@ from invoke.collection import Collection
 
 import tasks
 from tests.conftest import REPO
-from wheelhouse import matrix, upstream
+from wheelhouse import matrix, products, upstream
 
 FOLDER = REPO / ".github" / "workflows"
 PROGRAMS = Path(sys.executable).parent
@@ -127,6 +127,18 @@ def test_a_release_has_a_wheel_for_every_target_of_the_matrix():
         pythons = jobs[name]["strategy"]["matrix"]["python"]
         assert pythons == [target.python for target in matrix.targets()]
         assert jobs[name]["strategy"]["matrix"]["tflite"] == upstream.known()
+
+
+def test_a_release_has_the_delegate_once_and_attests_it_apart():
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    for name in ("build", "verify", "attest"):
+        (more,) = jobs[name]["strategy"]["matrix"]["include"]
+        assert more == {"python": "3.7", "tflite": "2.14.1", "armnn": "--armnn"}
+    (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
+    assert shlex.split(command)[-1] == "$ARMNN"
+    paths = [step.get("with", {}).get("subject-path", "") for step in jobs["attest"]["steps"]]
+    projects = [products.every()[0].about.package, products.armnn().about.package]
+    assert list(filter(None, paths)) == [f"wheels/{name}-*.whl" for name in projects]
 
 
 @pytest.fixture

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+from packaging.metadata import Metadata
+from packaging.tags import Tag
+from packaging.utils import parse_wheel_filename
+
+from wheelhouse import armcompute, matrix, packing, products, sources
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.wheel import Wheel
+
+NAME = "tflite_armnn_delegate-23.8-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
+PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
+
+
+@pytest.fixture
+def made():
+    return products.armnn()
+
+
+@pytest.fixture
+def patched(tmp_path, monkeypatch):
+    """Add a patch to a component and tell which libraries that changes."""
+
+    def patch(name):
+        before = identities()
+        component = sources.shared(name)
+        folder = tmp_path / component.label
+        folder.mkdir()
+        (folder / "0001-more.patch").write_text("more\n")
+        monkeypatch.setattr(sources, "PATCHES", tmp_path)
+        return {key for key, identity in identities().items() if identity != before[key]}
+
+    monkeypatch.setattr(sources, "PATCHES", tmp_path / "none")
+    return patch
+
+
+def identities():
+    made = products.armnn()
+    named = {each.component.name: each.identity for each in made.libraries}
+    return {**named, "link": made.link.key, "wheel": made.identity}
+
+
+@pytest.mark.parametrize(
+    ("component", "changed"),
+    [
+        ("arm-compute-library", {"arm-compute-library"}),
+        ("arm-compute-headers", {"armnn"}),
+        ("armnn-delegate", {"armnn-delegate"}),
+        ("armnn", {"armnn", "armnn-delegate"}),
+        ("tflite-c", {"armnn-delegate", "tflite-c"}),
+    ],
+)
+def test_a_patch_compiles_no_more_than_includes_it(component, changed, patched):
+    assert patched(component) == changed | {"link", "wheel"}
+
+
+def test_the_runtime_does_not_depend_on_the_delegate(patched):
+    runtime = Wheel(matrix.targets()[0], "2.14.1", True)
+    before = runtime.identity
+    patched("armnn")
+    assert runtime.identity == before
+
+
+def test_the_metadata_is_valid(made):
+    text = packing.metadata(made.about, made.linked, ["armnn/LICENSE"])
+    parsed = Metadata.from_email(text, validate=True)
+    assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
+    assert not parsed.requires_dist
+    assert {"MIT", "Apache-2.0"} <= set(parsed.license_expression.split(" AND "))
+    assert list(parsed.requires_python.filter(["3.6.9", "3.7.0", "3.15.0"])) == ["3.7.0", "3.15.0"]
+
+
+def test_the_name_is_for_every_python(made, tmp_path):
+    path = packing.write(made, {"tflite_armnn_delegate/__init__.py": b""}, PLATFORMS, tmp_path)
+    assert path.name == NAME
+    *_, tags = parse_wheel_filename(path.name)
+    assert tags == {Tag("py3", "none", platform) for platform in PLATFORMS}
+
+
+def test_every_wheel_is_known_again_by_its_name(tmp_path):
+    for product in products.every():
+        path = packing.write(product, {}, PLATFORMS, tmp_path)
+        assert products.of(path) == product
+        assert products.is_delegate(path) is (product == products.armnn())
+
+
+@pytest.mark.parametrize(
+    "name", [NAME.replace("23.8", "23.9"), NAME.replace("py3-none", "cp311-cp311"), "odd.whl"]
+)
+def test_another_wheel_is_not_known(name, tmp_path):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(WheelhouseError, match="no wheel that this checkout builds"):
+        products.of(tmp_path / name)
+
+
+def test_products_come_out_of_json_as_they_went_in():
+    assert products.decode(products.encode(products.every())) == products.every()
+
+
+def test_files_for_other_processors_are_not_compiled(tmp_path):
+    neon = {"common": ["neon.cpp"], "fp16": ["half.cpp"], "estate32": ["old.cpp"]}
+    operator = {"files": {"common": ["both.cpp"], "neon": neon, "sve": {"common": ["sve.cpp"]}}}
+    listed = {
+        "common": ["base.cpp"],
+        "c_api": {"common": [], "operators": []},
+        "scheduler": {"single": ["one.cpp"], "threads": ["many.cpp"], "omp": ["omp.cpp"]},
+        "cpu": {"common": [], "operators": {"Add": operator}},
+    }
+    (tmp_path / "filelist.json").write_text(json.dumps(listed))
+    plain = {"base.cpp", "both.cpp", "many.cpp", "neon.cpp", "one.cpp"}
+    half = {"half.cpp": "-march=armv8-a+fp16"}
+    assert armcompute.files(tmp_path) == dict.fromkeys(plain, "") | half

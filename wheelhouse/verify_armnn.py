@@ -1,0 +1,257 @@
+"""Try a finished wheel of the Arm NN delegate on every emulated Raspberry Pi that it is for.
+
+1. The system's own pip installs it together with the universal ``tflite_runtime`` wheel, beside the
+   distribution's NumPy.
+2. ``probe_armnn.py`` runs the models there, as a Raspberry Pi 3, 4 and 5.
+3. What it reports is judged here, against what the independent reference computes without Arm NN.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from packaging.utils import parse_wheel_filename
+
+from wheelhouse import console, matrix, models_armnn, packing, reference, upstream, verify
+from wheelhouse.emulator import systems
+from wheelhouse.emulator.pi import Pi
+from wheelhouse.emulator.qemu import Emulated
+from wheelhouse.emulator.systems import Board, System
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.models import Model
+from wheelhouse.reference import Tolerance
+from wheelhouse.sources import Sources
+from wheelhouse.store import digest, file_digest
+from wheelhouse.verify import Check, Trial
+from wheelhouse.wheel import Wheel
+
+PROJECT = "tflite_armnn_delegate"
+
+BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
+WITH_FP16 = ("Raspberry Pi 5",)
+"""The boards whose processor computes in FP16."""
+
+FP16 = "FP16"
+"""The arithmetic of an FP32 model that Arm NN is asked to reduce."""
+
+TOLERANCES: Mapping[str, Tolerance] = {
+    "float32": Tolerance(1e-6, 1e-4),
+    "dynamic": Tolerance(1e-6, 1e-3),
+    "int8": Tolerance(8),
+    "uint8": Tolerance(8),
+    FP16: Tolerance(1e-3, 2e-2),
+}
+"""By a model's arithmetic, as reference.py's; integers in quanta."""
+
+TAKEN: Mapping[str, int] = {
+    "mobilenet-0.25-96-float32": 30,
+}
+"""The least number of operators of a model that CpuAcc runs; of others, one."""
+
+LEFT: Mapping[str, str] = {"comparison": "GREATER", "unsupported": "CUMSUM"}
+"""The one operator of a model that must stay in TFLite."""
+
+_HERE = Path(__file__).parent
+_PROBES = tuple(_HERE / name for name in ("probe.py", "probe_armnn.py"))
+_OWN = ("models_armnn.py", "probe_armnn.py", "verify_armnn.py")
+_FP16_OF = "segmentation-float32"
+_MIXED = "face_detection_full_range_sparse"
+_TOGETHER = ("mobilenet-0.25-96-int8", "detector-float32")
+
+
+def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
+    """Try a delegate's wheel unless these very bytes were tried before; the record, a JSON file.
+
+    ``engine`` is as for :func:`verify.verify`. Raises WheelhouseError if any check fails.
+    """
+    runtime = packing.build(Wheel(matrix.targets()[0], upstream.choose().version, True), at)
+    on = [systems.system(name) for name in matrix.targets()[0].systems]
+
+    def make(folder: Path) -> None:
+        trials = [trial for system in on for trial in _on(system, delegate, runtime, at, engine)]
+        record = {
+            "wheel": delegate.name,
+            "sha256": file_digest(delegate),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "engine": engine,
+            "reference": f"ai-edge-litert {version('ai-edge-litert')}",
+            "runtime": {"wheel": runtime.name, "sha256": file_digest(runtime)},
+            "trials": [asdict(trial) for trial in trials],
+        }
+        if problems := list(verify.failures(trials)):
+            kept = at.store.log(f"verify-{delegate.name}")
+            kept.write_text(json.dumps(record, indent=1))
+            raise WheelhouseError(
+                f"{delegate.name} did not pass:\n  " + "\n  ".join(problems[:10]),
+                f"All that was seen is in {kept}.",
+            )
+        (folder / "record.json").write_text(json.dumps(record, indent=1))
+
+    own = [file_digest(_HERE / name) for name in _OWN]
+    tried_on = [system.name for system in on]
+    wheels = (file_digest(delegate), file_digest(runtime))
+    key = digest(wheels, tried_on, verify.identity(), own, engine)
+    return at.store.made("verified", delegate.stem, key, make) / "record.json"
+
+
+def _on(system: System, delegate: Path, runtime: Path, at: Sources, engine: str) -> Iterator[Trial]:
+    console.say(f"Verifying {delegate.name} on {system.name}")
+    tried = models_of(runtime, at)
+    boards = [systems.board(name) for name in BOARDS]
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        _lay_out(work, tried, boards)
+        with (
+            verify.opened(engine, system, at, work, [runtime, delegate]) as pi,
+            ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+        ):
+            verify.install_on(pi, [runtime, delegate], system)
+            jobs = [pool.submit(_probe, pi, board, work) for board in boards]
+            for board, job in zip(boards, jobs, strict=True):
+                report, done = job.result()
+                checks = judge(delegate, board, tried, report, done, work / board.qemu_cpu)
+                numpy = report.get("system", {}).get("numpy", "unknown")
+                trial = Trial(system.name, board.name, f"{numpy} (own)", tuple(checks))
+                console.say(verify.summary(trial))
+                yield trial
+
+
+def models_of(runtime: Path, at: Sources) -> tuple[Model, ...]:
+    """All models that the runtime takes, but for signatures, which delegates do not touch."""
+    shared = [model for model in verify.models_of(runtime, at) if not model.signature]
+    return (*models_armnn.generated(), *shared)
+
+
+def _lay_out(work: Path, tried: tuple[Model, ...], boards: list[Board]) -> None:
+    for path in _PROBES:
+        shutil.copyfile(path, work / path.name)
+    for model in tried:
+        (work / f"{model.name}.tflite").write_bytes(model.content)
+        np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
+    for outputs in (board.qemu_cpu for board in boards):
+        (work / outputs).mkdir()
+        (work / f"{outputs}.json").write_text(json.dumps(_plan(tried, outputs)))
+
+
+def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
+    def entry(name: str, model: str, options: object, default: bool = False) -> dict[str, Any]:
+        return {
+            "name": name,
+            "model": f"{model}.tflite",
+            "inputs": f"{model}.npz",
+            "outputs": f"{outputs}/{name}.npz",
+            "options": options,
+            "default": default,
+        }
+
+    return {
+        "module": "tflite_runtime.interpreter",
+        "runs": [
+            *(entry(model.name, model.name, {}) for model in tried),
+            entry("fp16", _FP16_OF, {"reduce_fp32_to_fp16": True}),
+            entry("mixed", _MIXED, {}, default=True),
+            entry("xnnpack", _FP16_OF, None, default=True),
+        ],
+        "together": list(_TOGETHER),
+    }
+
+
+def _probe(pi: Pi, board: Board, work: Path) -> tuple[dict[str, Any], Emulated]:
+    outputs = board.qemu_cpu
+    plan, report = f"{outputs}.json", f"{outputs}/report.json"
+    done = pi.run(["env/bin/python", "probe_armnn.py", plan, report], board)
+    pi.fetch(outputs)
+    return json.loads((work / report).read_text()) if done.status == 0 else {}, done
+
+
+def judge(
+    delegate: Path,
+    board: Board,
+    tried: tuple[Model, ...],
+    report: dict[str, Any],
+    done: Emulated,
+    outputs: Path,
+) -> Iterator[Check]:
+    """What the probe's report and outputs mean: one check per thing that a user relies on."""
+    error = report.get("error", done.signal or done.stderr[-400:])
+    yield Check("import", error is None, str(error))
+    if error is not None:
+        return
+    _, built, _, _ = parse_wheel_filename(delegate.name)
+    yield Check("__version__", report["version"] == str(built), report["version"])
+    runs = report["runs"]
+    by_name = {model.name: model for model in tried}
+    for model in tried:
+        yield from _judge_run(model, model.name, model.arithmetic, runs[model.name], outputs)
+    reduces = board.name in WITH_FP16
+    model = by_name[_FP16_OF]
+    yield from _judge_run(model, "fp16", FP16 if reduces else "float32", runs["fp16"], outputs)
+    seen = runs["fp16"].get("in_fp16")
+    yield Check("FP16 is used where the processor has it", seen is reduces, str(seen))
+    yield from _judge_run(by_name[_MIXED], "mixed", "float32", runs["mixed"], outputs)
+    yield _compared(model, "xnnpack", "float32", outputs)
+    beside = verify.DELEGATE_LINE in done.stderr
+    yield Check("XNNPACK works in the same process", beside, done.stderr[-400:])
+    chosen = "backends CpuAcc, chosen by the model" in done.stderr
+    yield Check("the choice of backends is logged", chosen, done.stderr[-400:])
+    worst = report["together"].get("worst", {})
+    equal = set(worst) == {*_TOGETHER} and not any(worst.values())
+    yield Check("two interpreters run in two threads", equal, str(report["together"]))
+    yield from _judge_refusals(report["refusals"])
+
+
+def _judge_refusals(seen: dict[str, Any]) -> Iterator[Check]:
+    for name, kind, names in (
+        ("option", "TypeError", "num_threads"),
+        ("backend", "ValueError", "CpuAcc, CpuRef"),
+        ("library's option", "ValueError", "no-such-option"),
+    ):
+        error = (seen[name] or {}).get("error") or {}
+        right = error.get("type") == kind and names in error.get("message", "")
+        yield Check(f"an unknown {name} is refused", right, str(error))
+
+
+def _judge_run(
+    model: Model, name: str, arithmetic: str, entry: dict[str, Any], outputs: Path
+) -> Iterator[Check]:
+    yield Check(f"{name} runs", entry["error"] is None, str(entry["error"]))
+    if entry["error"] is not None:
+        return
+    inside = entry["delegation"]["inside"]
+    wanted = TAKEN.get(name, 1)
+    yield Check(f"{name} is delegated", len(inside) >= wanted, str(entry["delegation"]))
+    if left := LEFT.get(name):
+        outside = entry["delegation"]["outside"]
+        yield Check(f"{name} leaves {left} to TFLite", outside == [left], str(outside))
+    workloads = entry["workloads"]
+    accelerated = bool(workloads) and not any(each.startswith("Ref") for each in workloads)
+    yield Check(f"{name} is run by CpuAcc", accelerated, str(workloads))
+    yield _compared(model, name, arithmetic, outputs)
+
+
+def _compared(model: Model, name: str, arithmetic: str, outputs: Path) -> Check:
+    with np.load(outputs / f"{name}.npz") as stored:
+        actual = [stored[key] for key in sorted(stored.files, key=int)]
+    found = reference.compare(TOLERANCES[arithmetic], _expected(model), actual)
+    return Check(f"{name} agrees with TFLite", found.near, found.reason or f"{found.worst}")
+
+
+_references: dict[str, list[Any]] = {}
+
+
+def _expected(model: Model) -> list[Any]:
+    """By TFLite's built-in kernels, which run what Arm NN leaves."""
+    if model.name not in _references:
+        _references[model.name] = reference.outputs(model.content, model.inputs, delegated=False)
+    return _references[model.name]
