@@ -27,13 +27,14 @@ _ARMNN = (
 )
 _DELEGATE = ("delegate/classic/src", "delegate/common/src")
 _TFLITE = ("tensorflow/lite",)
-# Arm NN's own build leaves the first two out; the others are for its tools, or for backends that
+# Arm NN's own build leaves the first two out; the others are for its tools, OpenCL, or backends that
 # are loaded at run time.
 _LEFT_OUT = frozenset(
     {
         "src/armnn/layers/AbsLayer.cpp",
         "src/armnn/layers/RsqrtLayer.cpp",
         "src/armnnUtils/ModelAccuracyChecker.cpp",
+        "src/backends/aclCommon/ArmComputeTuningUtils.cpp",
         "src/backends/backendsCommon/DynamicBackend.cpp",
         "src/backends/backendsCommon/DynamicBackendUtils.cpp",
     }

@@ -79,7 +79,9 @@ def build(library: Library, at: Sources) -> Path:
 
     def make(folder: Path) -> None:
         for name, text in library.texts.items():
-            (folder / name).write_text(text)
+            path = folder / name
+            if not path.is_file() or path.read_text() != text:
+                path.write_text(text)
         (folder / "build.ninja").write_text(_ninja(library, at, folder))
         log = at.store.log(library.label)
         compile.ninja(folder, f"Compiling {library.label}", log, toolchain.environment(at.store))
