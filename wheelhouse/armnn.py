@@ -39,8 +39,6 @@ _LEFT_OUT = frozenset(
         "src/backends/backendsCommon/DynamicBackendUtils.cpp",
     }
 )
-# What TFLite calls must be visible to it.
-_ENTRIES = {"delegate/classic/src/armnn_external_delegate.cpp": "-fvisibility=default"}
 _FLAGS = (
     "-std=c++17",
     "-DARMCOMPUTENEON_ENABLED",
@@ -117,7 +115,7 @@ def _library(
         component=component,
         processor=processor,
         floor=floor,
-        choose=lambda tree: {name: _ENTRIES.get(name, "") for name in files(tree, folders)},
+        choose=lambda tree: dict.fromkeys(files(tree, folders), ""),
         flags=(*_FLAGS, *flags),
         includes=includes,
         headers=headers,
