@@ -27,8 +27,8 @@ _ARMNN = (
 )
 _DELEGATE = ("delegate/classic/src", "delegate/common/src")
 _TFLITE = ("tensorflow/lite",)
-# Arm NN's own build leaves the first two out; the others are for its tools, OpenCL, or backends that
-# are loaded at run time.
+# Arm NN's own build leaves the first two out; the others are for its tools, for OpenCL, or for
+# backends that are loaded at run time.
 _LEFT_OUT = frozenset(
     {
         "src/armnn/layers/AbsLayer.cpp",
@@ -86,6 +86,7 @@ def delegate(processor: str, floor: str) -> Library:
         processor,
         floor,
         includes=(*_INCLUDES, *ours, "tflite-c", "flatbuffers/include"),
+        flags=("-DFLATBUFFERS_LOCALE_INDEPENDENT=0",),  # or a library would have to be linked
         headers=(
             sources.shared("armnn"),
             sources.shared("tflite-c"),
@@ -108,13 +109,14 @@ def _library(
     floor: str,
     includes: tuple[str, ...],
     headers: tuple[Component, ...],
+    flags: tuple[str, ...] = (),
 ) -> Library:
     return Library(
         component=component,
         processor=processor,
         floor=floor,
         choose=lambda tree: dict.fromkeys(files(tree, folders), ""),
-        flags=_FLAGS,
+        flags=(*_FLAGS, *flags),
         includes=includes,
         headers=headers,
         texts={},

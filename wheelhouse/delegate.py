@@ -148,10 +148,10 @@ def build(delegate: Delegate, at: Sources) -> Path:
 
 
 def _ninja(delegate: Delegate, at: Sources, archives: list[Path]) -> str:
-    """Arm NN's library goes in whole, for nothing in it calls the backends: they register."""
+    """Arm NN goes in whole, for its backends register themselves, and so does what TFLite calls."""
     tools = toolchain.prepare(delegate.processor, delegate.floor, at.store)
-    whole, *rest = map(str, archives)
-    inputs = ("-Wl,--whole-archive", whole, "-Wl,--no-whole-archive", *rest)
+    armnn, entries, *rest = map(str, archives)
+    inputs = ("-Wl,--whole-archive", armnn, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *inputs))} -o $out")
