@@ -163,7 +163,7 @@ def generate(files: Sequence[File], settings: Settings, place: Place = Place()) 
     ``index.toml`` should not or does not have.
     """
     shelves = shelve(files, settings)
-    names = [shelf.name for shelf in shelves]
+    names = sorted(shelf.name for shelf in shelves)
     pages = {
         "simple/index.html": _html("projects.html", names=names),
         "simple/index.json": _json({"projects": [{"name": name} for name in names]}),

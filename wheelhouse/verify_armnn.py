@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse import console, matrix, models_armnn, packing, reference, upstream, verify
+from wheelhouse import console, hermetic, matrix, models_armnn, packing, reference, upstream, verify
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.pi import Pi
 from wheelhouse.emulator.qemu import Emulated
@@ -94,7 +94,7 @@ def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
 
     ``engine`` is as for :func:`verify.verify`. Raises WheelhouseError if any check fails.
     """
-    runtime = packing.build(Wheel(matrix.targets()[0], upstream.choose().version, True), at)
+    runtime = _runtime(delegate.parent, at, engine)
     on = [systems.system(name) for name in matrix.targets()[0].systems]
 
     def make(folder: Path) -> None:
@@ -122,6 +122,14 @@ def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
     wheels = (file_digest(delegate), file_digest(runtime))
     key = digest(wheels, tried_on, verify.identity(), own, engine)
     return at.store.made("verified", delegate.stem, key, make) / "record.json"
+
+
+def _runtime(folder: Path, at: Sources, engine: str) -> Path:
+    """The universal wheel that lies in the folder; built where there is none."""
+    wanted = Wheel(matrix.targets()[0], upstream.choose().version, True)
+    for beside in folder.glob(f"{wanted.label}-*.whl"):
+        return beside
+    return hermetic.build([wanted], at)[0] if engine == "docker" else packing.build(wanted, at)
 
 
 def _on(system: System, delegate: Path, runtime: Path, at: Sources, engine: str) -> Iterator[Trial]:
