@@ -127,7 +127,7 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [systems.system(name) for path in wheels for name in _systems(path)]
+    used = [system for path in wheels for system in record.wanted(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
@@ -142,12 +142,6 @@ def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
         )
     else:
         check(wheels, at, "host")
-
-
-def _systems(path: Path) -> tuple[str, ...]:
-    """What a wheel is verified on; the delegate on all."""
-    target = matrix.targets()[0] if products.is_delegate(path) else verify.target_of(path)
-    return target.systems
 
 
 def prepare_images(at: Sources, bootstrap: bool) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from wheelhouse import verify
+from wheelhouse import matrix, products, verify
 from wheelhouse.emulator import systems
+from wheelhouse.emulator.systems import System
 from wheelhouse.store import file_digest
 from wheelhouse.verify import Trial
 
@@ -28,6 +29,16 @@ def beside(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.verified.json")
 
 
+def wanted(wheel: Path) -> list[System]:
+    """The systems that a wheel file must be tried on: a delegate's on all.
+
+    Raises WheelhouseError if it is for no target of the matrix.
+    """
+    delegate = products.is_delegate(wheel)
+    target = matrix.targets()[0] if delegate else verify.target_of(wheel)
+    return [systems.system(name) for name in target.systems]
+
+
 def unverified(wheel: Path) -> str:
     """Why a wheel's record does not vouch for it; nothing if it does.
 
@@ -44,6 +55,6 @@ def unverified(wheel: Path) -> str:
         return "has the record of another wheel."
     if any(trial.failed or not trial.checks for trial in record.trials):
         return "did not pass all checks."
-    wanted = {systems.system(name).name for name in verify.target_of(wheel).systems}
-    untried = sorted(wanted - {trial.system for trial in record.trials})
+    names = {system.name for system in wanted(wheel)}
+    untried = sorted(names - {trial.system for trial in record.trials})
     return f"was not tried on {', '.join(untried)}." if untried else ""

@@ -15,7 +15,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.emulated.conftest import NO_NETWORK
-from wheelhouse import sources
+from wheelhouse import record, sources
 from wheelhouse.engines.host import Completed
 from wheelhouse.sources import Sources
 from wheelhouse.store import file_digest
@@ -87,10 +87,10 @@ def test_a_second_build_changes_nothing(armnn_wheel: Path, cli: Cli) -> None:
 
 
 def test_the_record_is_of_this_wheel_and_all_passed(armnn_wheel: Path) -> None:
-    path = armnn_wheel.with_name(f"{armnn_wheel.name}.verified.json")
-    record = json.loads(path.read_text())
-    assert record["sha256"] == file_digest(armnn_wheel)
-    assert all(check["passed"] for trial in record["trials"] for check in trial["checks"])
+    told = json.loads(record.beside(armnn_wheel).read_text())
+    assert told["sha256"] == file_digest(armnn_wheel)
+    assert all(check["passed"] for trial in told["trials"] for check in trial["checks"])
+    assert record.unverified(armnn_wheel) == ""
 
 
 def test_it_is_built_again_bit_for_bit(armnn_wheel: Path, cli: Cli) -> None:

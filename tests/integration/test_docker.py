@@ -15,13 +15,14 @@ import pytest
 from docker import DockerClient
 
 from tests.daemon import daemon
-from wheelhouse import images
+from wheelhouse import images, matrix, products
 from wheelhouse.emulator import systems
 from wheelhouse.engines import docker
 from wheelhouse.engines.docker import Limits
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
+from wheelhouse.wheel import Wheel
 
 LIMITS = Limits(memory=10**9, processors=1)
 PYTHON = "/opt/toolchain/bin/python"
@@ -170,8 +171,7 @@ class TestBox:
 
     def test_a_build_without_its_sources_fails_instead_of_fetching(self, box, repo):
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
-        words = '[{"target": {"python": "3.7", "headers": "3.13", "systems": [], "processor": '
-        words += '"aarch64", "floor": "2.17"}, "tflite": "2.14.1", "xnnpack": true}]'
+        words = products.encode([Wheel(matrix.targets()[0], matrix.matrix().tflite, True)])
         env = {"WHEELHOUSE_CACHE": "/cache"}
         done = box.run([PYTHON, "-m", "wheelhouse.inner", words], cwd="/project", env=env)
         assert done.status == 1
