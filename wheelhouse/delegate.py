@@ -28,11 +28,9 @@ EXPORTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 _PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
 _SCRIPT = f"{{ global: {'; '.join(EXPORTS)}; local: *; }};\n"
 _LINK_FLAGS = (
-    "-shared",
-    "-s",
+    *toolchain.LINK_FLAGS,
     f"-Wl,-soname,{LIBRARY}",
     "-Wl,-z,defs",
-    "-Wl,--gc-sections",
     "-Wl,--version-script=exports.map",
 )
 
@@ -87,7 +85,8 @@ class Delegate:
         """The linking of the shared library."""
         made_of = [each.identity for each in self.libraries]
         made_with = toolchain.identity(self.processor, self.floor)
-        key = digest(made_of, made_with, LIBRARY, _SCRIPT, _LINK_FLAGS)
+        linked = (toolchain.link_identity(), _LINK_FLAGS)
+        key = digest(made_of, made_with, LIBRARY, _SCRIPT, linked)
         return Step(KIND, f"armnn-delegate-{self.processor}", key)
 
     @property
@@ -154,6 +153,9 @@ def _ninja(delegate: Delegate, at: Sources, archives: list[Path]) -> str:
     inputs = ("-Wl,--whole-archive", armnn, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
-    rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *inputs))} -o $out")
-    rules.build([LIBRARY], "link")
+    flags = " ".join(toolchain.COMPILE_FLAGS)
+    rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
+    rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *inputs))} $in -o $out")
+    rules.build(["personality.o"], "cxx", [str(toolchain.PERSONALITY)])
+    rules.build([LIBRARY], "link", ["personality.o"])
     return text.getvalue()

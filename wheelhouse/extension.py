@@ -32,7 +32,7 @@ _FLAGS = (
     # The oldest NumPy that the module must serve is 1.19.5, Raspberry Pi OS 11's own.
     "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
 )
-_LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--version-script=exports.map")
+_LINK_FLAGS = (*toolchain.LINK_FLAGS, "-Wl,--version-script=exports.map")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Extension:
     def identity(self) -> str:
         """A digest of all that decides its content."""
         inputs = {name: part.identity for name, part in self.inputs.items()}
-        text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, _LINK_FLAGS, self.defines())
+        linked = (toolchain.link_identity(), _LINK_FLAGS)
+        text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, linked, self.defines())
         binding = file_digest(_STABLE) if self.target.abi3 else _PYBIND11
         return digest(self.core.identity, self.target.headers, inputs, text, binding)
 
@@ -125,7 +126,7 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     wrapper = trees["wrapper"] / _WRAPPER
     binding = _STABLE if extension.target.abi3 else wrapper / _PYBIND11
-    paths = [*(wrapper / name for name in _SOURCES), binding]
+    paths = [*(wrapper / name for name in _SOURCES), binding, toolchain.PERSONALITY]
     objects = [f"{path.stem}.o" for path in paths]
     for path, made in zip(paths, objects, strict=True):
         rules.build([made], "cxx", [str(path)])

@@ -15,7 +15,7 @@ import cmake
 import ninja
 import ziglang
 
-from wheelhouse.store import Store, digest
+from wheelhouse.store import Store, digest, file_digest
 
 ZIG = Path(ziglang.__file__).parent / "zig"
 CMAKE = Path(cmake.CMAKE_BIN_DIR) / "cmake"
@@ -30,8 +30,16 @@ COMPILE_FLAGS = (
     "-fvisibility=hidden",
     "-ffunction-sections",
     "-fdata-sections",
+    # Threads may still compute when exit() would destroy static objects.
+    "-fc++-static-destructors=thread-local",
     "-Wno-everything",
 )
+
+PERSONALITY = Path(__file__).parent.parent / "native" / "personality.cc"
+"""What every shared library contains, for other unwinders to pass through it."""
+
+LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
+"""What every shared library is linked with."""
 
 # zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
 _WRAPPER = """\
@@ -96,6 +104,11 @@ def identity(processor: str, floor: str) -> str:
     """A digest of everything about the toolchain that can change what it makes."""
     versions = [version(name) for name in ("ziglang", "cmake", "ninja")]
     return digest(versions, processor, floor, COMPILE_FLAGS, _WRAPPER, _CMAKE_TOOLCHAIN)
+
+
+def link_identity() -> str:
+    """A digest of what every shared library is linked with."""
+    return digest(file_digest(PERSONALITY), LINK_FLAGS)
 
 
 def prepare(processor: str, floor: str, store: Store) -> Toolchain:
