@@ -380,6 +380,8 @@ constexpr Method kMethods[] = {
      }},
     {"NumTensors", {kInt}, "int",
      [](const Arguments& a) { return ToPython(a.Self().NumTensors(a.Int(0))); }},
+    {"NumViews", {}, "int",
+     [](const Arguments& a) { return ToPython(a.Self().NumViews()); }},
 #if TFLITE_MINOR >= 22
     {"NumSubgraphs", {}, "int",
      [](const Arguments& a) { return ToPython(a.Self().NumSubgraphs()); }},

@@ -20,7 +20,9 @@ MODULE = "_pywrap_tensorflow_interpreter_wrapper"
 
 _WRAPPER = "tensorflow/lite/python/interpreter_wrapper"
 _PYBIND11 = "interpreter_wrapper_pybind11.cc"
-_STABLE = Path(__file__).parent.parent / "native" / "binding.cc"
+_NATIVE = Path(__file__).parent.parent / "native"
+_STABLE = _NATIVE / "binding.cc"
+_MONITOR = _NATIVE / "monitor.h"
 _SOURCES = (
     "interpreter_wrapper.cc",
     "numpy.cc",
@@ -49,7 +51,8 @@ class Extension:
         linked = (toolchain.link_identity(), _LINK_FLAGS)
         text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, linked, self.defines())
         binding = file_digest(_STABLE) if self.target.abi3 else _PYBIND11
-        return digest(self.core.identity, self.target.headers, inputs, text, binding)
+        ours = (binding, file_digest(_MONITOR))
+        return digest(self.core.identity, self.target.headers, inputs, text, ours)
 
     @property
     def label(self) -> str:
@@ -146,6 +149,7 @@ def _includes(extension: Extension, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
     optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
     return [
+        _NATIVE,
         trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],

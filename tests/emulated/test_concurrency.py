@@ -1,0 +1,76 @@
+"""Interpreters beside threads and forks, and when the program ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulated import transcripts
+from wheelhouse.sources import Sources
+
+ENDS = {"fall_off": 0, "leave": 3, "fail": 1}
+BEFORE_FORK = (
+    "RuntimeError: This interpreter was made before fork(), and its threads are in the parent "
+    "process. Make the interpreter after the fork, or with num_threads=1."
+)
+WHILE_FORKED = (
+    "RuntimeError: Another thread was using this interpreter when the process forked. Make the "
+    "interpreter after the fork."
+)
+HELD = "There is at least 1 reference to internal data in th"
+
+RUNS = [
+    *(("2.14.1", "cp37", suite) for suite in ("bullseye", "bookworm", "trixie", "sid")),
+    ("2.14.1", "cp311", "bookworm"),
+    ("2.22", "cp37", "bookworm"),
+    ("2.22", "cp311", "bookworm"),
+]
+
+
+@pytest.fixture(scope="module", params=RUNS, ids="-".join)
+def report(
+    request: pytest.FixtureRequest, wheels: dict[str, Path], newest: dict[str, Path], at: Sources
+) -> dict[str, Any]:
+    release, tag, suite = request.param
+    wheel = (wheels if release == "2.14.1" else newest)[tag]
+    return transcripts.record("concurrency.py", wheel, suite, at)
+
+
+def test_a_program_ends_as_it_would_without_the_thread(report: dict[str, Any]) -> None:
+    seen = report["endings"]
+    for end, status in ENDS.items():
+        found = {name: ends for name, ends in seen.items() if name.startswith(end)}
+        assert found
+        assert found == dict.fromkeys(found, [status] * 3)
+
+
+@pytest.mark.parametrize("threads", ["None", "1"])
+def test_a_child_computes_what_the_parent_does(report: dict[str, Any], threads: str) -> None:
+    assert set(report["forks"][threads].values()) == {True}
+
+
+@pytest.mark.parametrize("threads", ["2", "4"])
+def test_a_child_cannot_use_threads_of_the_parent(report: dict[str, Any], threads: str) -> None:
+    seen = dict(report["forks"][threads])
+    assert seen.pop("invoke") == BEFORE_FORK
+    assert set(seen.values()) == {True}
+
+
+def test_a_child_of_a_busy_parent_gets_an_error(report: dict[str, Any]) -> None:
+    assert WHILE_FORKED in report["fork_while_invoked"]
+    assert {*report["fork_while_invoked"]} <= {WHILE_FORKED, "computed"}
+
+
+def test_threads_may_share_an_interpreter(report: dict[str, Any]) -> None:
+    assert report["pool"] == []
+    assert report["own_lock"] is True
+
+
+def test_a_value_may_ask_the_interpreter_that_it_is_set_in(report: dict[str, Any]) -> None:
+    assert report["reentry"] is True
+
+
+def test_only_views_hold_an_interpreter(report: dict[str, Any]) -> None:
+    assert report["views"] == {"methods": True, "view": HELD, "part": HELD, "none": True}
