@@ -25,7 +25,7 @@ from wheelhouse.sources import Sources
 
 BOARD = "Raspberry Pi 4"
 
-UNSPECIFIED = ("native_class_made_around_its_constructor", "tensors_of_a_missing_subgraph")
+UNSPECIFIED = ("native_class_made_around_its_constructor",)
 """Cases in which upstream uses memory that it never filled."""
 
 _MODULE = re.compile(r"[^ '\"]*/_pywrap_tensorflow_interpreter_wrapper[^/ ]*\.so")
