@@ -1741,6 +1741,8 @@ def resize():
         "negative": step(resized, "empty", [-1, 4]),
         "overflow": step(resized, "empty", [2**31 - 1] * 4),
         "beyond_int32": step(resized, "empty", [2**40]),
+        "beyond_int32_array": step(resized, "chain", np.array([2**32 + 1, 4])),
+        "uint64": step(resized, "chain", np.array([1, 4], np.uint64)),
         "incompatible": step(resized, "arithmetic", [1, 3]),
     }
 

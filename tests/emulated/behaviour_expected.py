@@ -261,6 +261,7 @@ RESULTS = {
     "a SignatureDef, expected 2 vs provided 1",
     "signature_runner_refuses.wrong_type": _not_set("INT32"),
     "signature_runner_refuses.after_all": {"product": PRODUCT, "sum": SUM},
+    "signature_runner_after_failing.1": {"product": PRODUCT, "sum": SUM},
     # Setting, running, getting
     "run.outputs": [SUM, PRODUCT],
     "run.allocate": None,
@@ -400,6 +401,11 @@ RESULTS = {
     "resize.scalar": "ValueError: Shape should be 1D instead of 0.",
     "resize.swapped": [None, [2, 2]],
     "resize.strided": [None, [2, 2]],
+    "resize.floats": [None, [2, 2]],
+    "resize.uint64": [None, [1, 4]],
+    "resize.beyond_int32": f"ValueError: tensor_size has a dimension beyond int32: [{2**40}]",
+    "resize.beyond_int32_array": "ValueError: "
+    f"tensor_size has a dimension beyond int32: [{2**32 + 1}, 4]",
     "resize_natively.swapped": [1, 4],
     "resize_natively.strided": [1, 4],
     "resize_natively.int64": "ValueError: Shape must be type int32 (was 7).",
