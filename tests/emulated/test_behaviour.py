@@ -12,6 +12,7 @@ import pytest
 
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
+from tests.emulated.transcripts import at_path, brief
 from wheelhouse import matrix
 from wheelhouse.sources import Sources
 
@@ -41,32 +42,6 @@ def reports(wheels: dict[str, Path], at: Sources) -> Reports:
 def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, str]:
     suite, tag = request.param
     return suite, tag
-
-
-def at_path(cases: Any, path: str) -> Any:
-    for word in path.split("."):
-        cases = cases[int(word)] if isinstance(cases, list) else cases[word]
-        if isinstance(cases, dict) and list(cases) == ["warned", "result"]:
-            cases = cases["result"]
-    return cases
-
-
-def brief(told: Any) -> Any:
-    """What a report tells, with less about types: ``ValueError: text`` for an exception."""
-    if isinstance(told, list):
-        return [brief(each) for each in told]
-    if not isinstance(told, dict):
-        return told
-    if "raises" in told:
-        return f"{told['raises']}: {told['message']}"
-    if "flags" in told:
-        return brief(told.get("values", told.get("sha256")))
-    if "numpy" in told:
-        return brief(told["value"])
-    for key, read in (("float", float), ("bytes", str), ("type", str), ("object", str)):
-        if list(told) == [key]:
-            return read(told[key])
-    return tuple(brief(told["tuple"])) if "tuple" in told else {k: brief(told[k]) for k in told}
 
 
 def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
