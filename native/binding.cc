@@ -341,6 +341,11 @@ PyObject* FromBufferWithOps(const Arguments& a) {
   return Instantiated(wrapper, error);
 }
 
+PyObject* SetLevel(const Arguments& a) {
+  tflite::interpreter_wrapper::SetLogLevel(a.String(0));
+  Py_RETURN_NONE;
+}
+
 PyObject* ToPython(int value) { return PyLong_FromLong(value); }
 
 PyObject* ToPython(const std::string& value) {
@@ -362,6 +367,8 @@ constexpr Method kFunctions[] = {
     {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kBool, kBool}, CPP_CLASS, FromBuffer},
     {"CreateWrapperFromBuffer", {kBytes, kInt, kNames, kRegisterers, kBool, kBool MORE_TYPES},
      CPP_CLASS, FromBufferWithOps},
+    {"SetLogLevel", {kStr}, "None", SetLevel,
+     "Sets the least severity that is written to standard error."},
 };
 
 constexpr Method kMethods[] = {
@@ -521,6 +528,7 @@ PyMODINIT_FUNC PyInit__pywrap_tensorflow_interpreter_wrapper() {
                          {0, nullptr}};
   PyType_Spec spec = {CLASS, sizeof(Instance), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  if (!tflite::interpreter_wrapper::SetLogLevelFromEnvironment()) return nullptr;
   Owned module(PyModule_Create(&definition)), type(PyType_FromSpec(&spec));
   if (!module || !type || PyObject_SetAttrString(module.get(), "InterpreterWrapper", type.get())) {
     return nullptr;

@@ -14,9 +14,11 @@ from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
 from wheelhouse.packing import About
 from wheelhouse.sources import Component, Sources
-from wheelhouse.store import Step, digest, file_digest
+from wheelhouse.store import Step, digest, file_digest, tree_digest
 
 PROJECT = "tflite_runtime"
+
+_PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
 
 _DESCRIPTION = """\
 The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
@@ -86,7 +88,8 @@ class Wheel:
     @property
     def identity(self) -> str:
         """A digest of all that decides its bytes."""
-        ours = [file_digest(Path(path or "")) for path in (__file__, matrix.__file__)]
+        package = tree_digest(_PACKAGE, lambda name: "__pycache__" not in name)
+        ours = [package, *(file_digest(Path(path or "")) for path in (__file__, matrix.__file__))]
         data = file_digest(Path(matrix.__file__ or "").with_suffix(".toml"))
         return digest(self.extension.identity, packing.identity(), ours, data)
 
@@ -127,9 +130,10 @@ class Wheel:
             audit.stable_abi(draft)
 
     def _init(self) -> bytes:
-        """As upstream's own script has it; the tag is what ``git describe`` says of a release."""
+        """Ours, with what upstream's own script writes: the tag is that of ``git describe``."""
         lines = (f"__version__ = '{self.version}'", f"__git_version__ = 'v{self.tflite}'")
-        return "".join(f"{line}\n" for line in lines).encode()
+        versions = "".join(f"{line}\n" for line in lines)
+        return (_PACKAGE / "__init__.py").read_bytes() + f"\n\n{versions}".encode()
 
 
 def requirements() -> Iterator[str]:

@@ -38,6 +38,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import tflite_runtime
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as native
 from tflite_runtime import interpreter as runtime
 from tflite_runtime.interpreter import Interpreter, InterpreterWithCustomOps, OpResolverType
@@ -308,6 +309,32 @@ KEYWORDS = {
     "SetTensor": {"i": 0, "value": ROW, "subgraph_index": 0},
     "tensor": {"base_object": None, "tensor_index": 0, "subgraph_index": 0},
 }
+
+
+# What is written to standard error
+
+
+@case
+def log_levels():
+    """For each level, what making an interpreter writes, in a process that made none before."""
+
+    def written(level):
+        with open("log.txt", "w+b") as log:  # noqa: PTH123 (its descriptor)
+            os.dup2(log.fileno(), 2)
+            tflite_runtime.set_log_level(level)
+            ready("arithmetic")
+            log.seek(0)
+            return sorted({line.decode() for line in log.read().splitlines()})
+
+    levels = ("verbose", "info", "warning", "error", "silent", "ERROR")
+    return {
+        **{level: in_child(lambda given=level: written(given)) for level in levels},
+        "wrong": step(tflite_runtime.set_log_level, "loud"),
+        "empty": step(tflite_runtime.set_log_level, ""),
+        "number": step(tflite_runtime.set_log_level, 3),
+        "none": step(tflite_runtime.set_log_level, None),
+        "native": step(native.SetLogLevel, None),
+    }
 
 
 # The module and its class
@@ -654,6 +681,47 @@ def constructor():
     }
 
 
+class Named:
+    """An ``os.PathLike`` object that is nothing more."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        return self.name
+
+
+def copied(name: Any, to: Any) -> Any:
+    """The name of a copy of a file; a library in use must not be written again."""
+    if not os.path.exists(to):  # noqa: PTH110 (a path of bytes)
+        with open(to, "wb") as file:  # noqa: PTH123
+            file.write(pathlib.Path(name).read_bytes())
+    return to
+
+
+def unreadable() -> str:
+    """The name of a model that its owner may not read."""
+    path = pathlib.Path("unreadable.tflite")
+    if not path.exists():
+        path.write_bytes(content("arithmetic"))
+        path.chmod(0)
+    return str(path)
+
+
+def empty_file() -> str:
+    """The name of an empty file."""
+    pathlib.Path("empty-file.tflite").write_bytes(b"")
+    return "empty-file.tflite"
+
+
+def pipe() -> str:
+    """The name of a pipe that nobody writes to."""
+    path = pathlib.Path("pipe.tflite")
+    if not path.exists():
+        os.mkfifo(str(path))
+    return str(path)
+
+
 @case
 def paths():
     name = "arithmetic.tflite"
@@ -662,6 +730,13 @@ def paths():
         "bytes": name.encode(),
         "bytearray": bytearray(name.encode()),
         "path": pathlib.Path(name),
+        "path_of_bytes": Named(name.encode()),
+        "path_of_text": Named(name),
+        "path_of_nothing": Named(None),
+        "spaces": copied(name, "with spaces and ä.tflite"),
+        "spaces_path": pathlib.Path(copied(name, "with spaces and ä.tflite")),
+        "not_utf8": copied(name, b"\xff.tflite"),
+        "not_utf8_text": os.fsdecode(copied(name, b"\xff.tflite")),
         "memoryview": memoryview(name.encode()),
         "int": 3,
         "true": True,
@@ -672,8 +747,13 @@ def paths():
         "umlaut": "fehlt-ä.tflite",
         "folder": "/tmp",  # noqa: S108
         "surrogate": "\udcff.tflite",
-        "unreadable": "/proc/1/mem",
+        "missing_path": pathlib.Path("missing.tflite"),
+        "missing_not_utf8": b"\xfe.tflite",
+        "no_folder": name + "/model.tflite",
+        "unreadable": unreadable(),
+        "empty": empty_file(),
         "device": "/dev/null",
+        "pipe": pipe(),
     }
     return {
         name: step(lambda given: computed(Interpreter(given)), value)
@@ -872,6 +952,10 @@ def unknown_operator():
 # Delegates
 
 
+HALF = str(pathlib.Path("half.so").resolve())
+"""A delegate's library that has no function to destroy one."""
+
+
 def delegate(**options: Any) -> Any:
     return runtime.load_delegate(DELEGATE, options)
 
@@ -880,6 +964,9 @@ def delegate(**options: Any) -> Any:
 def load_delegate_fails():
     return {
         "missing": step(runtime.load_delegate, "missing.so"),
+        "missing_path": step(runtime.load_delegate, pathlib.Path("missing.so")),
+        "no_destroy": step(runtime.load_delegate, HALF),
+        "refused_in_no_words": step(lambda: delegate(garbled="")),
         "missing_symbol": step(runtime.load_delegate, "libm.so.6"),
         "no_library": step(runtime.load_delegate, "arithmetic.tflite"),
         "refused": step(lambda: delegate(error="not today")),
@@ -887,6 +974,39 @@ def load_delegate_fails():
         "number": step(runtime.load_delegate, 3),
         "bad_options": step(runtime.load_delegate, DELEGATE, "abc"),
     }
+
+
+@case
+def load_delegate_is_quiet():
+    """What is raised where nobody can catch it, as ``__del__`` could do."""
+    seen = []
+    before = getattr(sys, "unraisablehook", None)  # none in 3.7
+    sys.unraisablehook = lambda unraisable: seen.append(str(unraisable.exc_value))
+    try:
+        told = load_delegate_fails()
+        load_delegate_by_path()
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    return [seen, all("raises" in each.content for each in told.values())]
+
+
+@case
+def load_delegate_by_path():
+    here = pathlib.Path(copied(DELEGATE, "with spaces and ä.so"))
+    values = {
+        "relative": here,
+        "absolute": here.resolve(),
+        "bytes": os.fsencode(str(here.resolve())),
+        "path_of_bytes": Named(os.fsencode(str(here))),
+        "text": str(here.resolve()),
+    }
+
+    def outputs(value):
+        made = runtime.load_delegate(value)
+        return computed(opened("arithmetic", experimental_delegates=[made]))
+
+    return {name: step(outputs, value) for name, value in values.items()}
 
 
 @case
@@ -1010,12 +1130,12 @@ def details_of_nothing():
 
 @mortal
 def details_of_a_missing_subgraph():
-    return ready("arithmetic")._get_tensor_details(0, 9)
+    return [step(ready("arithmetic")._get_tensor_details, 0, number) for number in (9, -1)]
 
 
 @mortal
 def tensors_of_a_missing_subgraph():
-    return ready("arithmetic")._interpreter.NumTensors(9)
+    return [step(ready("arithmetic")._interpreter.NumTensors, number) for number in (9, -1)]
 
 
 @case
@@ -1184,6 +1304,48 @@ def out_of_turn():
 
 
 @case
+def tensors_between():
+    """A tensor between two operators, which XNNPACK keeps to itself."""
+    interpreter = ready("chain")
+    interpreter.set_tensor(0, ROW[:, :4])
+    interpreter.invoke()
+    return {
+        "get": step(interpreter.get_tensor, 1),
+        "view": step(interpreter.tensor(1)),
+        "set": step(interpreter.set_tensor, 1, ROW[:, :4]),
+        "fresh": step(opened("chain").get_tensor, 1),
+        "input": step(opened("chain").get_tensor, 0),
+        "output": step(interpreter.get_tensor, 3),
+    }
+
+
+@mortal
+def constants():
+    """What belongs to the model can be read, not written."""
+    told = {}
+    for name, interpreter in (
+        ("path", ready("gather")),
+        ("content", ready_from_content("gather")),
+    ):
+        view = interpreter.tensor(0)()
+        told[name] = {
+            "get": interpreter.get_tensor(0),
+            "set": step(interpreter.set_tensor, 0, np.zeros(3, np.float32)),
+            "view": view.copy(),
+            "write": step(view.fill, 0),
+        }
+        told[name]["after"] = interpreter.get_tensor(0)
+    return told
+
+
+def ready_from_content(name: str) -> Any:
+    """As ``ready``, of a model's bytes."""
+    interpreter = Interpreter(model_content=content(name))
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+@case
 def wrong_indices():
     interpreter = ready("arithmetic")
     told = {}
@@ -1241,14 +1403,66 @@ def every_type():
     told = {}
     for item in interpreter.get_input_details():
         name, index = item["name"], item["index"]
-        if name == "int4":  # two in a byte, but read as if one: the rest is not its own
-            continue
-        value = np.array([[0, 1, 2], [3, 4, 5]], name)
+        value = np.array([[0, 1, 2], [3, 4, 5]], element(name))
         told[name] = [
             step(interpreter.set_tensor, index, value),
-            step(interpreter.get_tensor, index) if name != "uint16" else None,
+            step(interpreter.get_tensor, index),
             interpreter.tensor(index)().dtype.str,
         ]
+    return told
+
+
+def element(name: str) -> str:
+    """NumPy's type for an element of a tensor."""
+    return "int8" if name == "int4" else name
+
+
+@case
+def every_layout_of_every_type():
+    """For each type, the layouts that another value is read from."""
+    interpreter = ready("types")
+    told = {}
+    for item in interpreter.get_input_details():
+        name, index = item["name"], item["index"]
+        value = np.array([[0, 1, 0], [1, 4, 5]], element(name))
+        swapped = value.astype(value.dtype.newbyteorder())
+        wide = np.zeros((4, 9), value.dtype)
+        wide[::2, ::3] = value
+        layouts = {
+            "plain": value,
+            "swapped": swapped,
+            "swapped_fortran": np.asfortranarray(swapped),
+            "fortran": np.asfortranarray(value),
+            "strided": wide[::2, ::3],
+            "strided_swapped": wide.astype(swapped.dtype)[::2, ::3],
+            "reversed": value[::-1, ::-1].copy()[::-1, ::-1],
+            "memoryview": memoryview(value),
+            "__array__": type("Arrayed", (), {"__array__": lambda self, *_, v=swapped: v})(),
+        }
+        told[name] = [way for way, given in layouts.items() if not same(interpreter, index, given)]
+    return told
+
+
+def same(interpreter: Any, index: int, given: Any) -> bool:
+    """Whether the tensor has that value once it was set to it."""
+    view = interpreter.tensor(index)()
+    if view.flags.writeable:
+        view.fill(0)
+    interpreter.set_tensor(index, given)
+    return bool(np.array_equal(interpreter.get_tensor(index), np.asarray(given)))
+
+
+@case
+def integers_of_one_size():
+    """C's long and long long: NumPy calls both int64, but has an array type for each."""
+    interpreter = ready("types")
+    index = {item["name"]: item["index"] for item in interpreter.get_input_details()}
+    told = {}
+    for name, letters in (("int64", "lq"), ("uint64", "LQ"), ("int32", "i"), ("uint32", "I")):
+        for letter in letters:
+            value = np.array([[0, 1, 2], [3, 4, 5]], letter)
+            interpreter.set_tensor(index[name], value)
+            told[letter] = interpreter.get_tensor(index[name])
     return told
 
 
@@ -1256,13 +1470,33 @@ def every_type():
 def int4():
     interpreter = ready("types")
     index = [item["name"] for item in interpreter.get_input_details()].index("int4")
-    value = interpreter.get_tensor(index)
-    return {
-        "dtype": value.dtype.str,
-        "shape": value.shape,
-        "set": step(interpreter.set_tensor, index, np.zeros((2, 3), np.int8)),
-        "set_packed": step(interpreter.set_tensor, index, np.zeros(3, np.int8)),
+    value = np.array([[-8, -1, 0], [1, 6, 7]], np.int8)
+    put = step(interpreter.set_tensor, index, value)
+    view = interpreter.tensor(index)()
+    others = {
+        "below": np.array([[0, 0, 0], [0, 0, -9]], np.int8),
+        "above": np.array([[8, 0, 0], [0, 0, 0]], np.int8),
+        "packed": np.zeros(3, np.int8),
+        "flat": np.zeros(6, np.int8),
+        "turned": np.zeros((3, 2), np.int8),
+        "uint8": np.zeros((2, 3), np.uint8),
+        "int32": np.zeros((2, 3), np.int32),
     }
+    told = {
+        "dtype": interpreter.get_tensor(index).dtype.str,
+        "set": put,
+        "get": interpreter.get_tensor(index),
+        "view": view.copy(),
+        "view_writeable": view.flags.writeable,
+        **{name: step(interpreter.set_tensor, index, value) for name, value in others.items()},
+        "unchanged": interpreter.get_tensor(index),
+    }
+    del view
+    interpreter.resize_tensor_input(index, [1, 3])
+    unallocated = step(interpreter.get_tensor, index)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(index, value[1:])
+    return {**told, "unallocated": unallocated, "odd": interpreter.get_tensor(index)}
 
 
 @case
@@ -1395,7 +1629,8 @@ def strings_without_a_shape():
     return {
         "bytes": step(get, np.array(b"one")),
         "unicode": step(get, np.array("one")),
-        "object": step(lambda: get(np.array(b"one", object)).shape),
+        "object": step(get, np.array(b"one", object)),
+        "object_text": step(get, np.array("dräi", object)),
         "text": step(get, "one"),
         "vector": step(get, np.array([b"one"])),
     }
@@ -1403,10 +1638,42 @@ def strings_without_a_shape():
 
 @case
 def strings_unset():
+    def both(interpreter, index):
+        return [step(interpreter.get_tensor, index), step(interpreter.tensor(index))]
+
+    def resized(set_first):
+        interpreter = ready("words")
+        if set_first:
+            interpreter.set_tensor(0, np.array([b"a", b"b"]))
+        told = []
+        for size in (3, 1, 0, 2):
+            interpreter.resize_tensor_input(0, [size])
+            told.append([size, *both(interpreter, 0)])
+        return told
+
     return {
-        "allocated": in_child(lambda: ready("words").get_tensor(0)),
-        "fresh": in_child(lambda: opened("words").get_tensor(0)),
+        "allocated": in_child(lambda: both(ready("words"), 0)),
+        "fresh": in_child(lambda: both(opened("words"), 0)),
+        "output": in_child(lambda: both(ready("words"), 1)),
+        "invoke": in_child(lambda: ready("words").invoke()),
+        "scalar": in_child(lambda: both(ready("scalar"), 1)),
+        "resized": in_child(lambda: resized(set_first=False)),
+        "resized_after_set": in_child(lambda: resized(set_first=True)),
         "details": ready("words").get_input_details(),
+    }
+
+
+@mortal
+def strings_of_a_damaged_model():
+    """Constants whose buffers do not hold the two strings that their shape promises."""
+    interpreter = ready("damaged-strings")
+    return {
+        item["name"]: [
+            step(interpreter.get_tensor, item["index"]),
+            step(interpreter.tensor(item["index"])),
+        ]
+        for item in interpreter.get_tensor_details()
+        if item["name"] != "x"
     }
 
 
@@ -1419,15 +1686,26 @@ def strings_resized():
         step(interpreter.set_tensor, 0, np.array([b"a", b"b", b"c"])),
         step(interpreter.get_tensor, 0),
         step(interpreter.invoke),
+        step(interpreter.get_tensor, 1),
     ]
 
 
 @mortal
 def strings_viewed():
+    """There is no view of strings: it is a copy."""
     interpreter = ready("words")
     interpreter.set_tensor(0, np.array([b"one", b"two"]))
     view = interpreter.tensor(0)()
-    return [view.dtype.kind, view.shape]
+    scalar = ready("scalar")
+    scalar.set_tensor(1, np.array(b"one"))
+    return {
+        "kind": view.dtype.kind,
+        "content": view.copy(),
+        "writeable": view.flags.writeable,
+        "invoke": step(interpreter.invoke),
+        "output": interpreter.tensor(1)().copy(),
+        "scalar": scalar.tensor(1)(),
+    }
 
 
 # Shapes
@@ -1451,6 +1729,8 @@ def resize():
         "fixed_strict": step(resized, "chain", [3, 4], strict=True),
         "rank": step(resized, "chain", [4]),
         "array": step(resized, "chain", np.array([2, 2])),
+        "swapped": step(resized, "chain", np.array([2, 2], ">i8")),
+        "strided": step(resized, "chain", np.array([2, 0, 2, 0])[::2]),
         "floats": step(resized, "chain", [2.7, 2.2]),
         "scalar": step(resized, "chain", 4),
         "nothing": step(resized, "chain", []),
@@ -1461,6 +1741,8 @@ def resize():
         "negative": step(resized, "empty", [-1, 4]),
         "overflow": step(resized, "empty", [2**31 - 1] * 4),
         "beyond_int32": step(resized, "empty", [2**40]),
+        "beyond_int32_array": step(resized, "chain", np.array([2**32 + 1, 4])),
+        "uint64": step(resized, "chain", np.array([1, 4], np.uint64)),
         "incompatible": step(resized, "arithmetic", [1, 3]),
     }
 
@@ -1482,6 +1764,8 @@ def resize_natively():
         "int64": np.array([1, 4]),
         "uint32": np.array([1, 4], np.uint32),
         "float": np.array([1.0, 4.0]),
+        "swapped": np.array([1, 4], np.int32).astype(">i4"),
+        "strided": np.array([1, 0, 4, 0], np.int32)[::2],
         "rank_0": np.array(4, np.int32),
         "rank_2": np.array([[1, 4]], np.int32),
         "empty": np.array([], np.int32),
@@ -1493,7 +1777,9 @@ def resize_natively():
     }
 
     def resized(value):
-        return opened("chain")._interpreter.ResizeInputTensor(0, value, False)
+        wrapper = opened("chain")._interpreter
+        wrapper.ResizeInputTensor(0, value, False)
+        return wrapper.TensorSize(0, 0)
 
     return {name: step(resized, value) for name, value in values.items()}
 
@@ -1639,6 +1925,16 @@ def views():
         "get": interpreter.get_tensor(0),
         "function": type(left),
     }
+
+
+@case
+def views_take_every_layout():
+    interpreter = ready("arithmetic")
+    told = []
+    for value in (ROW.astype(">f4"), ROW[:, ::-1], ROW.astype(">f8"), np.asfortranarray(ROW)):
+        interpreter.tensor(0)()[...] = value
+        told.append(interpreter.tensor(0)().astype(">f4"))
+    return told
 
 
 @case

@@ -12,6 +12,20 @@ UNALLOCATED = "ValueError: Tensor data is null. Run allocate_tensors() first"
 UNALLOCATED_INPUT = (
     "ValueError: Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
 )
+INTERMEDIATE = (
+    "Intermediate tensors are kept only by an interpreter made with "
+    "experimental_preserve_all_tensors=True"
+)
+NEVER_A_STRING = "ValueError: String tensor {} has no value. Set it, or run invoke(), first"
+RESIZED_SINCE = (
+    "ValueError: String tensor {} does not hold the strings that its shape has. "
+    "After a resize, set it again"
+)
+OUTSIDE_INT4 = "ValueError: Cannot set tensor: Values for INT4 input must be between -8 and 7."
+FLAT = "ValueError: Cannot set tensor: Dimension mismatch. Got 1 but expected 2 for input 6."
+NOT_OPENED = "ValueError: Could not open '{}': {}"
+CREATED = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+LEVELS = "ValueError: '{}' is no log level: these are verbose, info, warning, error, silent"
 BEYOND = "ValueError: Invalid tensor index 99 exceeds max tensor index 4"
 NO_SUBGRAPH = "ValueError: Invalid subgraph index 9 exceeds max subgraph index 1"
 FIXED = (
@@ -38,6 +52,12 @@ DENSE = {
 }
 
 
+TYPES = (
+    *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+    *("int4", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+
+
 def _not_set(got: str, wanted: str = "FLOAT32", index: int = 0, name: str = "x") -> str:
     return (
         f"ValueError: Cannot set tensor: Got value of type {got} but expected type {wanted} "
@@ -45,11 +65,32 @@ def _not_set(got: str, wanted: str = "FLOAT32", index: int = 0, name: str = "x")
     )
 
 
+def _no_int8(got: str) -> str:
+    return (
+        "ValueError: Cannot set tensor: Expected a numpy array of int8 for INT4 input 6, "
+        f"name: int4, but got {got}"
+    )
+
+
 RESULTS = {
+    # What is written to standard error
+    "log_levels.verbose.0": CREATED,
+    "log_levels.info": [CREATED],
+    "log_levels.warning": [],
+    "log_levels.error": [],
+    "log_levels.silent": [],
+    "log_levels.ERROR": [],
+    "log_levels.wrong": LEVELS.format("loud"),
+    "log_levels.empty": LEVELS.format(""),
+    "log_levels.number": LEVELS.format(3),
+    "log_levels.none": LEVELS.format(None),
     # The module and its class
     "module.name": "tflite_runtime._pywrap_tensorflow_interpreter_wrapper",
     "module.doc": "\n    _pywrap_tensorflow_interpreter_wrapper\n    -----\n  ",
-    "module.public": ["CreateWrapperFromBuffer", "CreateWrapperFromFile", "InterpreterWrapper"],
+    "module.public": [
+        *("CreateWrapperFromBuffer", "CreateWrapperFromFile", "InterpreterWrapper"),
+        "SetLogLevel",
+    ],
     "native_class.repr": f"<class '{NATIVE}'>",
     "native_class.instance": f"<{NATIVE} object at 0x>",
     "native_class.dir": [
@@ -95,8 +136,23 @@ RESULTS = {
     "constructor.both": "ValueError: Can't both provide `model_path` and `model_content`",
     "constructor.position": [SUM, PRODUCT],
     "paths.bytes": [SUM, PRODUCT],
-    "paths.missing": "ValueError: Could not open 'missing.tflite'."
-    "The model allocation is null/empty",
+    **{
+        f"paths.{way}": [SUM, PRODUCT]
+        for way in (
+            *("str", "bytearray", "numpy", "absolute", "spaces", "not_utf8", "not_utf8_text"),
+            *("path", "path_of_bytes", "path_of_text", "spaces_path"),
+        )
+    },
+    "paths.missing": NOT_OPENED.format("missing.tflite", "No such file or directory"),
+    "paths.missing_path": NOT_OPENED.format("missing.tflite", "No such file or directory"),
+    "paths.missing_not_utf8": NOT_OPENED.format("\\udcfe.tflite", "No such file or directory"),
+    "paths.umlaut": NOT_OPENED.format("fehlt-ä.tflite", "No such file or directory"),
+    "paths.folder": NOT_OPENED.format("/tmp", "Is a directory"),  # noqa: S108
+    "paths.no_folder": NOT_OPENED.format("arithmetic.tflite/model.tflite", "Not a directory"),
+    "paths.unreadable": NOT_OPENED.format("unreadable.tflite", "Permission denied"),
+    "paths.empty": NOT_OPENED.format("empty-file.tflite", "The file is empty"),
+    "paths.device": NOT_OPENED.format("/dev/null", "It is no regular file"),
+    "paths.pipe": NOT_OPENED.format("pipe.tflite", "It is no regular file"),
     "contents.bytes": [SUM, PRODUCT],
     "contents.inherited": [SUM, PRODUCT],
     "content_outlives_its_name.2": [SUM, PRODUCT],
@@ -106,7 +162,8 @@ RESULTS = {
     "bad_files_by_content.bad-buffer-out-of-range": "ValueError: "
     "Tensor 1 specifies out of range buffer 999 (only 1 buffers).\n",
     "thread_options.4": [SUM, PRODUCT],
-    "thread_options.0": "ValueError: num_threads should >= 1",
+    "thread_options.0": [SUM, PRODUCT],
+    "thread_options.-1": "ValueError: num_threads should >= 1, or 0, which means 1",
     "thread_options.'2'": "ValueError: type of num_threads should be int",
     "op_resolver_types.AUTO": [[SUM, PRODUCT], ["ADD", "MUL", "DELEGATE"]],
     "op_resolver_types.BUILTIN": [[SUM, PRODUCT], ["ADD", "MUL", "DELEGATE"]],
@@ -132,6 +189,19 @@ RESULTS = {
     # Delegates
     "load_delegate_fails.missing": "OSError: missing.so: cannot open shared object file: "
     "No such file or directory",
+    "load_delegate_fails.missing_path": "OSError: missing.so: cannot open shared object file: "
+    "No such file or directory",
+    "load_delegate_fails.missing_symbol": "AttributeError: /lib/aarch64-linux-gnu/libm.so.6: "
+    "undefined symbol: tflite_plugin_create_delegate",
+    "load_delegate_fails.no_destroy": "AttributeError: /home/pi/half.so: "
+    "undefined symbol: tflite_plugin_destroy_delegate",
+    "load_delegate_fails.bad_options": "AttributeError: 'str' object has no attribute 'items'",
+    "load_delegate_fails.refused_in_no_words": "ValueError: Failed to load delegate from "
+    "/home/pi/delegate.so\n\ufffd",
+    "load_delegate_is_quiet": [[], True],
+    "load_delegate_by_path": {
+        way: [SUM, PRODUCT] for way in ("relative", "absolute", "bytes", "path_of_bytes", "text")
+    },
     "load_delegate_fails.refused": "ValueError: Failed to load delegate from "
     "/home/pi/delegate.so\nnot today",
     "load_delegate_works.made": [1, 0, 0],
@@ -164,6 +234,9 @@ RESULTS = {
     "details_of_sparse_tensors.content": [5, 7],
     "details_of_nothing.beyond": BEYOND,
     "details_of_nothing.name": "",
+    "details_of_a_missing_subgraph.0": "ValueError: "
+    "Invalid subgraph index 9 exceeds max subgraph index 1",
+    "tensors_of_a_missing_subgraph": [0, 0],
     "operators.after.2": {"index": 2, "op_name": "DELEGATE", "inputs": [0, 1], "outputs": [2, 3]},
     "operators.beyond": "ValueError: Invalid node index",
     "native_handle": ["int", True, True],
@@ -188,6 +261,7 @@ RESULTS = {
     "a SignatureDef, expected 2 vs provided 1",
     "signature_runner_refuses.wrong_type": _not_set("INT32"),
     "signature_runner_refuses.after_all": {"product": PRODUCT, "sum": SUM},
+    "signature_runner_after_failing.1": {"product": PRODUCT, "sum": SUM},
     # Setting, running, getting
     "run.outputs": [SUM, PRODUCT],
     "run.allocate": None,
@@ -202,6 +276,24 @@ RESULTS = {
         "reset": None,
     },
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
+    "tensors_between": {
+        "get": f"ValueError: Tensor data is null. {INTERMEDIATE}",
+        "view": f"ValueError: Tensor data is null. {INTERMEDIATE}",
+        "set": f"ValueError: Cannot set tensor: Tensor is unallocated. {INTERMEDIATE}",
+        "fresh": f"ValueError: Tensor data is null. {INTERMEDIATE}",
+        "input": UNALLOCATED,
+        "output": [0, 3, 10, 21],
+    },
+    "constants": {
+        way: {
+            "get": [10, 20, 30],
+            "set": "ValueError: Cannot set tensor: It is a constant of the model: 0, name: values",
+            "view": [10, 20, 30],
+            "write": "ValueError: assignment destination is read-only",
+            "after": [10, 20, 30],
+        }
+        for way in ("path", "content")
+    },
     "wrong_indices.99.get": BEYOND,
     "wrong_indices.99.set": BEYOND,
     "wrong_indices.99.view": BEYOND,
@@ -216,13 +308,36 @@ RESULTS = {
     "wrong_values.none": _not_set("STRING"),
     "wrong_types.d": _not_set("FLOAT64"),
     "wrong_types.l": _not_set("INT64"),
-    "wrong_types.q": _not_set("NOTYPE"),
+    "wrong_types.q": _not_set("INT64"),
+    "wrong_types.>f4": None,
     "every_type.float16.1": [0, 1, 2, 3, 4, 5],
     "every_type.bool.1": [False, True, True, True, True, True],
     "every_type.int64.1": [0, 1, 2, 3, 4, 5],
-    "every_type.uint16.0": _not_set("NOTYPE", "UINT16", 12, "uint16"),
-    "int4.dtype": "|i1",
-    "int4.set": _not_set("INT8", "INT4", 6, "int4"),
+    "every_type.uint16.1": [0, 1, 2, 3, 4, 5],
+    "every_type.int4.1": [0, 1, 2, 3, 4, 5],
+    "every_layout_of_every_type": {name: [] for name in TYPES},
+    "integers_of_one_size": {letter: [0, 1, 2, 3, 4, 5] for letter in "lqLQiI"},
+    "int4": {
+        "dtype": "|i1",
+        "set": None,
+        "get": [-8, -1, 0, 1, 6, 7],
+        "view": [-8, -1, 0, 1, 6, 7],
+        "view_writeable": False,
+        "below": OUTSIDE_INT4,
+        "above": OUTSIDE_INT4,
+        "packed": FLAT,
+        "flat": FLAT,
+        "turned": "ValueError: Cannot set tensor: Dimension mismatch. "
+        "Got 3 but expected 2 for dimension 0 of input 6.",
+        "uint8": _no_int8("UINT8"),
+        "int32": _no_int8("INT32"),
+        "unchanged": [-8, -1, 0, 1, 6, 7],
+        "unallocated": UNALLOCATED,
+        "odd": [1, 6, 7],
+    },
+    "layouts.big_endian": ROW,
+    "layouts.transposed": ROW,
+    "layouts.strided_rows": [1, 9, 17, 25, 33, 41, 49, 57],
     "layouts.fortran": ROW,
     "layouts.strided": [0, 8, 16, 24, 32, 40, 48, 56],
     "layouts.reversed": ROW[::-1],
@@ -244,16 +359,61 @@ RESULTS = {
     "strings.surrogate": "ValueError: PyUnicode_AsUTF8String() failed.",
     "strings.integers": "ValueError: PyBytes_AsStringAndSize() failed.",
     "strings_without_a_shape.bytes": ["one"],
+    "strings_without_a_shape.unicode": ["one"],
+    "strings_without_a_shape.object": ["one"],
+    "strings_without_a_shape.object_text": ["dräi".encode().decode("latin-1")],
     "strings_resized.2": ["a", "b", "c"],
+    "strings_resized.4": NEVER_A_STRING.format(1),
+    "strings_unset.allocated": [NEVER_A_STRING.format(0)] * 2,
+    "strings_unset.fresh": [NEVER_A_STRING.format(0)] * 2,
+    "strings_unset.output": [NEVER_A_STRING.format(1)] * 2,
+    "strings_unset.scalar": [NEVER_A_STRING.format(1)] * 2,
+    "strings_unset.resized": [
+        *([size, *[NEVER_A_STRING.format(0)] * 2] for size in (3, 1)),
+        [0, [], []],
+        [2, *[NEVER_A_STRING.format(0)] * 2],
+    ],
+    "strings_unset.resized_after_set": [
+        *([size, *[RESIZED_SINCE.format(0)] * 2] for size in (3, 1)),
+        [0, [], []],
+        [2, *[["a", "b"]] * 2],
+    ],
+    "strings_of_a_damaged_model.good": [["one", "two"]] * 2,
+    **{
+        f"strings_of_a_damaged_model.{kind}": [RESIZED_SINCE.format(4 + 2 * number)] * 2
+        for number, kind in enumerate(
+            ("many", "few", "negative", "vast", "beyond", "backwards", "before", "short")
+        )
+    },
+    "strings_viewed": {
+        "kind": "O",
+        "content": ["one", "two"],
+        "writeable": False,
+        "invoke": None,
+        "output": ["one", "two"],
+        "scalar": ["one"],
+    },
     # Shapes
     "resize.open": [None, [1, 8, 9, 3]],
     "resize.open_strict": [None, [1, 8, 9, 3]],
     "resize.fixed": [None, [3, 2]],
     "resize.fixed_strict": FIXED.format(3),
     "resize.scalar": "ValueError: Shape should be 1D instead of 0.",
+    "resize.swapped": [None, [2, 2]],
+    "resize.strided": [None, [2, 2]],
+    "resize.floats": [None, [2, 2]],
+    "resize.uint64": [None, [1, 4]],
+    "resize.beyond_int32": f"ValueError: tensor_size has a dimension beyond int32: [{2**40}]",
+    "resize.beyond_int32_array": "ValueError: "
+    f"tensor_size has a dimension beyond int32: [{2**32 + 1}, 4]",
+    "resize_natively.swapped": [1, 4],
+    "resize_natively.strided": [1, 4],
     "resize_natively.int64": "ValueError: Shape must be type int32 (was 7).",
     "dynamic_outputs.some.1": [3, 2],
     "dynamic_outputs.some.2": [0, 0, 1, 1, 1, 2],
+    "dynamic_outputs.none.2": [],
+    "dynamic_outputs.not_run": "ValueError: Tensor data is null. "
+    "Run allocate_tensors() and invoke() first",
     "dynamic_shape_by_input.0.1": list(range(12)),
     # Errors while running
     "errors_add_up.0": [10, 30],
@@ -277,6 +437,7 @@ RESULTS = {
     "views.same_memory": True,
     "views.output": SUM,
     "views.get": ROW,
+    "views_take_every_layout": [ROW, ROW[::-1], ROW, ROW],
     "views_forbid.safe": False,
     "views_forbid.allocate": HELD,
     "views_forbid.invoke": HELD,
@@ -324,8 +485,8 @@ REFUSED = {
         for way in ("none", "four", "seven", "keyword", "none_for_list", "integers_for_functions")
     },
     "native_creation.none_bytes": "CreateWrapperFromBuffer",
-    "paths.path": "CreateWrapperFromFile",
     "paths.int": "CreateWrapperFromFile",
+    "log_levels.native": "SetLogLevel",
     "contents.bytearray": "CreateWrapperFromBuffer",
     "contents.memoryview": "CreateWrapperFromBuffer",
     "contents.str": "CreateWrapperFromBuffer",

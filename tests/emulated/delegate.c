@@ -1,5 +1,6 @@
 /* A delegate that takes no operator: what load_delegate needs and nothing more.
-   Options: "error" is reported and nothing made; "prepare" is the status of Prepare, 0 or 1. */
+   Options: "error" is reported and nothing made, "garbled" reports what is no text; "prepare" is
+   the status of Prepare, 0 or 1. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,6 +31,11 @@ struct delegate *tflite_plugin_create_delegate(char **keys, char **values, size_
   for (size_t i = 0; i < count; ++i) {
     if (!strcmp(keys[i], "error")) {
       report(values[i]);
+      return NULL;
+    }
+    if (!strcmp(keys[i], "garbled")) {
+      report("\xff");
+      report(NULL);
       return NULL;
     }
     if (!strcmp(keys[i], "prepare")) status = atoi(values[i]);

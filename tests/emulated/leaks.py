@@ -221,6 +221,68 @@ def strings():
 
 
 @scenario
+def what_is_copied_otherwise():
+    """Arrays of another byte order; tensors that NumPy has no view of."""
+    types = Interpreter("types.tflite")
+    types.allocate_tensors()
+    index = {item["name"]: item["index"] for item in types.get_input_details()}
+    swapped = np.zeros((2, 3), np.float32).astype(">f4")
+    small = np.zeros((2, 3), np.int8)
+    words = Interpreter("words.tflite")
+    words.set_tensor(0, np.array(["one", "two"]))
+
+    def cycle():
+        types.set_tensor(index["float32"], swapped)
+        types.set_tensor(index["int4"], small)
+        types.get_tensor(index["int4"])
+        types.tensor(index["int4"])()
+        words.tensor(0)()
+
+    return cycle
+
+
+@scenario
+def refused_tensors():
+    gather, words = Interpreter("gather.tflite"), Interpreter("words.tflite")
+    gather.allocate_tensors()
+    types = Interpreter("types.tflite")
+    types.allocate_tensors()
+    wrong = (
+        lambda: gather.set_tensor(0, np.zeros(3, np.float32)),
+        lambda: gather._get_tensor_details(0, 9),
+        lambda: words.get_tensor(0),
+        lambda: words.tensor(0)(),
+        lambda: types.set_tensor(6, np.full((2, 3), 8, np.int8)),
+    )
+
+    def cycle():
+        for action in wrong:
+            try:
+                action()
+            except ValueError:
+                continue
+            raise AssertionError(action)
+
+    return cycle
+
+
+@scenario
+def refused_delegates():
+    path = str(pathlib.Path("delegate.so").resolve())
+    wrong = (("missing.so",), ("libm.so.6",), (path, "abc"), (path, {"error": "no"}))
+
+    def cycle():
+        for given in wrong:
+            try:
+                runtime.load_delegate(*given)
+            except (AttributeError, OSError, ValueError):
+                continue
+            raise AssertionError(given)
+
+    return cycle
+
+
+@scenario
 def refused_arguments():
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()

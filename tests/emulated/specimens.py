@@ -28,8 +28,11 @@ def lay_out(folder: Path, store: Store) -> None:
         (folder / f"bad-{name}.tflite").write_bytes(content)
     tools = toolchain.prepare("aarch64", "2.17", store)
     command = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
-    done = host.run([*command, "-o", folder / "delegate.so"], env=toolchain.environment(store))
-    assert done.status == 0, done.stderr
+    half = "-Dtflite_plugin_destroy_delegate=something_else"
+    for name, options in (("delegate.so", []), ("half.so", [half])):
+        words = [*command, *options, "-o", folder / name]
+        done = host.run(words, env=toolchain.environment(store))
+        assert done.status == 0, done.stderr
 
 
 def specimens() -> dict[str, bytes]:
@@ -38,6 +41,7 @@ def specimens() -> dict[str, bytes]:
         "types": _types(),
         "scalar": _scalar(),
         "words": _words(),
+        "damaged-strings": _damaged_strings(),
         "empty": _empty(),
         "where": _where(),
         "reshape": _reshape(),
@@ -70,6 +74,30 @@ def _words() -> bytes:
     shape = builder.constant("shape", np.array([2, 1], np.int32))
     builder.operator("RESHAPE", 1, [row, shape], [column])
     return builder.pack([row], [row, column])
+
+
+def _damaged_strings() -> bytes:
+    """Constants of two strings: a count, where each starts and the last ends, then the content."""
+    content = np.frombuffer(b"onetwo\0\0", np.int32)
+    headers = {
+        "good": (2, 16, 19, 22),
+        "many": (3, 16, 19, 22),
+        "few": (1, 16, 19, 22),
+        "negative": (-1, 16, 19, 22),
+        "vast": (2**31 - 1, 16, 19, 22),
+        "beyond": (2, 16, 19, 2**31 - 1),
+        "backwards": (2, 16, 30, 22),
+        "before": (2, -64, 19, 22),
+    }
+    buffers = {name: np.array([*header, *content], np.int32) for name, header in headers.items()}
+    buffers["short"] = np.array([2, 16], np.int32)
+    buffers["shorter"] = np.array([2], np.int32).view(np.int8)[:1]
+    builder = Builder("damaged-strings")
+    x = builder.tensor("x", (2, 3), "float32")
+    for number, (name, buffer) in enumerate(buffers.items()):
+        builder.constant(f"{name}, stored", buffer)
+        builder.refer(builder.tensor(name, (2,), "string"), number + 1)
+    return builder.pack([x], [x])
 
 
 def _empty() -> bytes:

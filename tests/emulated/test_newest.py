@@ -10,12 +10,15 @@ import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
+from tests.emulated.transcripts import at_path, brief
 from wheelhouse import archives, matrix, models, sources, verify
 from wheelhouse.builder import Builder
 from wheelhouse.emulator import qemu, rootfs, systems
@@ -25,6 +28,7 @@ from wheelhouse.store import file_digest
 
 Cli = Callable[..., Completed]
 Operator = tuple[str, int]
+Report = dict[str, Any]
 
 VERSION = "2.22.0.dev20260518"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -172,11 +176,24 @@ def test_pip_takes_the_newest_only_where_it_may(
     assert got.name.startswith(f"tflite_runtime-{version}-cp311-")
 
 
-def test_both_kinds_of_wheel_behave_alike(newest: dict[str, Path], at: Sources) -> None:
-    own, universal = (
-        transcripts.record("behaviour.py", newest[tag], "bookworm", at) for tag in ("cp311", "cp37")
-    )
-    assert transcripts.differences(own, universal) == []
+@pytest.fixture(scope="module")
+def reports(newest: dict[str, Path], at: Sources) -> dict[str, Report]:
+    """What ``behaviour.py`` reports of each wheel, by its tag."""
+    return {
+        tag: transcripts.record("behaviour.py", newest[tag], "bookworm", at)
+        for tag in ("cp311", "cp37")
+    }
+
+
+@pytest.mark.parametrize("tag", ["cp311", "cp37"])
+def test_the_behaviour_is_as_promised(reports: dict[str, Report], tag: str) -> None:
+    wanted = {**expected.RESULTS, **expected.NEWEST}
+    seen = {path: brief(at_path(reports[tag]["cases"], path)) for path in wanted}
+    assert seen == wanted
+
+
+def test_both_kinds_of_wheel_behave_alike(reports: dict[str, Report]) -> None:
+    assert transcripts.differences(reports["cp311"], reports["cp37"]) == []
 
 
 LATEST_FEATURES = """

@@ -1,3 +1,4 @@
+import ast
 import base64
 import csv
 import hashlib
@@ -152,6 +153,17 @@ def test_the_record_lists_each_file_with_its_hash_and_size(made, written):
             raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
             assert (algorithm, raw) == ("sha256", hashlib.sha256(content).digest())
             assert int(size) == len(content)
+
+
+def test_the_package_knows_its_version_and_suits_the_oldest_python(made):
+    text = made._init().decode()
+    tree = ast.parse(text, feature_version=(3, 7))
+    assert "TensorFlow Lite" in ast.get_docstring(tree)
+    assert not [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    content = {}
+    exec(text, content)  # noqa: S102
+    assert content["__version__"] == str(made.version)
+    assert content["__git_version__"] == "v2.14.1"
 
 
 def test_pip_installs_it_for_the_target(written, tmp_path):

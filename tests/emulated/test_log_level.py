@@ -1,0 +1,60 @@
+"""What the runtime writes to standard error, and who decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import models, verify
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.emulator.qemu import Emulated
+from wheelhouse.sources import Sources
+
+WHEELS = [("wheels", "cp37"), ("wheels", "cp311"), ("newest", "cp37"), ("newest", "cp311")]
+MAKE = """
+from tflite_runtime.interpreter import Interpreter
+Interpreter("model.tflite", num_threads=1).allocate_tensors()
+"""
+DECIDE = f"import tflite_runtime\ntflite_runtime.set_log_level('info')\n{MAKE}"
+LIGHT = """
+import sys, tflite_runtime
+print(tflite_runtime.__version__, "numpy" in sys.modules, len(tflite_runtime.__doc__) > 0)
+"""
+IGNORED = (
+    "RuntimeWarning: TFLITE_LOG_LEVEL is ignored: 'loud' is no log level: "
+    "these are verbose, info, warning, error, silent"
+)
+
+
+def run(script: str, level: str, work: Path, at: Sources) -> Emulated:
+    """Run a script where the environment names a level, with the package that ``work`` has."""
+    done = qemu.run(
+        ["env/bin/python", "-c", script],
+        tree=rootfs.tree(systems.system("bookworm"), at.store),
+        board=systems.board("Raspberry Pi 5"),
+        work=work,
+        env={"TFLITE_LOG_LEVEL": level},
+    )
+    assert done.status == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize(("fixture", "tag"), WHEELS)
+def test_the_environment_or_the_program_decides_what_is_written(
+    request: pytest.FixtureRequest, fixture: str, tag: str, at: Sources, tmp_path: Path
+) -> None:
+    wheel = request.getfixturevalue(fixture)[tag]
+    verify.install(wheel, None, systems.system("bookworm"), at, tmp_path)
+    arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
+    (tmp_path / "model.tflite").write_bytes(arithmetic.content)
+
+    assert run(MAKE, "", tmp_path, at).stderr.splitlines() == [f"INFO: {verify.DELEGATE_LINE}"]
+    assert run(MAKE, "error", tmp_path, at).stderr == ""
+    assert run(MAKE, "WARNING", tmp_path, at).stderr == ""
+    assert verify.DELEGATE_LINE in run(DECIDE, "error", tmp_path, at).stderr
+    wrong = run(MAKE, "loud", tmp_path, at).stderr
+    assert wrong.count(IGNORED) == 1
+    assert wrong.count(verify.DELEGATE_LINE) == 1
+    version = wheel.name.split("-")[1]
+    assert run(LIGHT, "", tmp_path, at).stdout == f"{version} False True\n"
