@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
 from wheelhouse.packing import About
 from wheelhouse.sources import Component, Sources
-from wheelhouse.store import Step, digest, file_digest
+from wheelhouse.store import Step, digest, file_digest, tree_digest
 
 PROJECT = "tflite_runtime"
+
+_TYPES = Path(__file__).parent.parent / "native" / PROJECT
+_SINCE = re.compile(r"  # since (\S+)$")
 
 _DESCRIPTION = """\
 The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
@@ -88,7 +92,8 @@ class Wheel:
         """A digest of all that decides its bytes."""
         ours = [file_digest(Path(path or "")) for path in (__file__, matrix.__file__)]
         data = file_digest(Path(matrix.__file__ or "").with_suffix(".toml"))
-        return digest(self.extension.identity, packing.identity(), ours, data)
+        types = tree_digest(_TYPES)
+        return digest(self.extension.identity, packing.identity(), ours, data, types)
 
     @property
     def linked(self) -> list[Component]:
@@ -119,6 +124,7 @@ class Wheel:
             "interpreter.py": (python / "interpreter.py").read_bytes(),
             "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
             "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
+            **types(self.tflite),
         }
 
     def audit(self, draft: Path) -> None:
@@ -130,6 +136,24 @@ class Wheel:
         """As upstream's own script has it; the tag is what ``git describe`` says of a release."""
         lines = (f"__version__ = '{self.version}'", f"__git_version__ = 'v{self.tflite}'")
         return "".join(f"{line}\n" for line in lines).encode()
+
+
+def types(tflite: str) -> dict[str, bytes]:
+    """What tells type checkers of the package of a TFLite release, by the files' names in it.
+
+    A line that ends in ``# since 2.22`` is for that release and later ones.
+    """
+    release = Version(tflite).release
+    made = {}
+    for path in _TYPES.iterdir():
+        lines = [(line, _SINCE.search(line)) for line in path.read_text().splitlines()]
+        kept = [
+            _SINCE.sub("", line)
+            for line, since in lines
+            if not since or release >= Version(since[1]).release
+        ]
+        made[path.name] = "".join(f"{line}\n" for line in kept).encode()
+    return made
 
 
 def requirements() -> Iterator[str]:
