@@ -30,7 +30,7 @@ def test_the_stubs_are_true(
     """NumPy's own stubs are left out here: with them it takes minutes."""
     system = systems.system("bookworm")
     verify.install(request.getfixturevalue(release)[tag], None, system, at, tmp_path)
-    (tmp_path / "mypy.ini").write_text("[mypy-numpy.*]\nignore_missing_imports = True\n")
+    (tmp_path / "mypy.ini").write_text("[mypy]\n[mypy-numpy.*]\nignore_missing_imports = True\n")
     binds = {at.tree(sources.shared(name)): f"/tools/{name}" for name in TOOLS}
     done = qemu.run(
         [
