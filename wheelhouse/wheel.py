@@ -19,7 +19,7 @@ from wheelhouse.store import Step, digest, file_digest, tree_digest
 
 PROJECT = "tflite_runtime"
 
-_TYPES = Path(__file__).parent.parent / "native" / PROJECT
+_PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
 _SINCE = re.compile(r"  # since (\S+)$")
 
 _DESCRIPTION = """\
@@ -90,10 +90,10 @@ class Wheel:
     @property
     def identity(self) -> str:
         """A digest of all that decides its bytes."""
-        ours = [file_digest(Path(path or "")) for path in (__file__, matrix.__file__)]
+        package = tree_digest(_PACKAGE, lambda name: "__pycache__" not in name)
+        ours = [package, *(file_digest(Path(path or "")) for path in (__file__, matrix.__file__))]
         data = file_digest(Path(matrix.__file__ or "").with_suffix(".toml"))
-        types = tree_digest(_TYPES)
-        return digest(self.extension.identity, packing.identity(), ours, data, types)
+        return digest(self.extension.identity, packing.identity(), ours, data)
 
     @property
     def linked(self) -> list[Component]:
@@ -145,7 +145,7 @@ def types(tflite: str) -> dict[str, bytes]:
     """
     release = Version(tflite).release
     made = {}
-    for path in _TYPES.iterdir():
+    for path in (*_PACKAGE.glob("*.pyi"), _PACKAGE / "py.typed"):
         lines = [(line, _SINCE.search(line)) for line in path.read_text().splitlines()]
         kept = [
             _SINCE.sub("", line)

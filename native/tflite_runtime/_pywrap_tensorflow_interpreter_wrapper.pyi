@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @overload
 def CreateWrapperFromFile(
-    model_path: str,
+    model_path: str | bytes,
     op_resolver_id: SupportsIndex,
     registerers: Sequence[str],
     preserve_all_tensors: bool,
@@ -15,7 +15,7 @@ def CreateWrapperFromFile(
 ) -> InterpreterWrapper: ...
 @overload
 def CreateWrapperFromFile(
-    model_path: str,
+    model_path: str | bytes,
     op_resolver_id: SupportsIndex,
     registerers_by_name: Sequence[str],
     registerers_by_func: Sequence[Callable[[int], object]],
@@ -48,6 +48,7 @@ def CreateWrapperFromBuffer(
     compress_quantization_zero_points: bool,  # since 2.22
     /,
 ) -> InterpreterWrapper: ...
+def SetLogLevel(level: str, /) -> None: ...
 
 class InterpreterWrapper:
     def AllocateTensors(self, subgraph_index: SupportsIndex = -1) -> None: ...

@@ -1,9 +1,9 @@
 import enum
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypedDict, type_check_only
 
 import numpy as np
+from _typeshed import StrOrBytesPath
 from numpy.typing import ArrayLike, NDArray
 
 # What only type checkers know: the dictionaries that an interpreter tells of itself in.
@@ -56,13 +56,13 @@ class _Signature(TypedDict):
 class Delegate:
     def __init__(
         self,
-        library: str | os.PathLike[str],
+        library: StrOrBytesPath,
         options: Mapping[str, object] | None = None,
     ) -> None: ...
     def __del__(self) -> None: ...
 
 def load_delegate(
-    library: str | os.PathLike[str],
+    library: StrOrBytesPath,
     options: Mapping[str, object] | None = None,
 ) -> Delegate: ...
 
@@ -85,7 +85,7 @@ class OpResolverType(enum.Enum):
 class Interpreter:
     def __init__(
         self,
-        model_path: str | os.PathLike[str] | None = None,
+        model_path: StrOrBytesPath | None = None,
         model_content: bytes | None = None,
         experimental_delegates: Sequence[Delegate] | None = None,
         num_threads: int | None = None,
@@ -133,7 +133,7 @@ class InterpreterWithCustomOps(Interpreter):
         self,
         custom_op_registerers: Sequence[str | Callable[[int], object]] | None = None,
         *,
-        model_path: str | os.PathLike[str] | None = None,
+        model_path: StrOrBytesPath | None = None,
         model_content: bytes | None = None,
         experimental_delegates: Sequence[Delegate] | None = None,
         num_threads: int | None = None,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from wheelhouse import sources, verify
+from wheelhouse import sources
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.sources import Sources
 
-TOOLS = (
-    "mypy",
-    "mypy-extensions",
-    "ast-serialize",
-    "librt",
-    "pathspec",
-    "typing-extensions",
-)
-PACKAGES = "env/lib/python3.11/site-packages"
+TOOLS = ("mypy", "mypy-extensions", "ast-serialize", "librt", "pathspec", "typing-extensions")
 MODULES = 5
+CONFIGURATION = """
+[mypy]
+[mypy-numpy.*]
+ignore_missing_imports = true
+"""
+"""NumPy's own stubs would take minutes here, and nothing of theirs is compared."""
+
+ALLOWED = r"""
+# What binds it decides on its metaclass, its layout and on how its constructor refuses.
+tflite_runtime\._pywrap_tensorflow_interpreter_wrapper\.InterpreterWrapper(\.__init__)?
+"""
 
 
 @pytest.mark.parametrize("tag", ["cp37", "cp311"])
@@ -27,21 +31,21 @@ MODULES = 5
 def test_the_stubs_are_true(
     request: pytest.FixtureRequest, release: str, tag: str, at: Sources, tmp_path: Path
 ) -> None:
-    """NumPy's own stubs are left out here: with them it takes minutes."""
-    system = systems.system("bookworm")
-    verify.install(request.getfixturevalue(release)[tag], None, system, at, tmp_path)
-    (tmp_path / "mypy.ini").write_text("[mypy]\n[mypy-numpy.*]\nignore_missing_imports = True\n")
+    with zipfile.ZipFile(request.getfixturevalue(release)[tag]) as wheel:
+        wheel.extractall(tmp_path / "site")
+    (tmp_path / "mypy.ini").write_text(CONFIGURATION)
+    (tmp_path / "allowed").write_text(ALLOWED)
     binds = {at.tree(sources.shared(name)): f"/tools/{name}" for name in TOOLS}
     done = qemu.run(
         [
-            *("env/bin/python", "-m", "mypy.stubtest"),
-            *("--mypy-config-file", "mypy.ini", "tflite_runtime"),
+            *("python3.11", "-m", "mypy.stubtest", "tflite_runtime"),
+            *("--mypy-config-file", "mypy.ini", "--allowlist", "allowed"),
         ],
-        tree=rootfs.tree(system, at.store),
+        tree=rootfs.tree(systems.system("bookworm"), at.store),
         board=systems.board("Raspberry Pi 4"),
         work=tmp_path,
         binds=binds,
-        env={"PYTHONPATH": ":".join(binds.values()), "MYPYPATH": PACKAGES},
+        env={"PYTHONPATH": ":".join(["site", *binds.values()]), "MYPYPATH": "site"},
     )
     assert done.status == 0, done.stdout + done.stderr
     assert f"no issues found in {MODULES} modules" in done.stdout

@@ -137,7 +137,7 @@ def test_a_stub_tells_only_what_its_release_has():
 def test_other_types_make_another_wheel(monkeypatch, tmp_path):
     before = Wheel(TARGET, "2.14.1", True).identity
     (tmp_path / "py.typed").touch()
-    monkeypatch.setattr(wheel, "_TYPES", tmp_path)
+    monkeypatch.setattr(wheel, "_PACKAGE", tmp_path)
     assert Wheel(TARGET, "2.14.1", True).identity != before
 
 
