@@ -20,7 +20,6 @@ from wheelhouse.store import Step, digest, file_digest, tree_digest
 PROJECT = "tflite_runtime"
 
 _PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
-_SINCE = re.compile(r"  # since (\S+)$")
 
 _DESCRIPTION = """\
 The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
@@ -29,6 +28,8 @@ The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
 
 This wheel is an independent build of the TensorFlow Lite sources.
 """
+
+_SINCE = re.compile(r"  # since (\S+)$")
 
 
 @dataclass(frozen=True)
