@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
 
 This wheel is an independent build of the TensorFlow Lite sources.
 """
+
+_SINCE = re.compile(r"  # since (\S+)$")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Wheel:
             "interpreter.py": (python / "interpreter.py").read_bytes(),
             "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
             "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
+            **types(self.tflite),
         }
 
     def audit(self, draft: Path) -> None:
@@ -134,6 +138,24 @@ class Wheel:
         lines = (f"__version__ = '{self.version}'", f"__git_version__ = 'v{self.tflite}'")
         versions = "".join(f"{line}\n" for line in lines)
         return (_PACKAGE / "__init__.py").read_bytes() + f"\n\n{versions}".encode()
+
+
+def types(tflite: str) -> dict[str, bytes]:
+    """What tells type checkers of the package of a TFLite release, by the files' names in it.
+
+    A line that ends in ``# since 2.22`` is for that release and later ones.
+    """
+    release = Version(tflite).release
+    made = {}
+    for path in (*_PACKAGE.glob("*.pyi"), _PACKAGE / "py.typed"):
+        lines = [(line, _SINCE.search(line)) for line in path.read_text().splitlines()]
+        kept = [
+            _SINCE.sub("", line)
+            for line, since in lines
+            if not since or release >= Version(since[1]).release
+        ]
+        made[path.name] = "".join(f"{line}\n" for line in kept).encode()
+    return made
 
 
 def requirements() -> Iterator[str]:

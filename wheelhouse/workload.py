@@ -13,7 +13,7 @@ import numpy as np
 try:
     from tflite_runtime.interpreter import Interpreter
 except ImportError:
-    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+    from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped,no-redef]
 
 
 def main(model: str, times: int) -> None:

@@ -1107,6 +1107,12 @@ def details_of_open_shapes():
     return [before, interpreter.get_input_details(), interpreter.get_output_details()]
 
 
+@mortal
+def details_of_sparse_tensors_without_blocks():
+    details = {item["name"]: item for item in opened("sparse-without-blocks").get_tensor_details()}
+    return details["sparse"]["sparsity_parameters"]
+
+
 @case
 def details_of_sparse_tensors():
     interpreter = ready("sparse")

@@ -223,6 +223,13 @@ RESULTS = {
         "zero_points": [0],
         "quantized_dimension": 0,
     },
+    "details_of_sparse_tensors_without_blocks": {
+        "traversal_order": [0, 1],
+        "dim_metadata": [
+            {"format": 0, "dense_size": 2},
+            {"format": 1, "array_segments": [0, 1, 2], "array_indices": [2, 0]},
+        ],
+    },
     "details_of_sparse_tensors.details.sparsity_parameters": {
         "traversal_order": [0, 1],
         "block_map": [],

@@ -50,7 +50,8 @@ def specimens() -> dict[str, bytes]:
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
-        "sparse": _sparse(),
+        "sparse": _sparse([]),
+        "sparse-without-blocks": _sparse(None),
     }
 
 
@@ -183,7 +184,7 @@ def _variable(builder: Builder) -> int:
     return handle
 
 
-def _sparse() -> bytes:
+def _sparse(blocks: list[int] | None) -> bytes:
     """A constant (2, 3) with two elements that are not zero, by compressed rows."""
     builder = Builder("sparse")
     x = builder.tensor("x", (2, 3), "float32")
@@ -195,7 +196,7 @@ def _sparse() -> bytes:
         arrayIndicesType=schema.SparseIndexVector.Int32Vector,
         arrayIndices=schema.Int32VectorT([2, 0]),
     )
-    sparsity = schema.SparsityParametersT([0, 1], [], [rows, columns])
+    sparsity = schema.SparsityParametersT([0, 1], blocks, [rows, columns])
     builder.constant("stored", np.array([5, 7], np.float32))
     builder.refer(builder.tensor("sparse", (2, 3), "float32", sparsity=sparsity), 1)
     return builder.pack([x], [x])

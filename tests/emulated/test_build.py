@@ -11,7 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -43,14 +43,17 @@ def test_auditwheel_agrees_with_the_name(wheels: dict[str, Path], tag: str) -> N
     assert '"manylinux_2_17_aarch64"' in done.stdout.replace("\n", " ")
 
 
-def test_the_package_is_laid_out_like_the_official_one(
-    wheels: dict[str, Path], at: Sources
+@pytest.mark.parametrize("tag", TAGS)
+def test_the_package_is_laid_out_like_the_official_one_and_typed(
+    wheels: dict[str, Path], at: Sources, tag: str
 ) -> None:
     def package(path: Path) -> set[str]:
         names = zipfile.ZipFile(path).namelist()
         return {name for name in names if name.startswith("tflite_runtime/")}
 
-    assert package(wheels["cp311"]) == package(at.file(sources.shared("tflite-runtime")))
+    official = package(at.file(sources.shared("tflite-runtime")))
+    stubs = {str(PurePosixPath(name).with_suffix(".pyi")) for name in official}
+    assert package(wheels[tag]) == {*official, *stubs, "tflite_runtime/py.typed"}
 
 
 def test_no_path_of_this_machine_is_in_the_wheel(wheels: dict[str, Path]) -> None:

@@ -12,7 +12,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import matrix, packing, products, sources
+from wheelhouse import matrix, packing, products, sources, wheel
 from wheelhouse.extension import MODULE
 from wheelhouse.wheel import Wheel
 
@@ -112,6 +112,33 @@ def test_without_xnnpack_the_version_and_the_core_are_others():
     assert without.version == Version("2.14.1+noxnnpack")
     assert with_it.extension.core.identity != without.extension.core.identity
     assert with_it.identity != without.identity
+
+
+MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", MODULE)
+
+
+@pytest.mark.parametrize("tflite", sources.catalogue().tflite)
+def test_every_module_of_every_release_has_a_stub(tflite):
+    types = wheel.types(tflite)
+    assert types.keys() == {*(f"{name}.pyi" for name in MODULES), "py.typed"}
+    assert types.pop("py.typed") == b""
+    for name, stub in types.items():
+        assert "# since" not in stub.decode()
+        ast.parse(stub, name)
+
+
+def test_a_stub_tells_only_what_its_release_has():
+    old, new = (wheel.types(tflite)["interpreter.pyi"] for tflite in ("2.14.1", "2.22.0.dev1"))
+    assert b"def num_subgraphs(self) -> int: ...\n" in new
+    assert b"num_subgraphs" not in old
+    assert set(old.splitlines()) < set(new.splitlines())
+
+
+def test_other_types_make_another_wheel(monkeypatch, tmp_path):
+    before = Wheel(TARGET, "2.14.1", True).identity
+    (tmp_path / "py.typed").touch()
+    monkeypatch.setattr(wheel, "_PACKAGE", tmp_path)
+    assert Wheel(TARGET, "2.14.1", True).identity != before
 
 
 def test_wheels_of_two_targets_share_a_core():

@@ -1,0 +1,4 @@
+__version__: str
+__git_version__: str
+
+def set_log_level(level: str) -> None: ...

@@ -1,0 +1,51 @@
+"""The stubs in a wheel say of its modules what these are; mypy's stubtest compares the two."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import sources
+from wheelhouse.emulator import qemu, rootfs, systems
+from wheelhouse.sources import Sources
+
+TOOLS = ("mypy", "mypy-extensions", "ast-serialize", "librt", "pathspec", "typing-extensions")
+MODULES = 5
+CONFIGURATION = """
+[mypy]
+[mypy-numpy.*]
+ignore_missing_imports = true
+"""
+"""NumPy's own stubs would take minutes here, and nothing of theirs is compared."""
+
+ALLOWED = r"""
+# What binds it decides on its metaclass, its layout and on how its constructor refuses.
+tflite_runtime\._pywrap_tensorflow_interpreter_wrapper\.InterpreterWrapper(\.__init__)?
+"""
+
+
+@pytest.mark.parametrize("tag", ["cp37", "cp311"])
+@pytest.mark.parametrize("release", ["wheels", "newest"])
+def test_the_stubs_are_true(
+    request: pytest.FixtureRequest, release: str, tag: str, at: Sources, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(request.getfixturevalue(release)[tag]) as wheel:
+        wheel.extractall(tmp_path / "site")
+    (tmp_path / "mypy.ini").write_text(CONFIGURATION)
+    (tmp_path / "allowed").write_text(ALLOWED)
+    binds = {at.tree(sources.shared(name)): f"/tools/{name}" for name in TOOLS}
+    done = qemu.run(
+        [
+            *("python3.11", "-m", "mypy.stubtest", "tflite_runtime"),
+            *("--mypy-config-file", "mypy.ini", "--allowlist", "allowed"),
+        ],
+        tree=rootfs.tree(systems.system("bookworm"), at.store),
+        board=systems.board("Raspberry Pi 4"),
+        work=tmp_path,
+        binds=binds,
+        env={"PYTHONPATH": ":".join(["site", *binds.values()]), "MYPYPATH": "site"},
+    )
+    assert done.status == 0, done.stdout + done.stderr
+    assert f"no issues found in {MODULES} modules" in done.stdout

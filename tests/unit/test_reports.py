@@ -1,0 +1,65 @@
+"""The table of reports names tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from wheelhouse import data
+from wheelhouse.data import Table
+
+TESTS = Path(__file__).parents[1]
+SOURCE = re.compile(r"[\w-]+/[\w.-]+#[1-9]\d*|this project")
+CASES = {"case", "mortal", "scenario"}
+"""What marks a case in the scripts that run emulated."""
+
+
+class Report(Table):
+    """A row; its keys are these, no more and no fewer."""
+
+    source: str
+    kind: str
+    test: str
+
+
+class Reports(Table):
+    reports: tuple[Report, ...]
+
+
+ROWS = data.load(TESTS / "reports.toml", Reports).reports
+
+
+@cache
+def known(file: Path) -> set[str]:
+    """The names of a file's tests and cases; those of a class are CLASS::TEST."""
+    found = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{each.name}" for each in node.body if covers(each)}
+        elif covers(node):
+            found.add(node.name)
+    return found
+
+
+def covers(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    marks = {mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)}
+    return node.name.startswith("test_") or bool(marks & CASES)
+
+
+def test_no_row_is_there_twice():
+    assert len(set(ROWS)) == len(ROWS) > 30
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
+def test_a_report_says_where_it_is_and_what_covers_it(row):
+    assert SOURCE.fullmatch(row.source)
+    assert row.kind.strip()
+    file, _, name = row.test.partition("::")
+    assert Path(file).parts[0] == TESTS.name
+    assert name in known(TESTS.parent / file)
