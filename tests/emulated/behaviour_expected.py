@@ -96,7 +96,8 @@ RESULTS = {
     "native_class.dir": [
         *("AllocateTensors", "GetSignatureDefs", "GetSubgraphIndexFromSignature", "GetTensor"),
         *("InputIndices", "Invoke", "ModifyGraphWithDelegate", "NodeInputs", "NodeName"),
-        *("NodeOutputs", "NumNodes", "NumTensors", "OutputIndices", "ResetVariableTensors"),
+        *("NodeOutputs", "NumNodes", "NumTensors", "NumViews", "OutputIndices"),
+        "ResetVariableTensors",
         *("ResizeInputTensor", "SetNumThreads", "SetTensor", "TensorName", "TensorQuantization"),
         *("TensorQuantizationParameters", "TensorSize", "TensorSizeSignature"),
         *("TensorSparsityParameters", "TensorType", "interpreter", "tensor"),
@@ -440,7 +441,6 @@ RESULTS = {
     "resource_variables.handle_type": "numpy.object_",
     "second_subgraph": [None, None, None, None, None, None, [4, 5], 2, 4],
     # Views
-    "views.base": True,
     "views.same_memory": True,
     "views.output": SUM,
     "views.get": ROW,
@@ -455,7 +455,7 @@ RESULTS = {
     "views_forbid.dropped": [True, None],
     "views_forbid.derived": [(1, 8), None],
     "views_count_references": [2, 3, 4, 2],
-    "views_outlive_the_interpreter": [True, [9, *ROW[1:]], NATIVE, True],
+    "views_outlive_the_interpreter": [True, [9, *ROW[1:]], True],
     "views_follow_reallocation": [(1, 4), (2, 5)],
     "interpreter_collected_in_a_cycle": True,
     "interpreter_collected_with_itself": [True, True],
