@@ -97,9 +97,18 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder."""
+        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder.
+
+        Raises WheelhouseError if the user has none.
+        """
         named = os.environ.get("WHEELHOUSE_CACHE")
-        return cls(Path(named).absolute() if named else user_cache_path("tflite-wheelhouse"))
+        root = Path(named).absolute() if named else user_cache_path("tflite-wheelhouse")
+        if not root.is_absolute():  # neither HOME nor passwd tell of a home folder
+            raise WheelhouseError(
+                "This user has no home folder, so there is no place for the cache.",
+                "Name a folder for it in WHEELHOUSE_CACHE.",
+            )
+        return cls(root)
 
     def place(self, kind: str, name: str, key: str) -> Path:
         """Where the output of that kind, name and digest lies, made or not."""

@@ -20,7 +20,6 @@ from wheelhouse.emulator import tools
 from wheelhouse.emulator.rootfs import USER
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
 from wheelhouse.store import Store, digest, file_digest
 from wheelhouse.toolchain import ZIG, environment
 
@@ -104,9 +103,8 @@ def plugin(store: Store) -> Path:
     def build(folder: Path) -> None:
         done = host.run([*command, "-o", folder / "count.so"], env=environment(store))
         if done.status:
-            raise WheelhouseError(
-                f"{_SOURCE.name} did not compile: {done.stderr.strip()}", "Correct that file."
-            )
+            log = store.log("plugin-count")
+            raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
 
     command = [
         *(str(ZIG), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
