@@ -37,7 +37,7 @@ def ninja(folder: Path, label: str, log: Path, env: Env) -> None:
     compiled stays, so that the next run goes on from there.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
-    command = [str(NINJA), "-C", str(plain(folder)), "-j", str(count)]
+    command = [str(plain(NINJA)), "-C", str(plain(folder)), "-j", str(count)]
     with console.steps(label) as bar:
         env = {**env, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)

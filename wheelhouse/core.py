@@ -116,7 +116,7 @@ def _configure(
     if launcher:
         settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
     return [
-        *(str(word) for word in (toolchain.CMAKE, "-G", "Ninja")),
+        *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
         *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]

@@ -34,7 +34,7 @@ def build(flatbuffers: Component, at: Sources) -> Path:
         }
         command = [
             *(
-                str(toolchain.CMAKE),
+                str(plain(toolchain.CMAKE)),
                 "-G",
                 "Ninja",
                 "-S",

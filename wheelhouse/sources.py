@@ -394,7 +394,13 @@ def export_requirements(
             done,
             store.log(f"pip-{lock.name}"),
             "Check the network and the index, which pip's configuration names.",
+            _pip_error(done.stderr),
         )
+
+
+def _pip_error(stderr: str) -> str:
+    """Pip's last error, which tells more than its first, as one line."""
+    return " ".join(stderr.rpartition("ERROR: ")[2].split())
 
 
 def _save(url: str, part: Path, sha256: str) -> None:
@@ -471,6 +477,6 @@ def _from_index(artefact: Artefact, final: Path, store: Store) -> Path:
         got = Path(scratch, artefact.pypi)
         if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
             log = store.log(f"pip-{artefact.pypi}")
-            told = host.failure(artefact.pypi, done, log, "")
+            told = host.failure(artefact.pypi, done, log, "", _pip_error(done.stderr))
             raise download.UnreachableError(f"{told.what} {told.hint}")
         return got.rename(final)

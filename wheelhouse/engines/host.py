@@ -124,14 +124,14 @@ class Ended(Protocol):
         """What it printed to standard error."""
 
 
-def failure(what: str, done: Ended, log: Path, hint: str) -> WheelhouseError:
+def failure(what: str, done: Ended, log: Path, hint: str, reason: str = "") -> WheelhouseError:
     """The failure of a command that ``what`` names, as in "The wheels could not be downloaded".
 
-    It quotes the first error; all that was printed goes to ``log``.
+    It quotes ``reason``, or else the first error; all that was printed goes to ``log``.
     """
     said = done.stdout + done.stderr
     log.write_text(said, encoding="utf-8")
-    quoted = first_error(said.splitlines()) or f"exit status {done.status}"
+    quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
     return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
 
 
