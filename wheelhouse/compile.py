@@ -59,7 +59,7 @@ def _logged(
             step(int(numbers[1]), int(numbers[2]))
 
     # zig's global cache has its C libraries; its local one, a copy of every object.
-    copies = folder / "zig-cache"
+    copies = plain(folder) / "zig-cache"
     try:
         env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
         if host.stream(command, cwd=folder, log=log, env=env, line=line) == 0:
