@@ -149,6 +149,7 @@ def environment(store: Store) -> dict[str, str]:
     own = {f"{name}_DIR": str(store.root / name.lower()) for name in ("CCACHE", "SCCACHE")}
     return {
         **{key: path for key, path in own.items() if homeless and key not in os.environ},
+        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
         "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
         "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the oldest time that a zip can hold
