@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -149,6 +150,7 @@ def environment(store: Store) -> dict[str, str]:
     own = {f"{name}_DIR": str(store.root / name.lower()) for name in ("CCACHE", "SCCACHE")}
     return {
         **{key: path for key, path in own.items() if homeless and key not in os.environ},
+        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
         "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
         "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
