@@ -70,7 +70,7 @@ def built(at, monkeypatch):
             *(str(plain.plain(toolchain.CMAKE)), "-G", "Ninja", "-S", str(seen), "-B", str(folder)),
             f"-DCMAKE_MAKE_PROGRAM={plain.plain(toolchain.NINJA)}",
             f"-DCMAKE_TOOLCHAIN_FILE={tools.cmake_file}",
-            f"-DCMAKE_C_FLAGS={flags}",
+            *(f"-DCMAKE_{language}_FLAGS={flags}" for language in ("C", "ASM")),
             f"-DSOURCE_THING={seen}",
             f"-DPython_EXECUTABLE={plain.plain(Path(sys.executable))}",
             "-DCMAKE_BUILD_TYPE=None",
