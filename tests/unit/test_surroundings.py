@@ -84,7 +84,7 @@ def test_other_programs_see_where_things_are_and_nothing_that_steers_them(home, 
         ("a\nx.c:1: error: bad\nx.c:2: error: worse", "x.c:1: error: bad"),
         ("CMake Error at a.cmake:1 (message):\n\n  too old\n\nmore", "CMake Error at a.cmake:1 "
          "(message): too old"),
-        ("W: slow\nE: No such suite", "E: No such suite"),
+        ("W: slow\nE: No such suite", "No such suite"),
         ("[1/2] cc\nFAILED: [code=127] a.o\ncc -c 'b error: c'\nsh: 1: cc: not found\n"
          "ninja: build stopped: subcommand failed.", "sh: 1: cc: not found"),
         ("FAILED: [code=137] a.o\ncc -c a.c\nninja: build stopped: x", "FAILED: [code=137] a.o"),

@@ -20,6 +20,7 @@ PYTHON = (sys.executable, "-I", "-m")
 _ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error|^E: ", re.IGNORECASE)
 _PROGRESS = re.compile(r"\[\d+/\d+\] |ninja: (Entering|build stopped)")
 _FAILED = "FAILED: "
+_LABEL = re.compile("^(error|E): ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def first_error(lines: Sequence[str]) -> str:
         if before.startswith(_FAILED):
             said = before
         elif _ERROR.search(text):
-            return _sentence(text, lines[lines.index(text) + 1 :])
+            return _LABEL.sub("", _sentence(text, lines[lines.index(text) + 1 :]))
         elif text.strip() and not _PROGRESS.match(text):
             said = text.strip()
     return said
