@@ -146,10 +146,10 @@ def launcher() -> str | None:
 
 def environment(store: Store) -> dict[str, str]:
     """What to add to the environment of compiles: caches, and a fixed time."""
-    homeless = not os.access(os.path.expanduser("~"), os.W_OK)  # noqa: PTH111
-    own = {f"{name}_DIR": str(store.root / name.lower()) for name in ("CCACHE", "SCCACHE")}
+    home = os.path.expanduser("~")  # noqa: PTH111
     return {
-        **{key: path for key, path in own.items() if homeless and key not in os.environ},
+        # Compiler caches insist on one.
+        "HOME": home if os.access(home, os.W_OK) else str(store.root),
         "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
         "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
         "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),

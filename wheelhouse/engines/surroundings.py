@@ -26,8 +26,8 @@ _NAMES = frozenset(
     }
 )
 _PREFIXES = (
-    *("WHEELHOUSE_", "CCACHE_", "SCCACHE_", "AWS_", "ACTIONS_", "GITHUB_", "DOCKER_", "XDG_"),
-    *("SSH_", "LD_", "FAKEROOT", "KRB5", "TWINE_", "UV_INDEX", "UV_HTTP", "UV_KEYRING"),
+    *("WHEELHOUSE_", "CCACHE_", "SCCACHE_", "AWS_", "ACTIONS_", "DOCKER_", "XDG_"),
+    *("SSH_", "LD_", "FAKEROOT", "KRB5", "UV_INDEX", "UV_HTTP", "UV_KEYRING"),
     *("PYTEST_", "PLAYWRIGHT_"),
 )
 _PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
@@ -50,6 +50,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if _reaches(name)}
     pip = {f"PIP_{key.upper().replace('-', '_')}": value for key, value in pip_settings().items()}
     fixed = {
+        "HOME": _home(os.environ),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PIP_CONFIG_FILE": os.devnull,
@@ -82,6 +83,12 @@ def pip_settings(
     return {key: value for key, value in found.items() if key in _PIP and value}
 
 
+def _home(environ: Mapping[str, str]) -> str:
+    """The user's home folder; where nothing tells of one, a name that programs can do without."""
+    found = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+    return found if os.path.isabs(found) else "/nonexistent"  # noqa: PTH117
+
+
 def _reaches(name: str) -> bool:
     return name in _NAMES or name.lower() in _PROXIES or name.startswith(_PREFIXES)
 
@@ -95,7 +102,7 @@ def _files(environ: Mapping[str, str], prefix: str) -> Iterator[Path]:
     yield from (Path(folder, "pip/pip.conf") for folder in systems.split(":") if folder)
     yield Path("/etc/pip.conf")
     if not (named and Path(named).exists()):
-        home = Path(environ.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111
+        home = Path(_home(environ))
         yield home / ".pip/pip.conf"
         yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "pip/pip.conf")
     yield Path(prefix, "pip.conf")
