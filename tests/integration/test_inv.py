@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from hashlib import sha256
 
@@ -122,9 +123,10 @@ def small(repo, tmp_path, lock_of_one):
         "import sys, invoke; print(invoke.__file__, sys.flags.isolated)"
     )
 
-    def start(*words, **env):
+    def start(*words, through=(), **env):
         options = {"PYTHON": sys.executable, "HOME": str(tmp_path / "home"), **env}
-        return run("build", "--sources", str(carried), *words, **options)
+        command = [*through, folder / "inv", "build", "--sources", carried]
+        return run(*words, command=command, **options)
 
     start.folder = folder
     return start
@@ -293,16 +295,19 @@ def test_modules_in_the_current_folder_are_not_taken_for_its_own(repo, tmp_path)
 
 
 @pytest.fixture
-def nobody(tmp_path):
+def nobody():
     """Start a command as a user whom passwd does not know, without HOME or any right to write."""
     if not shutil.which("bwrap"):
         pytest.skip("bwrap is missing")
     user = ("--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY))
-    places = ("--ro-bind", "/", "/", "--dev", "/dev", "--bind", tmp_path, "/mnt")
+    shared = tempfile.gettempdir()
+    places = ("--ro-bind", "/", "/", "--dev", "/dev", "--bind", shared, shared)
     return ("bwrap", *user, *places, "--clearenv", "--setenv", "PATH", "/usr/bin:/bin")
 
 
-def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(real, nobody):
+def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
+    real, nobody, tmp_path
+):
     done = real("matrix", through=nobody)
     assert done.returncode == 0, done.stderr
     assert "TFLite" in done.stdout
@@ -312,16 +317,40 @@ def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(re
         "error: This user has no home folder, so there is no place for the cache.\n"
         "next: Name a folder for it in WHEELHOUSE_CACHE.\n"
     )
-    done = real("build", "--offline", through=(*nobody, "--setenv", "WHEELHOUSE_CACHE", "/mnt"))
+    done = real("build", "--offline", through=(*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("error: This user cannot write into ")
 
 
-def test_an_environment_that_is_not_ready_in_such_a_checkout_is_told(small, nobody):
-    command = (*nobody, "--bind", small.folder, small.folder, "--remount-ro", small.folder)
-    done = subprocess.run(
-        [*command, small.folder / "inv", "matrix"], capture_output=True, text=True, check=False
-    )
+def test_such_a_user_makes_an_environment_where_it_can_be_written(small, nobody):
+    through = (*nobody, "--setenv", "PYTHON", sys.executable)
+    done = small("matrix", through=(*through, "--ro-bind", small.folder, small.folder))
     assert done.returncode == 1
     assert "this user cannot write there" in done.stderr
     assert "next: " in done.stderr
+    assert made(small, small("matrix", through=(*through, "--bind", small.folder, small.folder)))
+
+
+COMPILE = """
+from wheelhouse import compile, toolchain
+from wheelhouse.engines import host
+from wheelhouse.store import Store
+
+store = Store.default()
+cc = f"{toolchain.launcher() or ''} {toolchain.prepare('aarch64', '2.17', store).cc}"
+(store.root / "a.c").write_text("int a;")
+rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
+(store.root / "build.ninja").write_text(rule)
+compile.ninja(store.root, "It", store.log("it"), toolchain.environment(store))
+assert (store.root / "a.o").is_file()
+print(host.run([*host.PYTHON, "pip", "--version"]).stdout)
+"""
+
+
+def test_a_user_without_a_home_compiles_and_downloads(nobody, repo, tmp_path):
+    through = (*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path, "--chdir", repo)
+    done = subprocess.run(
+        [*through, sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pip ")
