@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -197,7 +198,7 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
     if export:
         at.export(export, tuple(components))
         sources.export_requirements(REQUIREMENTS, export / "python", at.store)
-        console.say(f"`invoke build --sources {export}` needs no network")
+        console.say(f"`invoke build --sources {shlex.quote(str(export))}` needs no network")
 
 
 def _deliver(made: Path, folder: Path) -> Path:

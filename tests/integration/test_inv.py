@@ -96,7 +96,7 @@ def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo, tmp_path):
 @pytest.fixture
 def lock_of_one(tmp_path):
     """A folder to be given as --sources whose Python requirements are a module named invoke."""
-    wheels = tmp_path / "carried ö" / "python"
+    wheels = tmp_path / f"carried {ODD}" / "python"
     wheels.mkdir(parents=True)
     name = "invoke-9.0-py3-none-any.whl"
     with zipfile.ZipFile(wheels / name, "w") as archive:
