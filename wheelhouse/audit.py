@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.store import Store
 
 _ATOMIC = re.compile("(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|al|l)?(b|h)?")
 """The instructions that Armv8.1 added as its large system extensions (Arm DDI 0487, FEAT_LSE)."""
@@ -63,18 +63,22 @@ def stable_abi(wheel: Path) -> None:
 
     Raises WheelhouseError naming the object and each symbol outside that CPython's stable ABI.
     """
-    done = host.run([sys.executable, "-m", "abi3audit", "--strict", "--report", wheel])
-    reports = json.loads(done.stdout)["specs"] if done.stdout else {}
+    done = host.run([*host.PYTHON, "abi3audit", "--strict", "--report", wheel])
+    reports = json.loads(done.stdout)["specs"] if done.stdout.startswith("{") else {}
     problems = [
         f"{entry['name']} needs {symbol}, which is in {since}"
         for report in reports.values()
         for entry in report["wheel"]
         for symbol, since in _outside(entry["result"])
     ]
-    if done.status or problems:
+    if done.status and not problems:
+        log = Store.default().log(f"abi3audit-{wheel.name}")
+        raise host.failure(
+            f"The stable ABI of {wheel.name} cannot be checked", done, log, "Mend that."
+        )
+    if problems:
         raise WheelhouseError(
-            f"{wheel.name} does not keep to the stable ABI:\n  "
-            + ("\n  ".join(problems) or done.stderr.strip()),
+            f"{wheel.name} does not keep to the stable ABI:\n  " + "\n  ".join(problems),
             "Use what the oldest CPython's limited API has instead, or raise that in matrix.toml.",
         )
 

@@ -7,7 +7,6 @@ executed instructions, which repeat exactly, against the official ``tflite-runti
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -29,6 +28,7 @@ from wheelhouse.engines import docker, host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind
 from wheelhouse.sources import Sources
+from wheelhouse.store import Store
 
 README = pipeline.HERE / "README.md"
 _WORKLOAD = Path(__file__).with_name("workload.py")
@@ -147,7 +147,7 @@ def _side_by_side(folder: Path, *options: str) -> float:
 
 def _build(cache: Path, *options: str) -> _Cost:
     """Run ``invoke build`` without verification; its wall time and its processes' peak memory."""
-    command = [sys.executable, "-m", "invoke", "build", "--no-verify", *options]
+    command = [*host.PYTHON, "invoke", "build", "--no-verify", *options]
     console.say(f"Timing invoke build {' '.join(options)}")
     peak, running = 0, True
 
@@ -166,7 +166,8 @@ def _build(cache: Path, *options: str) -> _Cost:
         running = False
         watcher.join()
     if done.status:
-        raise WheelhouseError(f"The build failed: {done.stderr[-400:]}", "Mend it first.")
+        log = Store(cache).log("bench")
+        raise host.failure("The build failed", done, log, "Mend it first.")
     return _Cost(time.monotonic() - start, peak)
 
 
@@ -279,8 +280,10 @@ def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[...,
                 counter=qemu.plugin(at.store),
             )
             if done.status or done.instructions is None:
-                raise WheelhouseError(
-                    f"The workload failed on {board.name}: {done.stderr[-400:]}",
+                raise host.failure(
+                    f"The workload failed on {board.name}",
+                    done,
+                    at.store.log("workload"),
                     "Run `invoke verify` to see what is wrong.",
                 )
             return done.instructions

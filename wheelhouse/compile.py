@@ -15,12 +15,12 @@ from wheelhouse import console
 from wheelhouse.engines import host
 from wheelhouse.engines.jobs import jobs
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.plain import plain
 from wheelhouse.toolchain import NINJA
 
 Env = Mapping[str, str]
 
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
-_ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error")
 _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
 
 
@@ -37,7 +37,7 @@ def ninja(folder: Path, label: str, log: Path, env: Env) -> None:
     compiled stays, so that the next run goes on from there.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
-    command = [str(NINJA), "-C", str(folder), "-j", str(count)]
+    command = [str(plain(NINJA)), "-C", str(plain(folder)), "-j", str(count)]
     with console.steps(label) as bar:
         env = {**env, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)
@@ -51,30 +51,25 @@ def _logged(
     env: Env,
     step: Callable[[int, int], None],
 ) -> None:
-    first_error = ""
-    full = False
+    said: list[str] = []
 
     def line(text: str) -> None:
-        nonlocal first_error, full
-        full = full or bool(_FULL.search(text))
+        said.append(text)
         if numbers := _STEP.match(text):
             step(int(numbers[1]), int(numbers[2]))
-        elif not first_error and _ERROR.search(text):
-            first_error = text.strip()
 
     # zig's global cache has its C libraries; its local one, a copy of every object.
-    copies = folder / "zig-cache"
+    copies = plain(folder) / "zig-cache"
     try:
         env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
         if host.stream(command, cwd=folder, log=log, env=env, line=line) == 0:
             return
     finally:
         shutil.rmtree(copies, ignore_errors=True)
-    if full:
+    if any(map(_FULL.search, said)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    quoted = f": {first_error}" if first_error else "."
     raise WheelhouseError(
-        f"{label} failed{quoted}",
+        f"{label} failed: {host.first_error(said) or 'it said nothing'}",
         f"The whole log is {log}; mend the cause and run the same command again, it goes on from "
         "there.",
     )

@@ -5,8 +5,11 @@ Progress and notices go to standard error, so that standard output holds results
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,6 +29,63 @@ from wheelhouse.errors import WheelhouseError
 
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
+
+
+class UnwritableError(Exception):
+    """Standard output or standard error that takes nothing more; no user could read the rest."""
+
+
+class _Stream:
+    """An open standard stream whose failure is not taken for that of a file."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._told():
+            return int(self._stream.write(text))
+
+    def flush(self) -> None:
+        with self._told():
+            self._stream.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # What is left in the buffer goes nowhere, or Python would complain of it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise UnwritableError(f"{self._name} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Raise UnwritableError as soon as standard output or standard error can take no more."""
+    before = sys.stdout, sys.stderr
+    try:
+        for name, told in (("stdout", "Standard output"), ("stderr", "Standard error")):
+            if getattr(sys, name) is None:
+                raise UnwritableError(f"{told} is closed.")
+            setattr(sys, name, _Stream(getattr(sys, name), told))
+        yield
+    finally:
+        guards = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = before
+        for stream in guards:
+            if isinstance(stream, _Stream):
+                stream.flush()
+
+
+def last_words(text: str) -> None:
+    """Tell why nothing more can be told, where that can still be read."""
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"error: {text}\n")
+        sys.stderr.flush()
 
 
 def say(text: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wheelhouse import compile, flatc, sources, toolchain
+from wheelhouse.plain import plain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest, file_digest
 
@@ -68,20 +69,21 @@ def build(core: Core, at: Sources) -> Path:
 def _make(core: Core, at: Sources, folder: Path) -> None:
     store = at.store
     tools = toolchain.prepare(core.processor, core.floor, store)
-    trees = {name: at.tree(component) for name, component in core.components.items()}
+    trees = {name: plain(at.tree(component)) for name, component in core.components.items()}
     log = store.log(f"core-{core.label}")
-    build_folder = folder / "build"
+    build_folder = plain(folder) / "build"
     env = toolchain.environment(store)
-    if not (build_folder / "build.ninja").is_file():
-        command = _configure(core, tools, trees, build_folder)
-        if _generates(trees["tensorflow"]):
-            compiler = flatc.build(core.components["flatbuffers"], at)
-            command.append(f"-DTFLITE_HOST_TOOLS_DIR={compiler}")
-        try:
-            compile.configure(command, folder, f"Configuring {core.label}", log, env)
-        except BaseException:
-            shutil.rmtree(build_folder, ignore_errors=True)
-            raise
+    command = _configure(core, tools, trees, build_folder)
+    if _generates(trees["tensorflow"]):
+        compiler = flatc.build(core.components["flatbuffers"], at)
+        command.append(f"-DTFLITE_HOST_TOOLS_DIR={plain(compiler)}")
+    # What an earlier run configured is of use if no folder was moved since.
+    told = "\n".join(word for word in command if "_LAUNCHER=" not in word)
+    configured = build_folder / "configured.txt"
+    if not configured.is_file() or configured.read_text() != told:
+        shutil.rmtree(build_folder, ignore_errors=True)
+        compile.configure(command, folder, f"Configuring {core.label}", log, env)
+        configured.write_text(told)
     compile.ninja(build_folder, f"Compiling {core.label}", log, env)
     libraries = folder / "lib"
     libraries.mkdir(exist_ok=True)
@@ -102,20 +104,20 @@ def _configure(
     flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(trees, build_folder)))
     launcher = toolchain.launcher()
     settings: dict[str, object] = {
-        "CMAKE_MAKE_PROGRAM": toolchain.NINJA,
+        "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
         "TFLITE_ENABLE_XNNPACK": "ON" if core.xnnpack else "OFF",
-        "Python_EXECUTABLE": sys.executable,
+        "Python_EXECUTABLE": plain(Path(sys.executable)),
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
         **{f"SOURCE_{name.upper()}": tree for name, tree in trees.items()},
     }
     if launcher:
         settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
     return [
-        *(str(word) for word in (toolchain.CMAKE, "-G", "Ninja")),
-        *("-S", str(SUPERPROJECT.parent), "-B", str(build_folder)),
+        *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
 

@@ -15,6 +15,7 @@ from packaging.version import Version
 from wheelhouse import armcompute, armnn, audit, compile, library, packing, sources, toolchain
 from wheelhouse.library import Library
 from wheelhouse.packing import About
+from wheelhouse.plain import plain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import Step, digest, file_digest, tree_digest
 
@@ -149,13 +150,13 @@ def build(delegate: Delegate, at: Sources) -> Path:
 def _ninja(delegate: Delegate, at: Sources, archives: list[Path]) -> str:
     """Arm NN goes in whole, for its backends register themselves, and so does what TFLite calls."""
     tools = toolchain.prepare(delegate.processor, delegate.floor, at.store)
-    armnn, entries, *rest = map(str, archives)
+    armnn, entries, *rest = (str(plain(path)) for path in archives)
     inputs = ("-Wl,--whole-archive", armnn, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *inputs))} $in -o $out")
-    rules.build(["personality.o"], "cxx", [str(toolchain.PERSONALITY)])
+    rules.build(["personality.o"], "cxx", [str(plain(toolchain.PERSONALITY))])
     rules.build([LIBRARY], "link", ["personality.o"])
     return text.getvalue()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from wheelhouse.emulator import tools
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import file_digest
+from wheelhouse.store import Store, file_digest
 
 PROGRAMS = {"diffoscope": "diffoscope-minimal", "readelf": "binutils"}
 _SAME, _DIFFERENT = 0, 1
@@ -23,8 +22,10 @@ def report(theirs: Path, ours: Path) -> str:
     tools.ensure("Comparing", PROGRAMS)
     done = host.run(["diffoscope", "--no-progress", "--text", "-", theirs, ours])
     if done.status not in (_SAME, _DIFFERENT):
-        raise WheelhouseError(
-            f"diffoscope failed: {done.stderr.strip()[-400:]}",
+        raise host.failure(
+            "diffoscope failed",
+            done,
+            Store.default().log(f"diffoscope-{theirs.name}"),
             f"Compare by hand: {theirs} and {ours}.",
         )
     return done.stdout

@@ -13,6 +13,7 @@ from packaging.version import Version
 from wheelhouse import compile, core, sources, toolchain
 from wheelhouse.core import Core
 from wheelhouse.matrix import Target
+from wheelhouse.plain import plain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest, file_digest
 
@@ -109,13 +110,13 @@ def build(extension: Extension, at: Sources) -> Path:
 def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> str:
     inner = extension.core
     tools = toolchain.prepare(inner.processor, inner.floor, at.store)
-    trees = {name: at.tree(part) for name, part in inner.components.items()}
-    trees |= {name: at.tree(part) for name, part in extension.inputs.items()}
+    parts = inner.components | extension.inputs
+    trees = {name: plain(at.tree(part)) for name, part in parts.items()}
     flags = (
         *toolchain.COMPILE_FLAGS,
         _standard(trees["tensorflow"]),
         *extension.defines(),
-        *core.prefix_maps(trees, folder),
+        *core.prefix_maps(trees, plain(folder)),
         *(f"-isystem {path}" for path in _includes(extension, trees)),
     )
     launcher = toolchain.launcher()
@@ -128,12 +129,12 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     wrapper = trees["wrapper"] / _WRAPPER
-    binding = _STABLE if extension.target.abi3 else wrapper / _PYBIND11
-    paths = [*(wrapper / name for name in _SOURCES), binding, toolchain.PERSONALITY]
+    binding = plain(_STABLE) if extension.target.abi3 else wrapper / _PYBIND11
+    paths = [*(wrapper / name for name in _SOURCES), binding, plain(toolchain.PERSONALITY)]
     objects = [f"{path.stem}.o" for path in paths]
     for path, made in zip(paths, objects, strict=True):
         rules.build([made], "cxx", [str(path)])
-    archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
+    archives = " ".join(str(path) for path in sorted(plain(libraries).glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
 

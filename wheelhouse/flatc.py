@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from wheelhouse import compile, toolchain
+from wheelhouse.plain import plain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest
 
@@ -19,10 +20,10 @@ def build(flatbuffers: Component, at: Sources) -> Path:
     """
 
     def make(folder: Path) -> None:
-        work = folder / "build"
+        work = plain(folder) / "build"
         tools = toolchain.prepare(_PROCESSOR, _FLOOR, at.store)
         settings = {
-            "CMAKE_MAKE_PROGRAM": toolchain.NINJA,
+            "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
             "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
             "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
             "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
@@ -33,11 +34,11 @@ def build(flatbuffers: Component, at: Sources) -> Path:
         }
         command = [
             *(
-                str(toolchain.CMAKE),
+                str(plain(toolchain.CMAKE)),
                 "-G",
                 "Ninja",
                 "-S",
-                str(at.tree(flatbuffers)),
+                str(plain(at.tree(flatbuffers))),
                 "-B",
                 str(work),
             ),

@@ -18,8 +18,9 @@ from pathlib import Path
 import msgspec
 
 from wheelhouse import console, images
-from wheelhouse.engines import docker
+from wheelhouse.engines import docker, host
 from wheelhouse.engines.docker import Box
+from wheelhouse.engines.host import Completed
 from wheelhouse.engines.jobs import VARIABLE
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.inner import FAILURE
@@ -71,7 +72,7 @@ def _run(wheels: Sequence[Product], at: Sources, products: Store) -> None:
         if done.status == errno.ENOSPC:
             raise docker.disk_full()
         if done.status:
-            raise _failure(box, products, done.stderr)
+            raise _failure(box, products, done)
 
 
 def _environment(box: Box) -> dict[str, str]:
@@ -140,14 +141,16 @@ def _settle(new: Path, final: Path, whole: bool) -> None:
             path.rename(final / path.name)
 
 
-def _failure(box: Box, products: Store, said: str) -> WheelhouseError:
+def _failure(box: Box, products: Store, done: Completed) -> WheelhouseError:
     with tempfile.TemporaryDirectory() as scratch:
         box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
         left = Path(scratch, FAILURE)
         if left.is_file():
             what, hint = msgspec.json.decode(left.read_bytes())
             return WheelhouseError(what, hint.replace(CACHE, str(products.root)))
-    return WheelhouseError(
-        f"The build in the container failed: {said.strip()[-400:]}",
+    return host.failure(
+        "The build in the container failed",
+        done,
+        products.log("container"),
         "Mend the cause and run the same command again.",
     )

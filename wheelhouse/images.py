@@ -134,7 +134,7 @@ def _requirements(architecture: str, store: Store) -> Path:
     def fetch(folder: Path) -> None:
         console.say("Fetching the builder's toolchain from the Python package index")
         sources.export_requirements(
-            REQUIREMENTS, folder, python=catalogue().builder.python, machine=machine
+            REQUIREMENTS, folder, store, python=catalogue().builder.python, machine=machine
         )
         (folder / REQUIREMENTS.name).write_bytes(REQUIREMENTS.read_bytes())
 

@@ -15,7 +15,8 @@ def debian_mirrors() -> tuple[str, ...]:
     """The addresses of Debian's main archive, best first, each without a final slash.
 
     The environment variable ``WHEELHOUSE_DEBIAN_MIRROR`` (addresses separated by spaces) stands
-    alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none.
+    alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none or
+    apt cannot tell.
     """
     named = os.environ.get(VARIABLE, "").split()
     # Before the first `apt-get update` apt knows the addresses of archives, but not whose they are.
@@ -43,9 +44,15 @@ def parse_unlabelled(targets: str) -> tuple[str, ...]:
 def _apt(*options: str) -> str:
     form = "$(REPO_URI)\t$(RELEASE)\t$(LABEL)\t$(ORIGIN)"
     try:
-        return host.run(["apt-get", "indextargets", *options, "--format", form]).stdout
+        done = host.run(["apt-get", "indextargets", *options, "--format", form])
     except WheelhouseError:  # no apt here
         return ""
+    if done.status and (reason := host.first_error(done.stderr.splitlines())):
+        raise WheelhouseError(
+            f"apt cannot list its archives: {reason}",
+            f"Correct apt's configuration, or name an archive in {VARIABLE}.",
+        )
+    return done.stdout
 
 
 def _unique(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from wheelhouse import (
@@ -69,6 +71,11 @@ def build(
     With ``armnn`` the delegate's as well.
     """
     of = release or upstream.choose()
+    if not os.access(_folder(WHEELS), os.W_OK):
+        raise WheelhouseError(
+            f"This user cannot write into {WHEELS}, where wheels are put.",
+            "Build in a checkout of this user's own; it can use the same cache.",
+        )
     wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
@@ -90,6 +97,8 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
 
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
     """
+    if not theirs.is_file():
+        raise WheelhouseError(f"There is no file {theirs}.", "Name a wheel that was published.")
     ours, *_ = _made([products.of(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
@@ -188,18 +197,23 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
     console.table("All here and checked", columns, rows)
     if export:
         at.export(export, tuple(components))
-        sources.export_requirements(REQUIREMENTS, export / "python")
-        console.say(f"`invoke build --sources {export}` needs no network")
+        sources.export_requirements(REQUIREMENTS, export / "python", at.store)
+        console.say(f"`invoke build --sources {shlex.quote(str(export))}` needs no network")
 
 
 def _deliver(made: Path, folder: Path) -> Path:
     """Put a wheel into ``folder``, unless it is there already; without the record of another."""
-    folder.mkdir(exist_ok=True)
-    final = folder / made.name
+    final = _folder(folder) / made.name
     if not final.is_file() or final.read_bytes() != made.read_bytes():
         _place(made, final)
         record.beside(final).unlink(missing_ok=True)
     return final
+
+
+def _folder(path: Path) -> Path:
+    with suppress(OSError):
+        path.mkdir(exist_ok=True)
+    return path
 
 
 def _place(made: Path, final: Path) -> None:

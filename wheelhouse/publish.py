@@ -16,7 +16,6 @@ import hashlib
 import io
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -209,7 +208,7 @@ def _refuse(problems: list[str], what: str, hint: str) -> None:
 
 def _check_metadata(wheels: Sequence[Path]) -> None:
     plain = {"COLUMNS": "1000", "NO_COLOR": "1", "TERM": "dumb"}
-    done = host.run([sys.executable, "-m", "twine", "check", "--strict", *wheels], env=plain)
+    done = host.run([*host.PYTHON, "twine", "check", "--strict", *wheels], env=plain)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
     _refuse(
         lines if done.status else [],

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
-import sys
 import tempfile
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +31,7 @@ from wheelhouse.store import Store, digest, disk_space, file_digest, tree_digest
 
 HERE = Path(__file__).parent
 PATCHES = HERE.parent / "patches"
-_PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-_PIP_DOWNLOAD = (*_PIP, "download", "--no-deps", "--only-binary=:all:")
+_PIP_DOWNLOAD = (*host.PYTHON, "pip", "download", "--no-deps", "--only-binary=:all:")
 
 
 class Artefact(Table, frozen=True):
@@ -285,7 +283,7 @@ class Sources:
         final = self._place(artefact.sha256, artefact.filename)
         final.parent.mkdir(parents=True, exist_ok=True)
         if artefact.pypi:
-            return _from_index(artefact, final)
+            return _from_index(artefact, final, self.store)
         problems: list[str] = []
         for url in addresses(artefact):
             part = final.with_name(f"{final.name}.part")
@@ -374,7 +372,11 @@ def apply(patch: Path, folder: Path) -> None:
 
 
 def export_requirements(
-    lock: Path, folder: Path, python: str = "", machine: str = platform.machine()
+    lock: Path,
+    folder: Path,
+    store: Store,
+    python: str = "",
+    machine: str = platform.machine(),
 ) -> None:
     """Download locked requirements into a folder for pip's --find-links.
 
@@ -387,13 +389,17 @@ def export_requirements(
     choice = ["--python-version", python, *platforms] if python else []
     done = host.run([*_PIP_DOWNLOAD, *choice, "--require-hashes", "-r", lock, "--dest", folder])
     if done.status:
-        raise WheelhouseError(
-            f"The locked requirements could not be downloaded: {_pip_error(done.stderr)}",
-            "Check the network and run the same command again.",
+        raise host.failure(
+            "The locked requirements could not be downloaded",
+            done,
+            store.log(f"pip-{lock.name}"),
+            "Check the network and the index, which pip's configuration names.",
+            _pip_error(done.stderr),
         )
 
 
 def _pip_error(stderr: str) -> str:
+    """Pip's last error, which tells more than its first, as one line."""
     return " ".join(stderr.rpartition("ERROR: ")[2].split())
 
 
@@ -452,7 +458,7 @@ def _content(pin: Pin, archive: Path) -> str:
         return "unreadable"
 
 
-def _from_index(artefact: Artefact, final: Path) -> Path:
+def _from_index(artefact: Artefact, final: Path, store: Store) -> Path:
     """Let pip fetch a wheel, so that its own configuration names the index."""
     console.say(f"Fetching {artefact.pypi} from the Python package index")
     name, version, _, tags = parse_wheel_filename(artefact.pypi)
@@ -470,5 +476,7 @@ def _from_index(artefact: Artefact, final: Path) -> Path:
         done = host.run([*_PIP_DOWNLOAD, *choice, *checked])
         got = Path(scratch, artefact.pypi)
         if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
-            raise download.UnreachableError(f"{artefact.pypi}: {_pip_error(done.stderr)}")
+            log = store.log(f"pip-{artefact.pypi}")
+            told = host.failure(artefact.pypi, done, log, "", _pip_error(done.stderr))
+            raise download.UnreachableError(f"{told.what} {told.hint}")
         return got.rename(final)

@@ -97,9 +97,20 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder."""
+        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder.
+
+        Raises WheelhouseError if the user has none.
+        """
         named = os.environ.get("WHEELHOUSE_CACHE")
-        return cls(Path(named).absolute() if named else user_cache_path("tflite-wheelhouse"))
+        if named:
+            return cls(Path(named).absolute())
+        try:
+            return cls(user_cache_path("tflite-wheelhouse"))
+        except RuntimeError as error:  # neither HOME nor passwd tells of a home folder
+            raise WheelhouseError(
+                "This user has no home folder, so there is no place for the cache.",
+                "Name a folder for it in WHEELHOUSE_CACHE.",
+            ) from error
 
     def place(self, kind: str, name: str, key: str) -> Path:
         """Where the output of that kind, name and digest lies, made or not."""

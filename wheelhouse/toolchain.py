@@ -6,7 +6,9 @@ glibc floor without a sysroot.
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,7 @@ import cmake
 import ninja
 import ziglang
 
+from wheelhouse.plain import plain
 from wheelhouse.store import Store, digest, file_digest
 
 ZIG = Path(ziglang.__file__).parent / "zig"
@@ -58,19 +61,19 @@ for word do
   esac
   set -- "$@" "$word"
 done
-exec "{zig}" {command} "$@"
+exec {zig} {command} "$@"
 """
 
 _CMAKE_TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR {processor})
-set(CMAKE_C_COMPILER "{bin}/cc")
-set(CMAKE_CXX_COMPILER "{bin}/c++")
-set(CMAKE_ASM_COMPILER "{bin}/cc")
-set(CMAKE_AR "{bin}/ar")
-set(CMAKE_RANLIB "{bin}/ranlib")
+set(CMAKE_C_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
+set(CMAKE_CXX_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/c++")
+set(CMAKE_ASM_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
+set(CMAKE_AR "${{CMAKE_CURRENT_LIST_DIR}}/ar")
+set(CMAKE_RANLIB "${{CMAKE_CURRENT_LIST_DIR}}/ranlib")
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
-set(CMAKE_FIND_ROOT_PATH "{bin}")
+set(CMAKE_FIND_ROOT_PATH "${{CMAKE_CURRENT_LIST_DIR}}")
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 """
@@ -78,7 +81,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17.
+
+    ``folder`` has a name that every tool can take.
+    """
 
     processor: str
     floor: str
@@ -116,7 +122,6 @@ def prepare(processor: str, floor: str, store: Store) -> Toolchain:
 
     def write(folder: Path) -> None:
         target = f"-target {processor}-linux-gnu.{floor}"
-        final = store.place("toolchains", "zig", key)
         for name, command in (
             ("cc", f"cc {target}"),
             ("c++", f"c++ {target}"),
@@ -124,25 +129,31 @@ def prepare(processor: str, floor: str, store: Store) -> Toolchain:
             ("ranlib", "ranlib"),
         ):
             script = folder / name
-            script.write_text(_WRAPPER.format(zig=ZIG, command=command))
+            script.write_text(_WRAPPER.format(zig=zig, command=command))
             script.chmod(0o755)
-        text = _CMAKE_TOOLCHAIN.format(bin=final, processor=processor)
-        (folder / "toolchain.cmake").write_text(text)
+        (folder / "toolchain.cmake").write_text(_CMAKE_TOOLCHAIN.format(processor=processor))
 
-    key = digest(identity(processor, floor), str(ZIG))
-    return Toolchain(processor, floor, store.made("toolchains", "zig", key, write))
+    zig = plain(ZIG)
+    key = digest(identity(processor, floor), str(zig))
+    return Toolchain(processor, floor, plain(store.made("toolchains", "zig", key, write)))
 
 
 def launcher() -> str | None:
     """The compiler cache to start compiles with, if one is installed."""
-    return shutil.which("ccache") or shutil.which("sccache")
+    found = shutil.which("ccache") or shutil.which("sccache")
+    return str(plain(Path(found))) if found else None
 
 
 def environment(store: Store) -> dict[str, str]:
     """What to add to the environment of compiles: caches, and a fixed time."""
+    home = os.path.expanduser("~")  # noqa: PTH111
     return {
-        "ZIG_GLOBAL_CACHE_DIR": str(store.root / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(store.root / "zig"),
+        # Compiler caches insist on one.
+        "HOME": home if os.access(home, os.W_OK) else str(store.root),
+        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
+        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
+        "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
         "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the oldest time that a zip can hold
         "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
         "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor

@@ -31,12 +31,12 @@ from wheelhouse.emulator import rootfs, systems
 from wheelhouse.emulator.pi import Pi, Sandbox, contained
 from wheelhouse.emulator.qemu import Emulated
 from wheelhouse.emulator.systems import Board, System
-from wheelhouse.engines import docker
+from wheelhouse.engines import docker, host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.models import Model
 from wheelhouse.sources import Sources
-from wheelhouse.store import digest, file_digest
+from wheelhouse.store import Store, digest, file_digest
 
 BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
 DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
@@ -189,8 +189,10 @@ def install_on(
     ):
         done = pi.run(command, systems.board(BOARDS[0]))
         if done.status:
-            raise WheelhouseError(
-                f"On {system.name} `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}",
+            raise host.failure(
+                f"On {system.name} `{' '.join(command)}` failed",
+                done,
+                Store.default().log(f"install-{system.suite}"),
                 "Correct the wheel's name, tags or metadata.",
             )
 

@@ -1,24 +1,42 @@
+"""The command ``./inv``: .venv, words, and surroundings that are not what one expects."""
+
+import os
 import shutil
 import subprocess
+import sys
+import tempfile
+import zipfile
+from hashlib import sha256
 
 import pytest
+
+ODD = "a b'c\"d$e#f%g:h=i;j&äß"
+"""The name of a folder that every character of a shell, ninja, CMake or pip is in."""
+
+NOBODY = 12345
+"""A user without an entry in passwd."""
 
 
 @pytest.fixture
 def inv(repo, tmp_path):
     """Run ``inv`` in a folder where .venv is there already and its Python only says its words."""
-    for name in ("inv", "requirements.lock"):
-        shutil.copy(repo / name, tmp_path / name)
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    python.chmod(0o755)
-    shutil.copy(repo / "requirements.lock", tmp_path / ".venv")
+    return stub(repo, tmp_path)
 
-    def run(*words, **env):
-        command = [tmp_path / "inv", *words]
+
+def stub(repo, folder):
+    folder.mkdir(exist_ok=True)
+    for name in ("inv", "requirements.lock"):
+        shutil.copy(repo / name, folder / name)
+    shutil.copytree(repo / "wheelhouse/engines", folder / "wheelhouse/engines")
+    python = folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\ncase $2 in -c) ;; *) printf "%s\\n" "$@" ;; esac\n')
+    python.chmod(0o755)
+    shutil.copy(repo / "requirements.lock", folder / ".venv")
+
+    def run(*words, command=(), **env):
         return subprocess.run(
-            command,
+            [*(command or [folder / "inv"]), *words],
             env={"PATH": "/usr/bin:/bin", **env},
             capture_output=True,
             text=True,
@@ -28,17 +46,19 @@ def inv(repo, tmp_path):
     return run
 
 
-def test_wheel_files_become_options(inv):
+def program(folder):
+    return ["-I", "-X", "utf8", f"{folder}/wheelhouse/program.py"]
+
+
+def test_wheel_files_become_options(inv, tmp_path):
     said = inv("verify", "a b.whl", "--wheel", "c.whl", "d.whl").stdout.splitlines()
-    assert said[4:] == ["verify", "--wheel=a b.whl", "--wheel", "c.whl", "--wheel=d.whl"]
+    words = ["verify", "--wheel=a b.whl", "--wheel", "c.whl", "--wheel=d.whl"]
+    assert said == [*program(tmp_path), *words]
 
 
 def test_other_words_go_through_as_they_are(inv, tmp_path):
     words = ["build", "--py", "3.9,3.11", "--sources", "a folder", "--no-verify"]
-    assert inv(*words).stdout.splitlines() == [
-        *("-m", "invoke", "--search-root", str(tmp_path)),
-        *words,
-    ]
+    assert inv(*words).stdout.splitlines() == [*program(tmp_path), *words]
 
 
 def test_a_python_that_is_too_old_is_named(inv, tmp_path):
@@ -54,6 +74,283 @@ def test_requirements_that_cannot_be_had_leave_no_half_made_environment(inv, tmp
     (tmp_path / ".venv/requirements.lock").unlink()
     (tmp_path / "carried/python").mkdir(parents=True)
     for _ in range(2):
-        done = inv("build", "--sources", str(tmp_path / "carried"))
+        done = inv("build", "--sources", str(tmp_path / "carried"), PYTHON=sys.executable)
         assert done.returncode == 1
-        assert "The locked requirements could not be installed." in done.stderr
+        assert "error: The locked requirements could not be installed: " in done.stderr
+        assert "next: Make the folder again" in done.stderr
+        assert f"The whole log is {tmp_path}/.venv.log." in done.stderr
+
+
+def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo, tmp_path):
+    run = stub(repo, tmp_path / ODD)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/inv").symlink_to(tmp_path / "links/other")
+    (tmp_path / "links/other").symlink_to(f"../{ODD}/inv")
+    done = run("matrix", command=[tmp_path / "links/inv"])
+    assert done.stdout.splitlines() == [*program(tmp_path / ODD), "matrix"]
+    inside = ["sh", "-c", 'cd "$1" && ./inv matrix', "sh", tmp_path / ODD]
+    done = run(command=inside, CDPATH=str(tmp_path))
+    assert done.stdout.splitlines() == [*program(tmp_path / ODD), "matrix"]
+
+
+@pytest.fixture
+def lock_of_one(tmp_path):
+    """A folder to be given as --sources whose Python requirements are a module named invoke."""
+    wheels = tmp_path / f"carried {ODD}" / "python"
+    wheels.mkdir(parents=True)
+    name = "invoke-9.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheels / name, "w") as archive:
+        archive.writestr("invoke.py", "")
+        archive.writestr("invoke-9.0.dist-info/METADATA", "Name: invoke\nVersion: 9.0\n")
+        archive.writestr("invoke-9.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("invoke-9.0.dist-info/RECORD", "")
+    digest = sha256((wheels / name).read_bytes()).hexdigest()
+    return wheels.parent, f"invoke==9.0 --hash=sha256:{digest}\n"
+
+
+@pytest.fixture
+def small(repo, tmp_path, lock_of_one):
+    """A checkout in a folder of an odd name whose locked requirements take a second to install.
+
+    What it starts tells the environment that reaches it.
+    """
+    carried, lock = lock_of_one
+    folder = tmp_path / ODD
+    run = stub(repo, folder)
+    shutil.rmtree(folder / ".venv")
+    (folder / "requirements.lock").write_text(lock)
+    (folder / "wheelhouse/program.py").write_text(
+        "import sys, invoke; print(invoke.__file__, sys.flags.isolated)"
+    )
+
+    def start(*words, through=(), **env):
+        options = {"PYTHON": sys.executable, "HOME": str(tmp_path / "home"), **env}
+        command = [*through, folder / "inv", "build", "--sources", carried]
+        return run(*words, command=command, **options)
+
+    start.folder = folder
+    return start
+
+
+def made(small, done):
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{small.folder}/.venv/lib/"), done.stdout
+    return "Making .venv" in done.stderr
+
+
+PATHS = (
+    *("PIP_PYTHON", "PIP_LOG", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"),
+    *("PIP_REQUIREMENT", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE"),
+    *("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONPLATLIBDIR", "PYTHONMALLOC", "PYTHONHASHSEED"),
+    *("LC_ALL", "TZ"),
+)
+SWITCHES = (
+    *("PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_QUIET", "PYTHONSAFEPATH", "PYTHONINSPECT"),
+    *("PYTHONOPTIMIZE", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE"),
+)
+HOSTILE = {
+    **dict.fromkeys(PATHS, "/nowhere"),
+    **dict.fromkeys(SWITCHES, "1"),
+    "PIP_NO_BINARY": ":all:",
+    "PYTHONWARNINGS": "error",
+}
+
+
+def test_settings_of_pip_and_python_do_not_reach_it(small, tmp_path):
+    home, site = tmp_path / "home", small.folder / ".venv"
+    places = (home / ".config/pip", home / ".pip", tmp_path / "xdg/pip")
+    for folder in places:
+        folder.mkdir(parents=True)
+        text = "[global]\nuser = true\nno-binary = :all:\n[install]\ntarget = /x\n"
+        (folder / "pip.conf").write_text(text)
+    shutil.copy(places[0] / "pip.conf", tmp_path / "named.conf")
+    assert made(small, small(XDG_CONFIG_DIRS=str(tmp_path / "xdg"), **HOSTILE))
+    shutil.copy(tmp_path / "named.conf", site / "pip.conf")
+    (site / "requirements.lock").unlink()
+    assert made(small, small(PIP_CONFIG_FILE=str(tmp_path / "named.conf"), **HOSTILE))
+    assert not made(small, small(**HOSTILE))
+
+
+def test_a_file_of_pips_configuration_that_cannot_be_read_is_told(small, tmp_path):
+    (tmp_path / "bad.conf").write_text("index-url\n")
+    done = small(PIP_CONFIG_FILE=str(tmp_path / "bad.conf"))
+    assert done.returncode == 1
+    assert "pip's configuration cannot be read: " in done.stderr
+    assert "bad.conf" in done.stderr
+
+
+def test_what_another_python_left_is_made_again(small):
+    made(small, small())
+    python = small.folder / ".venv/bin/python"
+    for path in python.parent.glob("python*"):
+        path.unlink()
+    python.symlink_to("/nowhere/python3")
+    assert made(small, small())
+    for path in (small.folder / ".venv/lib").glob("python3*"):
+        path.rename(path.with_name("python3.1"))
+    assert made(small, small())
+    assert not made(small, small())
+
+
+def test_a_link_to_the_environment_of_another_checkout_is_replaced_not_emptied(small, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/kept").write_text("")
+    (small.folder / ".venv").symlink_to(tmp_path / "theirs")
+    assert made(small, small())
+    assert (tmp_path / "theirs/kept").exists()
+
+
+def test_a_checkout_that_was_moved_goes_on(small):
+    made(small, small())
+    new = small.folder.with_name("moved ö")
+    small.folder.rename(new)
+    done = subprocess.run([new / "inv", "matrix"], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{next((new / '.venv/lib').glob('*/site-packages'))}/invoke.py 1\n"
+
+
+# The project itself
+
+
+@pytest.fixture
+def real(repo):
+    """Run this checkout's own ``inv``; ``where`` is more of the shell's line, as in ``>&-``."""
+
+    def run(*words, where="", through=(), **env):
+        line = f'exec "$@" {where}'
+        return subprocess.run(
+            [*through, "bash", "-c", line, "bash", repo / "inv", *words],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("words", [["--list"], ["matrix"], ["--help", "build"]], ids=str)
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_standard_output_that_takes_nothing_ends_in_one_line(real, where, words):
+    done = real(*words, where=where)
+    assert done.returncode == 1
+    reason = "is closed" if "&" in where else "cannot be written: No space left on device"
+    assert done.stderr == f"error: Standard output {reason}.\n"
+
+
+def test_a_reader_that_leaves_ends_it_in_one_line(repo):
+    """As in ``inv matrix | head -0``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [repo / "inv", "matrix"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == "error: Standard output cannot be written: Broken pipe.\n"
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real, where):
+    done = real("reproduce", "missing", where=where)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nosuch"], "No idea what 'nosuch' is!"),
+        (["build", "--nosuch"], "No idea what '--nosuch' is!"),
+        (["build", "--py"], "--py needed value and was not given one!"),
+        (["reproduce"], "'reproduce' did not receive required positional arguments: 'wheel'"),
+    ],
+)
+def test_words_that_it_does_not_know_are_told_in_one_line(real, words, said):
+    done = real(*words)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {said} (`./inv --list`, `./inv --help TASK`)\n"
+
+
+def test_a_wheel_that_is_not_there_is_told(real, tmp_path):
+    done = real("reproduce", "missing.whl", WHEELHOUSE_CACHE=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: There is no file missing.whl.\nnext: ")
+
+
+def test_invokes_own_configuration_is_not_read(real, tmp_path):
+    (tmp_path / ".invoke.yaml").write_text("tasks: {collection_name: other}\nrun: {dry: true}\n")
+    done = real("matrix", HOME=str(tmp_path), INVOKE_TASKS_COLLECTION_NAME="other")
+    assert done.returncode == 0
+    assert "TFLite" in done.stdout
+
+
+def test_modules_in_the_current_folder_are_not_taken_for_its_own(repo, tmp_path):
+    for name in ("invoke", "rich", "tasks", "random", "wheelhouse"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')")
+    command = [repo / "inv", "matrix"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def nobody():
+    """Start a command as a user whom passwd does not know, without HOME or any right to write."""
+    if not shutil.which("bwrap"):
+        pytest.skip("bwrap is missing")
+    user = ("--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY))
+    shared = tempfile.gettempdir()
+    places = ("--ro-bind", "/", "/", "--dev", "/dev", "--bind", shared, shared)
+    return ("bwrap", *user, *places, "--clearenv", "--setenv", "PATH", "/usr/bin:/bin")
+
+
+def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
+    real, nobody, tmp_path
+):
+    done = real("matrix", through=nobody)
+    assert done.returncode == 0, done.stderr
+    assert "TFLite" in done.stdout
+    done = real("sources", "--offline", through=nobody)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: This user has no home folder, so there is no place for the cache.\n"
+        "next: Name a folder for it in WHEELHOUSE_CACHE.\n"
+    )
+    done = real("build", "--offline", through=(*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: This user cannot write into ")
+
+
+def test_such_a_user_makes_an_environment_where_it_can_be_written(small, nobody):
+    through = (*nobody, "--setenv", "PYTHON", sys.executable)
+    done = small("matrix", through=(*through, "--ro-bind", small.folder, small.folder))
+    assert done.returncode == 1
+    assert "this user cannot write there" in done.stderr
+    assert "next: " in done.stderr
+    assert made(small, small("matrix", through=(*through, "--bind", small.folder, small.folder)))
+
+
+COMPILE = """
+from wheelhouse import compile, toolchain
+from wheelhouse.engines import host
+from wheelhouse.store import Store
+
+store = Store.default()
+cc = f"{toolchain.launcher() or ''} {toolchain.prepare('aarch64', '2.17', store).cc}"
+(store.root / "a.c").write_text("int a;")
+rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
+(store.root / "build.ninja").write_text(rule)
+compile.ninja(store.root, "It", store.log("it"), toolchain.environment(store))
+assert (store.root / "a.o").is_file()
+print(host.run([*host.PYTHON, "pip", "--version"]).stdout)
+"""
+
+
+def test_a_user_without_a_home_compiles_and_downloads(nobody, repo, tmp_path):
+    through = (*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path, "--chdir", repo)
+    done = subprocess.run(
+        [*through, sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pip ")

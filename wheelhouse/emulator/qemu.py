@@ -20,7 +20,7 @@ from wheelhouse.emulator import tools
 from wheelhouse.emulator.rootfs import USER
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.plain import plain
 from wheelhouse.store import Store, digest, file_digest
 from wheelhouse.toolchain import ZIG, environment
 
@@ -102,15 +102,21 @@ def plugin(store: Store) -> Path:
     """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
 
     def build(folder: Path) -> None:
-        done = host.run([*command, "-o", folder / "count.so"], env=environment(store))
+        done = host.run([*command, "-o", plain(folder) / "count.so"], env=environment(store))
         if done.status:
-            raise WheelhouseError(
-                f"{_SOURCE.name} did not compile: {done.stderr.strip()}", "Correct that file."
-            )
+            log = store.log("plugin-count")
+            raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
 
     command = [
-        *(str(ZIG), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
-        *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror", str(_SOURCE)),
+        *(str(plain(ZIG)), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
+        *(
+            "-fvisibility=hidden",
+            "-Wl,-z,undefs",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            str(plain(_SOURCE)),
+        ),
     ]
     key = digest(command[1:-1], file_digest(_SOURCE))
     return store.made("plugins", "count", key, build) / "count.so"

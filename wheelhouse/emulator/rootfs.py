@@ -18,11 +18,14 @@ from wheelhouse import console
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
 from wheelhouse.mirrors import VARIABLE, debian_mirrors
+from wheelhouse.plain import LINKS
 from wheelhouse.store import Store, digest, file_digest
 
 USER = "pi"
+_UNNAMEABLE = frozenset('"\\\n')
+"""What apt's configuration cannot have in the name of a folder."""
+
 _MERGED_USR = (
     'cd "$1" && mkdir -p usr/bin usr/sbin usr/lib usr/lib64 && '
     "ln -s usr/bin usr/sbin usr/lib usr/lib64 ."
@@ -36,7 +39,7 @@ def tree(system: System, store: Store) -> Path:
     WheelhouseError if the archive cannot be read.
     """
     return store.made(
-        "rootfs", system.suite, _key(system), lambda folder: _make(system, folder), check=False
+        "rootfs", system.suite, _key(system), lambda it: _make(system, store, it), check=False
     )
 
 
@@ -46,7 +49,7 @@ def plain(suite: str, architecture: str, packages: Sequence[str], store: Store) 
     def make(folder: Path) -> None:
         tools.ensure()
         console.say(f"Unpacking Debian {suite} for {architecture}")
-        _unpack(suite, architecture, packages, debian_mirrors()[0], folder)
+        _unpack(suite, architecture, packages, store, folder)
         _complete(folder)
 
     key = digest(suite, architecture, packages, file_digest(Path(__file__)))
@@ -62,21 +65,31 @@ def _key(system: System) -> str:
     return digest(system.suite, system.python, system.packages, file_digest(Path(__file__)))
 
 
-def _make(system: System, folder: Path) -> None:
+def _make(system: System, store: Store, folder: Path) -> None:
     tools.ensure()
-    mirror = debian_mirrors()[0]
     console.say(f"Unpacking {system.name} (Debian {system.suite}, arm64)")
-    _unpack(system.suite, "arm64", system.packages, mirror, folder)
+    _unpack(system.suite, "arm64", system.packages, store, folder)
     _settle(folder)
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
-        _unpack(system.suite, "amd64", [f"python{system.python}-minimal"], mirror, twin)
-        _compile(system.python, twin, folder)
+        _unpack(system.suite, "amd64", [f"python{system.python}-minimal"], store, twin)
+        _compile(system.python, twin, store, folder)
 
 
 def _unpack(
-    suite: str, architecture: str, packages: Sequence[str], mirror: str, folder: Path
+    suite: str, architecture: str, packages: Sequence[str], store: Store, folder: Path
 ) -> None:
+    if set(str(folder.absolute())) & _UNNAMEABLE:
+        with tempfile.TemporaryDirectory(dir=LINKS) as scratch:
+            elsewhere = Path(scratch, "tree")
+            _unpack(suite, architecture, packages, store, elsewhere)
+            folder.mkdir(exist_ok=True)
+            moved = host.run(["mv", "-t", folder, *elsewhere.iterdir()])
+            if moved.status:
+                log = store.log(f"rootfs-{suite}-{architecture}")
+                raise host.failure(f"{folder} could not be filled", moved, log, "Mend that.")
+        return
+    mirror = debian_mirrors()[0]
     done = host.run(
         [
             "mmdebstrap",
@@ -94,9 +107,10 @@ def _unpack(
         ]
     )
     if done.status:
-        reasons = [line[3:] for line in done.stderr.splitlines() if line.startswith("E: ")]
-        raise WheelhouseError(
-            f"Debian {suite} for {architecture} could not be unpacked. {' '.join(reasons[:1])}",
+        raise host.failure(
+            f"Debian {suite} for {architecture} could not be unpacked",
+            done,
+            store.log(f"rootfs-{suite}-{architecture}"),
             f"Check that {mirror} serves {suite}, or name another archive in {VARIABLE}.",
         )
 
@@ -129,7 +143,7 @@ def _complete(root: Path) -> None:
     (root / "etc/resolv.conf").write_text("")
 
 
-def _compile(python: str, twin: Path, root: Path) -> None:
+def _compile(python: str, twin: Path, store: Store, root: Path) -> None:
     done = host.run(
         [
             *("bwrap", "--ro-bind", twin / "usr", "/usr", "--bind", root, "/tree"),
@@ -140,6 +154,6 @@ def _compile(python: str, twin: Path, root: Path) -> None:
         ]
     )
     if done.status:
-        console.warn(
-            f"Some of Python {python}'s own modules did not compile; their import will be slow."
-        )
+        log = store.log(f"compile-{python}")
+        told = host.failure("Some modules did not compile", done, log, "Their import is slow.")
+        console.warn(f"Python {python}: {told.what}. {told.hint}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from wheelhouse import console
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.store import Store
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PROGRAMS = {"qemu-aarch64": "qemu-user", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
@@ -57,7 +58,7 @@ def ensure(purpose: str = "Emulation", programs: Mapping[str, str] = PROGRAMS) -
 def _apt_get(command: Sequence[str]) -> None:
     done = host.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
     if done.status:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise WheelhouseError(
-            f"`{' '.join(command)}` failed: {last}", "Correct that and try again."
+        log = Store.default().log(command[0])
+        raise host.failure(
+            f"`{' '.join(command)}` failed", done, log, "Correct that and try again."
         )

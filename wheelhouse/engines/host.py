@@ -1,14 +1,26 @@
-"""Run commands on this machine."""
+"""Run commands on this machine, in the environment that :mod:`surroundings` makes."""
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from wheelhouse.engines import surroundings
 from wheelhouse.errors import WheelhouseError
+
+PYTHON = (sys.executable, "-I", "-m")
+"""Starts a module of the locked requirements; their scripts know only where they were installed."""
+
+_ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error|^E: ", re.IGNORECASE)
+_PROGRESS = re.compile(r"\[\d+/\d+\] |ninja: (Entering|build stopped)")
+_FAILED = "FAILED: "
+_LABEL = re.compile("^(error|E): ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,25 +41,22 @@ def run(
 ) -> Completed:
     """Run a command to its end; ``env`` is added to the environment, ``timeout`` is in seconds.
 
-    Raises WheelhouseError if the program is missing or the time is up.
+    Raises WheelhouseError if the program cannot be started or the time is up.
     """
     argv = [str(word) for word in command]
     try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise WheelhouseError(
-            f"The program {argv[0]} is missing.", "Install it and run the same command again."
-        ) from error
+        with _startable(argv[0]):
+            done = subprocess.run(
+                argv,
+                cwd=cwd,
+                env={**_environment(), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise WheelhouseError(
             f"{argv[0]} did not end within {timeout:.0f} s.",
@@ -68,17 +77,19 @@ def stream(
 
     Returns the exit status. The command is ended if this function is interrupted.
     """
+    argv = [str(word) for word in command]
     with log.open("a", encoding="utf-8", buffering=1) as record:
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        with _startable(argv[0]):
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**_environment(), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
         assert process.stdout is not None
         try:
             for text in process.stdout:
@@ -89,3 +100,83 @@ def stream(
             if process.poll() is None:
                 process.terminate()
                 process.wait()
+
+
+def show(command: Sequence[str | Path], *, cwd: Path) -> int:
+    """Run a command that speaks to the user itself; its exit status."""
+    argv = [str(word) for word in command]
+    with _startable(argv[0]):
+        return subprocess.run(argv, cwd=cwd, env=_environment(), check=False).returncode
+
+
+class Ended(Protocol):
+    """A command that has ended, here or elsewhere."""
+
+    @property
+    def status(self) -> int:
+        """Its exit status."""
+
+    @property
+    def stdout(self) -> str:
+        """What it printed."""
+
+    @property
+    def stderr(self) -> str:
+        """What it printed to standard error."""
+
+
+def failure(what: str, done: Ended, log: Path, hint: str, reason: str = "") -> WheelhouseError:
+    """The failure of a command that ``what`` names, as in "The wheels could not be downloaded".
+
+    It quotes ``reason``, or else the first error; all that was printed goes to ``log``.
+    """
+    said = done.stdout + done.stderr
+    log.write_text(said, encoding="utf-8")
+    quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
+    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
+
+
+def first_error(lines: Sequence[str]) -> str:
+    """The first line that tells an error, or else the last that says anything; "" for none.
+
+    A line that only begins the sentence, as CMake's, is joined with the next. Ninja's repetition of
+    a command counts as nothing said: then its line with the exit status does.
+    """
+    said = ""
+    for text, before in zip(lines, ("", *lines), strict=False):
+        if before.startswith(_FAILED):
+            said = before
+        elif _ERROR.search(text):
+            return _LABEL.sub("", _sentence(text, lines[lines.index(text) + 1 :]))
+        elif text.strip() and not _PROGRESS.match(text):
+            said = text.strip()
+    return said
+
+
+def _sentence(text: str, rest: Sequence[str]) -> str:
+    following = next(filter(str.strip, rest), "") if text.endswith(":") else ""
+    return f"{text.strip()} {following.strip()}".strip()
+
+
+def _environment() -> dict[str, str]:
+    try:
+        return surroundings.environment()
+    except surroundings.ConfigurationError as error:
+        raise WheelhouseError(
+            f"pip's configuration cannot be read: {error}", "Correct that file."
+        ) from error
+
+
+@contextmanager
+def _startable(program: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise WheelhouseError(
+            f"The program {program} is missing.", "Install it and run the same command again."
+        ) from error
+    except (PermissionError, NotADirectoryError) as error:
+        raise WheelhouseError(
+            f"The program {program} cannot be started: {error.strerror}.",
+            "Mend that and run the same command again.",
+        ) from error

@@ -1,0 +1,124 @@
+"""Compiles in folders of any name make the bytes that they make in others."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_compile import RULES
+from tests.integration.test_inv import ODD
+from wheelhouse import compile, plain, toolchain
+from wheelhouse.emulator import qemu
+from wheelhouse.engines import host
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.store import Store, file_digest
+
+NAMES = ["a b", ODD, "a\nb", "a\\b", "a`b", "[a]*?", "<a>|b", "-a", "~", "a: b", "日本", "a${b}"]
+
+CMAKE = """\
+cmake_minimum_required(VERSION 3.24)
+project(thing C CXX ASM)
+add_library(thing STATIC ${SOURCE_THING}/thing.c ${SOURCE_THING}/more.S)
+target_include_directories(thing PRIVATE ${SOURCE_THING}/inc)
+add_custom_command(OUTPUT made COMMAND ${Python_EXECUTABLE} -c pass)
+add_custom_target(make ALL DEPENDS made)
+"""
+HOSTILE = {name: "/nowhere" for name in ("CC", "CXX", "CPATH", "LIBRARY_PATH", "ruy_ROOT")}
+HOSTILE |= {"CFLAGS": "-O0", "LDFLAGS": "-s", "CMAKE_GENERATOR": "Nothing", "NINJA_STATUS": "%p"}
+HOSTILE |= {"DESTDIR": "/nowhere", "CMAKE_PREFIX_PATH": "/nowhere", "ZIG_LIB_DIR": "/nowhere"}
+
+
+@pytest.fixture
+def at(tmp_path):
+    """A cache in a folder of that name, with zig's libraries."""
+
+    def place(name):
+        root = tmp_path / name / "cache"
+        root.mkdir(parents=True)
+        (root / "zig").symlink_to(Store.default().root / "zig")
+        return Store(root)
+
+    return place
+
+
+@pytest.fixture
+def built(at, monkeypatch):
+    """Build a library by CMake and another by ninja in such a folder; what they are made of."""
+
+    def build(name):
+        store = at(name)
+        tools = toolchain.prepare("aarch64", "2.17", store)
+        env = toolchain.environment(store)
+        source = store.root / "source"
+        (source / "inc").mkdir(parents=True)
+        text = "static const char *place(void) { return __FILE__; }\n"
+        (source / "inc/thing.h").write_text(text)
+        (source / "thing.c").write_text(
+            '#include "thing.h"\nint thing(void) { return *place(); }\n'
+        )
+        (source / "more.S").write_text("#define MORE more\n.global MORE\nMORE:\n  ret\n")
+        (source / "CMakeLists.txt").write_text(CMAKE)
+        folder = plain.plain(store.root / "work")
+        folder.mkdir()
+        seen = plain.plain(source)
+        flags = f"-O1 -g0 -ffile-prefix-map={seen}=source -ffile-prefix-map={folder}=build"
+        command = [
+            *(str(plain.plain(toolchain.CMAKE)), "-G", "Ninja", "-S", str(seen), "-B", str(folder)),
+            f"-DCMAKE_MAKE_PROGRAM={plain.plain(toolchain.NINJA)}",
+            f"-DCMAKE_TOOLCHAIN_FILE={tools.cmake_file}",
+            *(f"-DCMAKE_{language}_FLAGS={flags}" for language in ("C", "ASM")),
+            f"-DSOURCE_THING={seen}",
+            f"-DPython_EXECUTABLE={plain.plain(Path(sys.executable))}",
+            "-DCMAKE_BUILD_TYPE=None",
+        ]
+        log = store.log("thing")
+        compile.configure(command, store.root, "Configuring", log, env)
+        compile.ninja(store.root / "work", "Compiling", log, env)
+        again = host.run([toolchain.NINJA, "-n", "-C", folder], env=env).stdout.splitlines()[1:]
+        by_hand = store.root / "by hand"
+        by_hand.mkdir()
+        (by_hand / "good.c").write_text("int good(void) { return 1; }\n")
+        (by_hand / "thing.c").write_text("int thing;\n")
+        (by_hand / "build.ninja").write_text(RULES.format(cc=tools.cc, name="thing"))
+        compile.ninja(by_hand, "Compiling", log, env)
+        return file_digest(folder / "libthing.a"), file_digest(by_hand / "thing.so"), again
+
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", str(at(f"{ODD} tmp").root))
+    return build
+
+
+def test_the_bytes_are_the_same_whatever_the_folders_name(built):
+    expected = built("plain")
+    assert expected[-1] == ["[1/1] Generating made"]  # which is never made
+    for name in NAMES:
+        assert built(name) == expected, name
+
+
+def test_the_emulators_counter_compiles_in_any_folder(at):
+    assert qemu.plugin(at(ODD)).is_file()
+
+
+def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(tmp_path):
+    assert plain.plain(tmp_path / "a-b_c.d+e") == tmp_path / "a-b_c.d+e"
+    for name in NAMES:
+        link = plain.plain(tmp_path / name / "sub")
+        (tmp_path / name / "sub").mkdir(parents=True)
+        assert link == plain.plain(tmp_path / name / "sub")
+        assert link.samefile(tmp_path / name / "sub")
+        assert re.fullmatch(r"[\w/.+-]+", str(link), re.ASCII)
+        shutil.rmtree(tmp_path / name)
+
+
+def test_a_folder_of_links_that_is_not_this_users_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(plain, "LINKS", tmp_path)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / f"tflite-wheelhouse-{os.geteuid()}").symlink_to(tmp_path / "theirs")
+    with pytest.raises(WheelhouseError, match=r"all characters of the name /a b, .* no link") as it:
+        plain.plain(Path("/a b/c"))
+    assert "Latin letters" in it.value.hint

@@ -1,0 +1,135 @@
+"""What of the user's environment and of pip's configuration reaches the processes started here.
+
+Only what says where things are and how to get there: folders, proxies, certificates, indexes,
+compiler caches. What would steer Python, pip, a compiler or a message's language does not.
+
+It stands on the standard library alone, for ``inv`` runs pip through it before anything else is
+there: ``python -I surroundings.py WORDS`` starts this Python with these words.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_NAMES = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TMP", "TEMP", "CI"),
+        *("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"),
+        *("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("APT_CONFIG", "NETRC", "UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL"),
+        *("UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
+    }
+)
+_PREFIXES = (
+    *("WHEELHOUSE_", "CCACHE_", "SCCACHE_", "AWS_", "ACTIONS_", "DOCKER_", "XDG_"),
+    *("SSH_", "LD_", "FAKEROOT", "KRB5", "UV_INDEX", "UV_HTTP", "UV_KEYRING"),
+    *("PYTEST_", "PLAYWRIGHT_"),
+)
+_PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
+
+_PIP = frozenset(
+    {
+        *("index-url", "pypi-url", "extra-index-url", "find-links", "no-index", "trusted-host"),
+        *("proxy", "no-proxy-env", "cert", "client-cert", "keyring-provider"),
+        *("timeout", "default-timeout", "retries", "resume-retries", "cache-dir", "no-cache-dir"),
+    }
+)
+_SECTIONS = ("global", "install", "download")  # a later one counts more
+
+
+def environment() -> dict[str, str]:
+    """The environment for other programs.
+
+    Raises ConfigurationError if pip's configuration cannot be read.
+    """
+    kept = {name: value for name, value in os.environ.items() if _reaches(name)}
+    pip = {f"PIP_{key.upper().replace('-', '_')}": value for key, value in pip_settings().items()}
+    fixed = {
+        "HOME": _home(os.environ),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    return {**kept, **pip, **fixed}
+
+
+class ConfigurationError(Exception):
+    """A file of pip's configuration that cannot be read, with the reason."""
+
+
+def pip_settings(
+    environ: Mapping[str, str] = os.environ, prefix: str = sys.prefix
+) -> dict[str, str]:
+    """The user's settings of pip that count here, by their long options' names.
+
+    ``prefix`` is the folder of pip's own environment, which may hold a configuration as well.
+    """
+    sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
+    for path in _files(environ, prefix):
+        for name, settings in _read(path).items():
+            sections[name] |= settings
+    given = {name[4:].lower(): value for name, value in environ.items() if name[:4] == "PIP_"}
+    found = {
+        key.replace("_", "-"): value
+        for settings in (*sections.values(), given)
+        for key, value in settings.items()
+    }
+    return {key: value for key, value in found.items() if key in _PIP and value}
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    """The user's home folder; where nothing tells of one, a name that programs can do without."""
+    found = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
+    return found if os.path.isabs(found) else "/nonexistent"  # noqa: PTH117
+
+
+def _reaches(name: str) -> bool:
+    return name in _NAMES or name.lower() in _PROXIES or name.startswith(_PREFIXES)
+
+
+def _files(environ: Mapping[str, str], prefix: str) -> Iterator[Path]:
+    """The files that pip reads on Linux, in its order."""
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    systems = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    yield from (Path(folder, "pip/pip.conf") for folder in systems.split(":") if folder)
+    yield Path("/etc/pip.conf")
+    if not (named and Path(named).exists()):
+        home = Path(_home(environ))
+        yield home / ".pip/pip.conf"
+        yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "pip/pip.conf")
+    yield Path(prefix, "pip.conf")
+    if named:
+        yield Path(named)
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """The settings in a file's sections about fetching; none if it cannot be opened."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(path.read_text(encoding="utf-8", errors="surrogateescape"), str(path))
+    except OSError:  # as pip does
+        return {}
+    except configparser.Error as error:
+        raise ConfigurationError(" ".join(str(error).split())) from error
+    return {name: dict(parser.items(name)) for name in _SECTIONS if parser.has_section(name)}
+
+
+def main(words: list[str]) -> None:
+    """Become this Python with ``words``, in such an environment."""
+    try:
+        clean = environment()
+    except ConfigurationError as error:
+        sys.exit(f"ERROR: pip's configuration cannot be read: {error}")
+    os.execve(sys.executable, [sys.executable, "-I", *words], clean)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,66 @@
+"""What ``./inv`` starts: invoke with this checkout's tasks, whatever surrounds it.
+
+It is run by its path, for an isolated Python does not look where it is called. Invoke's own
+configuration files and variables are not read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+sys.path.insert(0, str(HERE))
+
+from invoke.config import Config  # noqa: E402
+from invoke.exceptions import Exit, ParseError  # noqa: E402
+from invoke.program import Program  # noqa: E402
+
+from wheelhouse import console  # noqa: E402
+
+_FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
+
+
+class _Config(Config):
+    prefix = "tflite-wheelhouse"
+
+
+class _Program(Program):
+    def parse_core(self, argv: list[str] | None) -> None:
+        with _one_line():
+            super().parse_core(argv)
+
+    def parse_tasks(self) -> None:
+        with _one_line():
+            super().parse_tasks()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Say what is wrong with the words of the command line, and where the right ones are told."""
+    try:
+        yield
+    except ParseError as error:
+        text = _FLAG.sub(r"--\1", str(error))
+        raise Exit(f"error: {text} (`./inv --list`, `./inv --help TASK`)", code=1) from error
+
+
+def main(words: list[str]) -> int:
+    """Run the tasks that ``words`` name; the exit status."""
+    program = _Program(name="inv", binary="./inv", config_class=_Config)
+    try:
+        with console.guarded():
+            program.run(["inv", "--search-root", str(HERE), *words])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except console.UnwritableError as error:
+        console.last_words(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
