@@ -29,7 +29,8 @@ NEVER_SET = (
     "variable != nullptr was not true.Node number 1 (READ_VARIABLE) failed to invoke."
 )
 OVERFLOW = (
-    "RuntimeError: tensorflow/tensorflow/lite/util.cc BytesRequired number of elements overflowed.\n"
+    "RuntimeError: tensorflow/tensorflow/lite/util.cc "
+    "BytesRequired number of elements overflowed.\n"
 )
 DENSE = {
     "shape": [1, 8],
