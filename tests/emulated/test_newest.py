@@ -174,7 +174,9 @@ def test_pip_takes_the_newest_only_where_it_may(
     assert got.name.startswith(f"tflite_runtime-{version}-cp311-")
 
 
-def test_both_kinds_of_wheel_behave_alike_and_as_promised(newest: dict[str, Path], at: Sources) -> None:
+def test_both_kinds_of_wheel_behave_alike_and_as_promised(
+    newest: dict[str, Path], at: Sources
+) -> None:
     own, universal = (
         transcripts.record("behaviour.py", newest[tag], "bookworm", at) for tag in ("cp311", "cp37")
     )
