@@ -1276,14 +1276,57 @@ def run():
 
 @case
 def run_mobilenets():
+    return {kind: seen_by_mobilenet(kind) for kind in ("float32", "int8", "uint8")}
+
+
+@case
+def kernels_round_like_the_reference_kernels():
+    """By how many quanta the results lie apart."""
     told = {}
-    for kind in ("float32", "int8", "uint8"):
-        interpreter = ready("mobilenet-0.25-96-" + kind, num_threads=1)
-        picture = np.arange(96 * 96 * 3).reshape(1, 96, 96, 3) % 251 - (kind != "uint8") * 125
-        interpreter.set_tensor(0, (picture / 128 if kind == "float32" else picture).astype(kind))
-        interpreter.invoke()
-        told[kind] = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    for kind in ("int8", "uint8"):
+        own, reference = (
+            seen_by_mobilenet(kind, experimental_op_resolver_type=resolver).astype(int)
+            for resolver in (
+                OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                OpResolverType.BUILTIN_REF,
+            )
+        )
+        told[kind] = int(abs(own - reference).max())
     return told
+
+
+def seen_by_mobilenet(kind: str, **options: Any) -> Any:
+    """What a MobileNet of a kind answers to a picture."""
+    interpreter = ready("mobilenet-0.25-96-" + kind, num_threads=1, **options)
+    picture = np.arange(96 * 96 * 3).reshape(1, 96, 96, 3) % 251 - (kind != "uint8") * 125
+    interpreter.set_tensor(0, (picture / 128 if kind == "float32" else picture).astype(kind))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+@mortal
+def unused_results():
+    """What XNNPACK computes of networks in which results are unused, and TFLite's own kernels."""
+    interpreter = ready("unused")
+    interpreter.set_tensor(0, np.array([[-1, 0, 1, 2]], np.float32))
+    interpreter.invoke()
+    picture = (np.arange(32, dtype=np.float32).reshape(1, 4, 4, 2) % 5 - 2) / 8
+    results = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        branches = ready("branches", experimental_op_resolver_type=resolver)
+        runners = {key: branches.get_signature_runner(key) for key in branches.get_signature_list()}
+        results.append({key: runner(x=picture) for key, runner in runners.items()})
+    delegated, own = results
+    return {
+        "unused": interpreter.get_tensor(3),
+        "subsets": len(own),
+        "different": [
+            key
+            for key, outputs in own.items()
+            for name, values in outputs.items()
+            if not np.allclose(delegated[key][name], values, 0, 1e-5)
+        ],
+    }
 
 
 @case
@@ -1751,6 +1794,66 @@ def resize():
         "uint64": step(resized, "chain", np.array([1, 4], np.uint64)),
         "incompatible": step(resized, "arithmetic", [1, 3]),
     }
+
+
+@mortal
+def shapes_that_kernels_refuse():
+    def tried_on(name, shape, allocated):
+        interpreter = opened(name)
+        own = interpreter.get_input_details()[0]["shape"]
+        if allocated:
+            interpreter.allocate_tensors()
+        try:
+            interpreter.resize_tensor_input(0, shape)
+            interpreter.allocate_tensors()
+        except RuntimeError:
+            interpreter.resize_tensor_input(0, own)
+            interpreter.allocate_tensors()
+            interpreter.invoke()
+            return "refused"
+        return "taken"
+
+    return {
+        name: [tried_on(name, shape, allocated) for shape in shapes for allocated in (False, True)]
+        for name, shapes in {
+            "resizable": ([1, 9, 9, 4], [1, 9, 9, 2], [9, 9, 3], [3]),
+            "mobilenet-0.25-96-float32": ([1, 96, 96, 4], [1, 96, 96], [2, 96, 96, 1]),
+            "mobilenet-0.25-96-int8": ([1, 96, 96, 4], [1, 96, 96]),
+            "arithmetic": ([1, 3], [1, 2, 7]),
+        }.items()
+    }
+
+
+@mortal
+def absurd_sizes():
+    def resized(name, size, resolver):
+        interpreter = opened(name, experimental_op_resolver_type=resolver)
+        interpreter.resize_tensor_input(0, size)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+
+    def filled(*sizes):
+        interpreter = ready("fill")
+        for size in sizes:
+            interpreter.set_tensor(0, np.array([size], np.int32))
+            told = step(interpreter.invoke)
+        return [told, interpreter.get_tensor(2)] if size < 9 else told
+
+    start, most = time.monotonic(), 2**31 - 1
+    told = {
+        "fill": filled(most),
+        "fill_after": filled(most, 3),
+        **{
+            resolver.name: {
+                "one": step(resized, "chain", [1, most], resolver),
+                "two": step(resized, "chain", [2**16, 2**15], resolver),
+                "rows": step(resized, "resizable", [1, most, 3, 3], resolver),
+                "batch": step(resized, "mobilenet-0.25-96-int8", [most, 96, 96, 3], resolver),
+            }
+            for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_REF)
+        },
+    }
+    return {**told, "soon": time.monotonic() - start < 10}
 
 
 @case
