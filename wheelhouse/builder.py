@@ -172,6 +172,7 @@ _OPTIONS = {
     "MUL": "MulOptions",
     "RNN": "RNNOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "SPLIT": "SplitOptions",
     "VAR_HANDLE": "VarHandleOptions",
 }
 

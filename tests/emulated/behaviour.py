@@ -1160,6 +1160,31 @@ def run_mobilenets():
     return told
 
 
+@mortal
+def unused_results():
+    """What XNNPACK computes of networks in which results are unused, and TFLite's own kernels."""
+    interpreter = ready("unused")
+    interpreter.set_tensor(0, np.array([[-1, 0, 1, 2]], np.float32))
+    interpreter.invoke()
+    picture = (np.arange(32, dtype=np.float32).reshape(1, 4, 4, 2) % 5 - 2) / 8
+    results = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        branches = opened("branches", experimental_op_resolver_type=resolver)
+        runners = {key: branches.get_signature_runner(key) for key in branches.get_signature_list()}
+        results.append({key: runner(x=picture) for key, runner in runners.items()})
+    delegated, own = results
+    return {
+        "unused": interpreter.get_tensor(3),
+        "subsets": len(own),
+        "different": [
+            key
+            for key, outputs in own.items()
+            for name, values in outputs.items()
+            if not np.allclose(delegated[key][name], values, 0, 1e-5)
+        ],
+    }
+
+
 @case
 def out_of_turn():
     interpreter = opened("arithmetic")
@@ -1463,6 +1488,38 @@ def resize():
         "beyond_int32": step(resized, "empty", [2**40]),
         "incompatible": step(resized, "arithmetic", [1, 3]),
     }
+
+
+@mortal
+def absurd_sizes():
+    def resized(name, size, resolver):
+        interpreter = opened(name, experimental_op_resolver_type=resolver)
+        interpreter.resize_tensor_input(0, size)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+
+    def filled(*sizes):
+        interpreter = ready("fill")
+        for size in sizes:
+            interpreter.set_tensor(0, np.array([size], np.int32))
+            told = step(interpreter.invoke)
+        return [told, interpreter.get_tensor(2)] if size < 9 else told
+
+    start, most = time.monotonic(), 2**31 - 1
+    told = {
+        "fill": filled(most),
+        "fill_after": filled(most, 3),
+        **{
+            resolver.name: {
+                "one": step(resized, "chain", [1, most], resolver),
+                "two": step(resized, "chain", [2**16, 2**15], resolver),
+                "rows": step(resized, "resizable", [1, most, 3, 3], resolver),
+                "batch": step(resized, "mobilenet-0.25-96-int8", [most, 96, 96, 3], resolver),
+            }
+            for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_REF)
+        },
+    }
+    return {**told, "soon": time.monotonic() - start < 10}
 
 
 @case

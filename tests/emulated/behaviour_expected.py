@@ -28,6 +28,10 @@ NEVER_SET = (
     "RuntimeError: tensorflow/tensorflow/lite/kernels/read_variable.cc:67 "
     "variable != nullptr was not true.Node number 1 (READ_VARIABLE) failed to invoke."
 )
+OVERFLOW = (
+    "RuntimeError: tensorflow/tensorflow/lite/util.cc "
+    "BytesRequired number of elements overflowed.\n"
+)
 DENSE = {
     "shape": [1, 8],
     "shape_signature": [1, 8],
@@ -112,6 +116,14 @@ RESULTS = {
     "op_resolver_types.BUILTIN": [[SUM, PRODUCT], ["ADD", "MUL", "DELEGATE"]],
     "op_resolver_types.BUILTIN_REF": [[SUM, PRODUCT], ["ADD", "MUL"]],
     "op_resolver_types.BUILTIN_WITHOUT_DEFAULT_DELEGATES": [[SUM, PRODUCT], ["ADD", "MUL"]],
+    "unused_results.unused": [0, 0, 1, 2],
+    "unused_results.subsets": 63,
+    "unused_results.different": [],
+    "absurd_sizes.fill": f"{OVERFLOW}Node number 0 (FILL) failed to invoke.",
+    "absurd_sizes.fill_after": [None, [7, 7, 7]],
+    "absurd_sizes.AUTO": dict.fromkeys(("one", "two", "rows", "batch"), OVERFLOW),
+    "absurd_sizes.BUILTIN_REF": dict.fromkeys(("one", "two", "rows", "batch"), OVERFLOW),
+    "absurd_sizes.soon": True,
     # 2.14 keeps the memory of all tensors, but MUL still writes its output over its input.
     "preserve_all_tensors.AUTO": [
         *(["ADD", "MUL", "ADD"], [0, 1, 2, 3]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,11 @@ def specimens() -> dict[str, bytes]:
         "empty": _empty(),
         "where": _where(),
         "reshape": _reshape(),
+        "fill": _fill(),
         "gather": _gather(),
         "chain": _chain(),
+        "unused": _unused(),
+        "branches": _branches(),
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
@@ -95,6 +99,16 @@ def _reshape() -> bytes:
     return builder.pack([x, shape], [y])
 
 
+def _fill() -> bytes:
+    """A tensor of as many elements as an input says."""
+    builder = Builder("fill")
+    size = builder.tensor("size", (1,), "int32")
+    seven = builder.constant("seven", np.array(7, np.int8))
+    filled = builder.tensor("filled", (1,), "int8")
+    builder.operator("FILL", 2, [size, seven], [filled])
+    return builder.pack([size], [filled])
+
+
 def _gather() -> bytes:
     """Elements of a constant by an index, which may be wrong."""
     builder = Builder("gather")
@@ -114,6 +128,58 @@ def _chain() -> bytes:
     builder.operator("MUL", 1, [double, x], [square])
     builder.operator("ADD", 1, [square, x], [y])
     return builder.pack([x], [y])
+
+
+def _unused() -> bytes:
+    """An operator whose result nobody uses, fed by another that feeds nothing else."""
+    builder = Builder("unused")
+    x, y, z, w = (builder.tensor(name, (1, 4), "float32") for name in "xyzw")
+    builder.operator("ADD", 1, [x, x], [y])
+    builder.operator("RELU", 1, [y], [z])
+    builder.operator("RELU", 1, [x], [w])
+    return builder.pack([x], [w])
+
+
+def _branches() -> bytes:
+    """A network once for every subset of its tensors, these being its outputs and its signature.
+
+    XNNPACK fuses its padding and its activations with the convolution, unless they are outputs.
+    """
+    builder = Builder("branches")
+    names = ("convolved", "positive", "left", "right", "total", "last")
+    subsets = chain(*(combinations(names, size) for size in range(1, len(names))), [names])
+    for subset in subsets:
+        x, made = _branching(builder)
+        outputs = {name: made[name] for name in subset}
+        ended = builder.pack if subset == names else builder.subgraph
+        content = ended([x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs))
+    return content
+
+
+def _branching(builder: Builder) -> tuple[int, dict[str, int]]:
+    """The network's input, and its tensors by name."""
+    x = builder.tensor("x", (1, 4, 4, 2), "float32")
+    padded = builder.tensor("padded", (1, 6, 6, 2), "float32")
+    made = {
+        name: builder.tensor(name, (1, 4, 4, channels), "float32")
+        for name, channels in (("convolved", 4), ("positive", 4), ("left", 2), ("right", 2))
+    }
+    made |= {name: builder.tensor(name, (1, 4, 4, 2), "float32") for name in ("total", "last")}
+    around = builder.constant("around", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    weights = builder.constant(
+        "weights", (np.arange(72, dtype=np.float32).reshape(4, 3, 3, 2) % 7 - 3) / 4
+    )
+    bias = builder.constant("bias", np.array([-1, 0, 1, 2], np.float32))
+    axis = builder.constant("axis", np.array(3, np.int32))
+    left, right, total = made["left"], made["right"], made["total"]
+    valid = {"padding": schema.Padding.VALID, "strideW": 1, "strideH": 1}
+    builder.operator("PAD", 1, [x, around], [padded])
+    builder.operator("CONV_2D", 1, [padded, weights, bias], [made["convolved"]], **valid)
+    builder.operator("RELU", 1, [made["convolved"]], [made["positive"]])
+    builder.operator("SPLIT", 1, [axis, made["positive"]], [left, right], numSplits=2)
+    builder.operator("ADD", 1, [left, right], [total])
+    builder.operator("RELU", 1, [total], [made["last"]])
+    return x, made
 
 
 def _state() -> bytes:
