@@ -1491,6 +1491,34 @@ def resize():
 
 
 @mortal
+def shapes_that_kernels_refuse():
+    def tried_on(name, shape, allocated):
+        interpreter = opened(name)
+        own = interpreter.get_input_details()[0]["shape"]
+        if allocated:
+            interpreter.allocate_tensors()
+        try:
+            interpreter.resize_tensor_input(0, shape)
+            interpreter.allocate_tensors()
+        except RuntimeError:
+            interpreter.resize_tensor_input(0, own)
+            interpreter.allocate_tensors()
+            interpreter.invoke()
+            return "refused"
+        return "taken"
+
+    return {
+        name: [tried_on(name, shape, allocated) for shape in shapes for allocated in (False, True)]
+        for name, shapes in {
+            "resizable": ([1, 9, 9, 4], [1, 9, 9, 2], [9, 9, 3], [3]),
+            "mobilenet-0.25-96-float32": ([1, 96, 96, 4], [1, 96, 96], [2, 96, 96, 1]),
+            "mobilenet-0.25-96-int8": ([1, 96, 96, 4], [1, 96, 96]),
+            "arithmetic": ([1, 3], [1, 2, 7]),
+        }.items()
+    }
+
+
+@mortal
 def absurd_sizes():
     def resized(name, size, resolver):
         interpreter = opened(name, experimental_op_resolver_type=resolver)

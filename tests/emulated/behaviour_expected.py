@@ -119,6 +119,12 @@ RESULTS = {
     "unused_results.unused": [0, 0, 1, 2],
     "unused_results.subsets": 63,
     "unused_results.different": [],
+    "shapes_that_kernels_refuse": {
+        "resizable": ["refused"] * 8,
+        "mobilenet-0.25-96-float32": ["refused"] * 6,
+        "mobilenet-0.25-96-int8": ["refused"] * 4,
+        "arithmetic": ["refused"] * 4,
+    },
     "absurd_sizes.fill": f"{OVERFLOW}Node number 0 (FILL) failed to invoke.",
     "absurd_sizes.fill_after": [None, [7, 7, 7]],
     "absurd_sizes.AUTO": dict.fromkeys(("one", "two", "rows", "batch"), OVERFLOW),
