@@ -27,14 +27,10 @@ class Tolerance:
     relative: float = 0.0
 
 
-BUILT_IN_INT8 = "int8 by built-in kernels"
-"""The arithmetic of an INT8 model that XNNPACK does not run."""
-
 TOLERANCES: Mapping[str, Tolerance] = {
     "float32": Tolerance(1e-6, 2e-5),
     "dynamic": Tolerance(1e-6, 1e-3),
     "int8": Tolerance(1),
-    BUILT_IN_INT8: Tolerance(4),
     "uint8": Tolerance(4),
 }
 """By a model's arithmetic; integers in quanta.
@@ -42,9 +38,8 @@ TOLERANCES: Mapping[str, Tolerance] = {
 Measured against this reference on the models of models.py: tflite-runtime 2.14.0 and
 ai-edge-litert 2.3.0, on x86-64 and on arm64 emulated as Cortex-A72 and A76. FP32: 4e-6 of the
 largest magnitude at most. INT8: equal. Dynamic-range: 4e-8. UINT8: equal, but for XNNPACK on
-arm64, whose kernels round halves otherwise: 2 quanta. So do ruy's: a build with ruy and without
-XNNPACK differs by 3 for INT8. Mistaking built-in kernels for XNNPACK's gives 14 quanta for INT8,
-24 for UINT8 and 5e-3 for dynamic-range.
+arm64, whose kernels round halves otherwise: 2 quanta. Mistaking built-in kernels for XNNPACK's
+gives 14 quanta for INT8, 24 for UINT8 and 5e-3 for dynamic-range.
 """
 
 

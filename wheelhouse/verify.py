@@ -328,13 +328,10 @@ def _delegated(entry: dict[str, Any]) -> bool:
 
 
 def _compared(model: Model, name: str, entry: dict[str, Any], outputs: Path) -> Check:
-    delegated = _delegated(entry)
-    expected = _expected(model, delegated)
-    built_in = model.arithmetic == "int8" and not delegated
-    arithmetic = reference.BUILT_IN_INT8 if built_in else model.arithmetic
+    expected = _expected(model, _delegated(entry))
     with np.load(outputs / f"{name}.npz") as stored:
         actual = [stored[key] for key in model.outputs or sorted(stored.files, key=int)]
-    found = reference.compare(arithmetic, expected, actual)
+    found = reference.compare(model.arithmetic, expected, actual)
     return Check(f"{name} agrees with the reference", found.near, found.reason or f"{found.worst}")
 
 

@@ -15,7 +15,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
+from tests.emulated.test_behaviour import at_path, brief
 from wheelhouse import archives, matrix, models, sources, verify
 from wheelhouse.builder import Builder
 from wheelhouse.emulator import qemu, rootfs, systems
@@ -172,11 +174,19 @@ def test_pip_takes_the_newest_only_where_it_may(
     assert got.name.startswith(f"tflite_runtime-{version}-cp311-")
 
 
-def test_both_kinds_of_wheel_behave_alike(newest: dict[str, Path], at: Sources) -> None:
+def test_both_kinds_of_wheel_behave_alike_and_as_promised(
+    newest: dict[str, Path], at: Sources
+) -> None:
     own, universal = (
         transcripts.record("behaviour.py", newest[tag], "bookworm", at) for tag in ("cp311", "cp37")
     )
     assert transcripts.differences(own, universal) == []
+    promised = {
+        path: result
+        for path, result in expected.RESULTS.items()
+        if path.split(".")[0] in expected.IN_EVERY_RELEASE
+    }
+    assert {path: brief(at_path(own["cases"], path)) for path in promised} == promised
 
 
 LATEST_FEATURES = """
