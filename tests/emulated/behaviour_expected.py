@@ -492,6 +492,12 @@ RESULTS = {
     "invoke_in_a_forked_child": [SUM, PRODUCT],
 }
 
+IN_EVERY_RELEASE = (
+    *("absurd_sizes", "kernels_round_like_the_reference_kernels", "shapes_that_kernels_refuse"),
+    "unused_results",
+)
+"""Cases that TFLite 2.22 must do as ``RESULTS`` says, too."""
+
 REFUSED = {
     **{
         f"integers.{value}": "TensorName"
