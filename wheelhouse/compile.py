@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from wheelhouse.toolchain import NINJA
 
 Env = Mapping[str, str]
 
+_INTERRUPTED = 128 + signal.SIGINT
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
 
@@ -62,10 +64,13 @@ def _logged(
     copies = plain(folder) / "zig-cache"
     try:
         env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
-        if host.stream(command, cwd=folder, log=log, env=env, line=line) == 0:
-            return
+        status = host.stream(command, cwd=folder, log=log, env=env, line=line)
     finally:
         shutil.rmtree(copies, ignore_errors=True)
+    if status == 0:
+        return
+    if status == _INTERRUPTED:  # the signal went to all, and the command was the first to tell
+        raise KeyboardInterrupt
     if any(map(_FULL.search, said)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise WheelhouseError(
