@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.emulated.conftest import NO_NETWORK
-from wheelhouse import sources, verify
+from wheelhouse import products, sources, verify
 from wheelhouse.emulator import systems
 from wheelhouse.engines.host import Completed
 from wheelhouse.sources import Sources
@@ -69,7 +69,7 @@ def test_the_record_tells_what_was_tried(wheels: dict[str, Path], tag: str) -> N
     record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
     assert record["sha256"] == file_digest(path)
     tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
-    names = [systems.system(name).name for name in verify.target_of(path).systems]
+    names = [systems.system(name).name for name in products.target_of(path).systems]
     assert len(names) == (5 if tag == "cp37" else 1)
     assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
     assert len({(trial["system"], trial["numpy"]) for trial in record["trials"]}) == 2 * len(names)
@@ -227,7 +227,7 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
 
 
 def test_targets_are_found_by_their_wheels(wheels: dict[str, Path]) -> None:
-    found = {tag: verify.target_of(path).python for tag, path in wheels.items()}
+    found = {tag: products.target_of(path).python for tag, path in wheels.items()}
     assert found == {
         "cp37": "3.7",
         "cp39": "3.9",
