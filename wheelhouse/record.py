@@ -124,7 +124,7 @@ def vouch(wheel: Path, demand: Demand) -> Vouched:
     text = path.read_bytes()
     record = read(text)
     if (record.wheel, record.sha256) != (wheel.name, file_digest(wheel)):
-        raise UnverifiedError("has the record of another file")
+        raise UnverifiedError("is not the file that its record is about")
     _passed(record)
     today = True
     try:
