@@ -20,6 +20,7 @@ from wheelhouse.emulator import tools
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import Place, Settings
+from wheelhouse.record import Demand
 from wheelhouse.sources import Sources
 
 HERE = Path(__file__).parent
@@ -174,7 +175,8 @@ def sources(
 @task(
     iterable=["wheels"],
     help={
-        "wheels": "a folder of verified wheels, given once or more; wheels/ if none is named",
+        "wheels": "a folder of verified wheels, given once or more, also of earlier releases; "
+        "wheels/ if none is named",
         "url": "the address that site/ will be served at",
         "files-at": "where the wheels are, if not in site/: {folder} stands for a wheel's folder",
     },
@@ -183,7 +185,8 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
     """Make a static package index and its front page in site/."""
     folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
     settings = Settings.given(HERE / "index.toml")
-    site.make(folders, settings, Place(url, files_at), HERE / "site")
+    demand = Demand.ITS_RELEASE if wheels else Demand.TODAY
+    site.make(folders, settings, Place(url, files_at), HERE / "site", demand)
 
 
 @task()

@@ -21,7 +21,18 @@ from typing import get_args
 import psutil
 from docker.errors import ImageNotFound
 
-from wheelhouse import console, images, matrix, models, pipeline, sources, upstream, verify
+from wheelhouse import (
+    console,
+    images,
+    matrix,
+    models,
+    pipeline,
+    products,
+    session,
+    sources,
+    upstream,
+    verify,
+)
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import docker, host
@@ -57,7 +68,7 @@ def run(at: Sources) -> None:
         figures += _containers(Path(scratch)) if docker.answers() else []
     wheels = pipeline.build(matrix.targets(), True, at, "host")
     universal, specific = (
-        next(path for path in wheels if verify.target_of(path).python == python)
+        next(path for path in wheels if products.target_of(path).python == python)
         for python in (matrix.targets()[0].python, PYTHON)
     )
     theirs = at.file(sources.shared("tflite-runtime"))
@@ -267,7 +278,7 @@ def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[...,
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert names more than its interpreter imports.
-        verify.install(wheel, None, system, at, work, "--no-deps")
+        session.install(wheel, None, system, at, work, "--no-deps")
         (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
 
         def count(*words: str, model: bytes = b"") -> int:

@@ -2,7 +2,7 @@
 
 1. Its name is a wheel's, its content a zip whose members stay inside.
 2. METADATA and WHEEL inside say what the name says.
-3. Its record, made by ``invoke verify``, is about these very bytes, and every check passed.
+3. Its record, made by ``invoke verify``, vouches for it: see :func:`wheelhouse.record.vouch`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import zipfile
 from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import msgspec
 from packaging.metadata import Metadata
@@ -28,10 +27,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.record import Record
-from wheelhouse.store import file_digest
-
-T = TypeVar("T")
+from wheelhouse.record import Demand, Record, UnverifiedError, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
@@ -49,6 +45,7 @@ class Provenance(msgspec.Struct, frozen=True):
 class File:
     """A wheel on its way into an index; ``size`` is in bytes.
 
+    ``today`` tells whether it was tried on every system that this checkout's matrix names for it.
     ``published_metadata`` tells whether ``<wheel>.metadata`` lies beside it.
     """
 
@@ -62,6 +59,7 @@ class File:
     metadata: Metadata
     record: Record
     record_text: bytes
+    today: bool
     provenance: bytes | None
     published_metadata: bool
 
@@ -75,15 +73,15 @@ class _RefusedError(Exception):
     """Why a file does not get into an index: the end of a sentence that begins with its name."""
 
 
-def read(path: Path) -> File:
+def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> File:
     """The wheel, its record and, if there is one, its ``<wheel>.provenance``.
 
     Raises WheelhouseError naming the file if anything about it is unsafe, mislabelled, unverified
     or unreadable.
     """
     try:
-        return _read(path)
-    except _RefusedError as reason:
+        return _read(path, demand)
+    except (_RefusedError, UnverifiedError) as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
             f"Take it out of {path.parent}, or put a wheel there that `invoke build` made and "
@@ -91,21 +89,16 @@ def read(path: Path) -> File:
         ) from reason
 
 
-def _read(path: Path) -> File:
+def _read(path: Path, demand: Demand) -> File:
     if path.is_symlink() or not path.is_file():
         raise _RefusedError("is no regular file")
     project, version, build, tags = _named(path.name)
     core, wheel = _inside(path, project, version)
     metadata = _described(core, project, version)
     _tagged(wheel, build, tags)
-    sha256 = file_digest(path)
-    record_text = _beside(path, "verified.json")
-    if record_text is None:
-        raise _RefusedError("was never verified: its record is not beside it")
-    record = _decoded(record_text, Record, "record")
-    _passed(record, path.name, sha256)
+    vouched = vouch(path, demand)
     provenance = _beside(path, "provenance")
-    if provenance is not None and _decoded(provenance, Provenance, "provenance").version != 1:
+    if provenance is not None and _attested(provenance).version != 1:
         raise _RefusedError("has a provenance of an unknown version")
     published = _beside(path, "metadata")
     if published not in (None, core):
@@ -116,11 +109,12 @@ def _read(path: Path) -> File:
         version=version,
         tags=tags,
         size=path.stat().st_size,
-        sha256=sha256,
+        sha256=vouched.record.sha256,
         core=core,
         metadata=metadata,
-        record=record,
-        record_text=record_text,
+        record=vouched.record,
+        record_text=vouched.text,
+        today=vouched.today,
         provenance=provenance,
         published_metadata=published is not None,
     )
@@ -213,20 +207,8 @@ def _beside(path: Path, kind: str) -> bytes | None:
     return companion.read_bytes() if companion.is_file() else None
 
 
-def _decoded(text: bytes, shape: type[T], what: str) -> T:
+def _attested(text: bytes) -> Provenance:
     try:
-        return msgspec.json.decode(text, type=shape)
-    except msgspec.DecodeError as error:
-        raise _RefusedError(f"has an unreadable {what}: {error}") from error
-
-
-def _passed(record: Record, name: str, sha256: str) -> None:
-    if (record.wheel, record.sha256) != (name, sha256):
-        raise _RefusedError("is not the file that its record is about")
-    if record.date.tzinfo is None:
-        raise _RefusedError("has a record without a time zone")
-    if not any(trial.checks for trial in record.trials):
-        raise _RefusedError("has a record of no check at all")
-    for trial in record.trials:
-        for check in trial.failed:
-            raise _RefusedError(f"did not pass a check on {trial.system}: {check.name}")
+        return msgspec.json.decode(text, type=Provenance)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _RefusedError(f"has an unreadable provenance: {error}") from error

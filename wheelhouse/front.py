@@ -19,7 +19,7 @@ from wheelhouse.distribution import File
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.index import FILES, Place, Shelf, templates
-from wheelhouse.verify import Trial
+from wheelhouse.record import Trial
 
 MANAGED_SINCE = Version("3.11")
 """Debian's first Python that pip must leave alone (PEP 668): that of Raspberry Pi OS 12."""
@@ -127,6 +127,7 @@ def page(shelves: Sequence[Shelf], place: Place, figures: Sequence[Figure]) -> b
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": tried(files),
         "facts": _facts(files),
+        "older": any(not file.today for shelf in shelves for file in shelf.files),
         "references": sorted({file.record.reference for file in files}),
         "licences": licences(files),
         "parts": parts(files),

@@ -29,6 +29,7 @@ from wheelhouse.engines import docker
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Target
 from wheelhouse.products import Product
+from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import Sources
 from wheelhouse.store import disk_space, file_digest
 from wheelhouse.upstream import Release
@@ -130,13 +131,23 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     for path in wheels:
         tried = verify_armnn.verify_delegate if products.is_delegate(path) else verify.verify
         _place(tried(path, at, engine), record.beside(path))
+        _vouch(path)
         console.say(f"{path.name} is verified")
+
+
+def _vouch(wheel: Path) -> None:
+    try:
+        record.vouch(wheel, Demand.TODAY)
+    except UnverifiedError as reason:
+        raise WheelhouseError(
+            f"{wheel.name} {reason}; it changed while it was tried.", "Run `invoke verify` again."
+        ) from reason
 
 
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [system for path in wheels for system in record.wanted(path)]
+    used = [system for path in wheels for system in products.systems_of(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:

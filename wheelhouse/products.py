@@ -13,7 +13,10 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from wheelhouse import delegate, matrix, packing, sources
 from wheelhouse.delegate import Delegate
+from wheelhouse.emulator import systems
+from wheelhouse.emulator.systems import System
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
 from wheelhouse.wheel import Wheel
 
@@ -63,6 +66,32 @@ def of(path: Path) -> Product:
 def is_delegate(path: Path) -> bool:
     """Whether a wheel file is the delegate's, by its name."""
     return path.name.startswith(f"{delegate.PROJECT}-")
+
+
+def target_of(wheel: Path) -> Target:
+    """The matrix's target that a runtime's wheel file is for, by its name.
+
+    Raises WheelhouseError if there is none.
+    """
+    with suppress(InvalidWheelFilename):
+        _, built, _, tags = parse_wheel_filename(wheel.name)
+        known = built.public in sources.catalogue().tflite
+        for target in matrix.targets() if known else ():
+            if any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags):
+                return target
+    raise WheelhouseError(
+        f"{wheel.name} is for no CPython of the matrix, or of no TFLite that is built here.",
+        "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
+    )
+
+
+def systems_of(wheel: Path) -> list[System]:
+    """The systems that a wheel file must be tried on: a delegate's on all.
+
+    Raises WheelhouseError if it is for no target of the matrix.
+    """
+    target = matrix.targets()[0] if is_delegate(wheel) else target_of(wheel)
+    return [systems.system(name) for name in target.systems]
 
 
 def build(wanted: Product, at: Sources) -> Path:

@@ -6,21 +6,32 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from wheelhouse import bench, console, distribution, front, index
 from wheelhouse.distribution import File
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import Place, Settings
+from wheelhouse.record import Demand
 from wheelhouse.store import disk_space
 
 
-def make(folders: Sequence[Path], settings: Settings, place: Place, site: Path) -> None:
+def make(
+    folders: Sequence[Path],
+    settings: Settings,
+    place: Place,
+    site: Path,
+    demand: Demand = Demand.ITS_RELEASE,
+) -> None:
     """Make ``site`` anew from all wheels below the folders.
+
+    ``demand`` tells which systems they must have been tried on. The front page names the wheels
+    that were tried on fewer than this checkout's matrix names.
 
     Raises WheelhouseError if there is none or any is refused; the old site is then still there.
     """
-    files = public(read(wheels(folders)))
+    files = public(read(wheels(folders), demand))
     shelves = index.shelve(files, settings)
     figures = bench.listed(bench.README.read_text())
     pages = index.generate(files, settings, place)
@@ -42,10 +53,10 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path]) -> list[File]:
+def read(paths: Sequence[Path], demand: Demand) -> list[File]:
     """The wheels as an index shows them; raises WheelhouseError for the first that is refused."""
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(distribution.read, paths))
+        return list(pool.map(partial(distribution.read, demand=demand), paths))
 
 
 def public(files: Sequence[File]) -> list[File]:

@@ -8,32 +8,30 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from datetime import datetime, timezone
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse import console, hermetic, matrix, models_armnn, packing, reference, upstream, verify
-from wheelhouse.emulator import systems
-from wheelhouse.emulator.pi import Pi
-from wheelhouse.emulator.qemu import Emulated
+from wheelhouse import (
+    console,
+    hermetic,
+    matrix,
+    models_armnn,
+    packing,
+    products,
+    session,
+    upstream,
+    verify,
+)
 from wheelhouse.emulator.systems import Board, System
-from wheelhouse.errors import WheelhouseError
 from wheelhouse.models import Model
+from wheelhouse.record import Check, Trial
 from wheelhouse.reference import Tolerance
+from wheelhouse.session import Exam, Seen
 from wheelhouse.sources import Sources
 from wheelhouse.store import digest, file_digest
-from wheelhouse.verify import Check, Trial
 from wheelhouse.wheel import Wheel
 
 PROJECT = "tflite_armnn_delegate"
@@ -95,33 +93,18 @@ def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
     ``engine`` is as for :func:`verify.verify`. Raises WheelhouseError if any check fails.
     """
     runtime = _runtime(delegate.parent, at, engine)
-    on = [systems.system(name) for name in matrix.targets()[0].systems]
-
-    def make(folder: Path) -> None:
-        trials = [trial for system in on for trial in _on(system, delegate, runtime, at, engine)]
-        record = {
-            "wheel": delegate.name,
-            "sha256": file_digest(delegate),
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "engine": engine,
-            "reference": f"ai-edge-litert {version('ai-edge-litert')}",
-            "runtime": {"wheel": runtime.name, "sha256": file_digest(runtime)},
-            "trials": [asdict(trial) for trial in trials],
-        }
-        if problems := list(verify.failures(trials)):
-            kept = at.store.log(f"verify-{delegate.name}")
-            kept.write_text(json.dumps(record, indent=1))
-            raise WheelhouseError(
-                f"{delegate.name} did not pass:\n  " + "\n  ".join(problems[:10]),
-                f"All that was seen is in {kept}.",
-            )
-        (folder / "record.json").write_text(json.dumps(record, indent=1))
-
+    on = products.systems_of(delegate)
     own = [file_digest(_HERE / name) for name in _OWN]
-    tried_on = [system.name for system in on]
-    wheels = (file_digest(delegate), file_digest(runtime))
-    key = digest(wheels, tried_on, verify.identity(), own, engine)
-    return at.store.made("verified", delegate.stem, key, make) / "record.json"
+    names = [system.name for system in on]
+    wheels = (delegate.name, file_digest(delegate), file_digest(runtime))
+    key = digest(wheels, names, verify.identity(), own, engine)
+
+    def trials() -> Iterator[Trial]:
+        for system in on:
+            console.say(f"Verifying {delegate.name} on {system.name}")
+            yield from exam(delegate, runtime, system, at).run(at, engine)
+
+    return session.verified(delegate, key, trials, at, engine, runtime)
 
 
 def _runtime(folder: Path, at: Sources, engine: str) -> Path:
@@ -132,26 +115,19 @@ def _runtime(folder: Path, at: Sources, engine: str) -> Path:
     return hermetic.build([wanted], at)[0] if engine == "docker" else packing.build(wanted, at)
 
 
-def _on(system: System, delegate: Path, runtime: Path, at: Sources, engine: str) -> Iterator[Trial]:
-    console.say(f"Verifying {delegate.name} on {system.name}")
+def exam(delegate: Path, runtime: Path, system: System, at: Sources) -> Exam:
+    """How the delegate is tried on a system, beside its own NumPy."""
     tried = models_of(runtime, at)
-    boards = [systems.board(name) for name in BOARDS]
-    with tempfile.TemporaryDirectory() as scratch:
-        work = Path(scratch)
-        _lay_out(work, tried, boards)
-        with (
-            verify.opened(engine, system, at, work, [runtime, delegate]) as pi,
-            ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-        ):
-            verify.install_on(pi, [runtime, delegate], system)
-            jobs = [pool.submit(_probe, pi, board, work) for board in boards]
-            for board, job in zip(boards, jobs, strict=True):
-                report, done = job.result()
-                checks = judge(delegate, board, tried, report, done, work / board.qemu_cpu)
-                numpy = report.get("system", {}).get("numpy", "unknown")
-                trial = Trial(system.name, board.name, f"{numpy} (own)", tuple(checks))
-                console.say(verify.summary(trial))
-                yield trial
+    return Exam(
+        system=system,
+        wheels=[runtime, delegate],
+        numpy="own",
+        boards=BOARDS,
+        probes=_PROBES,
+        models=tried,
+        plan=lambda outputs: _plan(tried, outputs),
+        judge=lambda board, seen: judge(delegate, board, tried, seen),
+    )
 
 
 def models_of(runtime: Path, at: Sources) -> tuple[Model, ...]:
@@ -160,18 +136,7 @@ def models_of(runtime: Path, at: Sources) -> tuple[Model, ...]:
     return (*models_armnn.generated(), *shared)
 
 
-def _lay_out(work: Path, tried: tuple[Model, ...], boards: list[Board]) -> None:
-    for path in _PROBES:
-        shutil.copyfile(path, work / path.name)
-    for model in tried:
-        (work / f"{model.name}.tflite").write_bytes(model.content)
-        np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
-    for outputs in (board.qemu_cpu for board in boards):
-        (work / outputs).mkdir()
-        (work / f"{outputs}.json").write_text(json.dumps(_plan(tried, outputs)))
-
-
-def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
+def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
     def entry(name: str, model: str, options: object, default: bool = False) -> dict[str, Any]:
         return {
             "name": name,
@@ -194,27 +159,12 @@ def _plan(tried: tuple[Model, ...], outputs: str) -> dict[str, Any]:
     }
 
 
-def _probe(pi: Pi, board: Board, work: Path) -> tuple[dict[str, Any], Emulated]:
-    outputs = board.qemu_cpu
-    plan, report = f"{outputs}.json", f"{outputs}/report.json"
-    done = pi.run(["env/bin/python", "probe_armnn.py", plan, report], board)
-    pi.fetch(outputs)
-    return json.loads((work / report).read_text()) if done.status == 0 else {}, done
-
-
-def judge(
-    delegate: Path,
-    board: Board,
-    tried: tuple[Model, ...],
-    report: dict[str, Any],
-    done: Emulated,
-    outputs: Path,
-) -> Iterator[Check]:
+def judge(delegate: Path, board: Board, tried: Sequence[Model], seen: Seen) -> Iterator[Check]:
     """What the probe's report and outputs mean: one check per thing that a user relies on."""
-    error = report.get("error", done.signal or done.stderr[-400:])
-    yield Check("import", error is None, str(error))
-    if error is not None:
+    yield seen.imported
+    if not seen.imported.passed:
         return
+    report, done, outputs = seen.report, seen.done, seen.outputs
     _, built, _, _ = parse_wheel_filename(delegate.name)
     yield Check("__version__", report["version"] == str(built), report["version"])
     runs = report["runs"]
@@ -224,8 +174,8 @@ def judge(
     reduces = board.name in WITH_FP16
     model = by_name[_FP16_OF]
     yield from _judge_run(model, "fp16", FP16 if reduces else "float32", runs["fp16"], outputs)
-    seen = runs["fp16"].get("in_fp16")
-    yield Check("FP16 is used where the processor has it", seen is reduces, str(seen))
+    halved = runs["fp16"].get("in_fp16")
+    yield Check("FP16 is used where the processor has it", halved is reduces, str(halved))
     yield from _judge_run(by_name[_MIXED], "mixed", "float32", runs["mixed"], outputs)
     yield _compared(model, "xnnpack", "float32", outputs)
     beside = verify.DELEGATE_LINE in done.stderr
@@ -270,17 +220,11 @@ def _judge_run(
 
 
 def _compared(model: Model, name: str, arithmetic: str, outputs: Path) -> Check:
-    with np.load(outputs / f"{name}.npz") as stored:
-        actual = [stored[key] for key in sorted(stored.files, key=int)]
-    found = reference.compare(TOLERANCES[arithmetic], _expected(model), actual)
-    return Check(f"{name} agrees with TFLite", found.near, found.reason or f"{found.worst}")
-
-
-_references: dict[str, list[Any]] = {}
-
-
-def _expected(model: Model) -> list[Any]:
-    """By TFLite's built-in kernels, which run what Arm NN leaves."""
-    if model.name not in _references:
-        _references[model.name] = reference.outputs(model.content, model.inputs, delegated=False)
-    return _references[model.name]
+    """With TFLite's built-in kernels, which run what Arm NN leaves."""
+    return session.compared(
+        f"{name} agrees with TFLite",
+        model,
+        outputs / f"{name}.npz",
+        TOLERANCES[arithmetic],
+        delegated=False,
+    )

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wheelhouse import models, models_armnn, record, reference, sources, verify, verify_armnn
+from wheelhouse import (
+    models,
+    models_armnn,
+    record,
+    reference,
+    session,
+    sources,
+    verify,
+    verify_armnn,
+)
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.models import Model
 from wheelhouse.reference import Tolerance
@@ -66,7 +75,7 @@ def _record(
         (work / f"{model.name}.tflite").write_bytes(model.content)
         np.savez(work / f"{model.name}.npz", **dict(model.inputs))
     # ai-edge-litert's further requirements are for other parts of it than the interpreter.
-    verify.install(runtime, delegate, system, at, work, "--no-deps")
+    session.install(runtime, delegate, system, at, work, "--no-deps")
     command = ["env/bin/python", "armnn_behaviour.py", f"{module}.interpreter", "report.json"]
     done = qemu.run(command, tree=rootfs.tree(system, at.store), board=board, work=work)
     assert done.status == 0, done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import models, verify
+from wheelhouse import models, session, verify
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.qemu import Emulated
 from wheelhouse.sources import Sources
@@ -45,7 +45,7 @@ def test_the_environment_or_the_program_decides_what_is_written(
     request: pytest.FixtureRequest, fixture: str, tag: str, at: Sources, tmp_path: Path
 ) -> None:
     wheel = request.getfixturevalue(fixture)[tag]
-    verify.install(wheel, None, systems.system("bookworm"), at, tmp_path)
+    session.install(wheel, None, systems.system("bookworm"), at, tmp_path)
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)
 

@@ -19,7 +19,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
-from wheelhouse import archives, matrix, models, sources, verify
+from wheelhouse import archives, matrix, models, products, session, sources, verify
 from wheelhouse.builder import Builder
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.engines.host import Completed
@@ -64,7 +64,7 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
     path = newest[tag]
     record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
     assert record["sha256"] == file_digest(path)
-    names = [systems.system(name).name for name in verify.target_of(path).systems]
+    names = [systems.system(name).name for name in products.target_of(path).systems]
     tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
     assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
     for trial in record["trials"]:
@@ -115,7 +115,7 @@ def refused_by(
 ) -> set[Operator]:
     """Those of the operators' versions that a wheel does not know, in one emulated process."""
     system = systems.system("bookworm")
-    verify.install(wheel, None, system, at, work)
+    session.install(wheel, None, system, at, work)
     (work / "lookup.py").write_text(LOOKUP)
     for name, version in operators:
         (work / f"{name}-{version}.tflite").write_bytes(codes([(name, version)]))
@@ -219,7 +219,7 @@ def test_the_delegate_with_the_latest_features_is_deleted(
     """Upstream's leaks: 760 KiB in as many cycles."""
     system = systems.system("bookworm")
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
-    verify.install(newest["cp37"], None, system, at, tmp_path)
+    session.install(newest["cp37"], None, system, at, tmp_path)
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)
     done = qemu.run(
         ["env/bin/python", "-c", LATEST_FEATURES],

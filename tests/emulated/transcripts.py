@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulated import specimens
-from wheelhouse import verify
+from wheelhouse import session
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.sources import Sources
 
@@ -37,7 +37,7 @@ def record(script: str, wheel: Path, suite: str, at: Sources) -> dict[str, Any]:
     system = systems.system(suite)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        verify.install(wheel, None, system, at, work)
+        session.install(wheel, None, system, at, work)
         specimens.lay_out(work, at.store)
         shutil.copyfile(Path(__file__).with_name(script), work / script)
         done = qemu.run(

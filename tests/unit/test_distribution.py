@@ -134,7 +134,7 @@ TRIAL = {"system": "Raspberry Pi OS 13", "board": "Raspberry Pi 4", "numpy": "2"
         ({"trials": [{**TRIAL, "checks": []}]}, "no check at all"),
         ({"trials": [{**TRIAL, "checks": [FAILED]}]}, "the bad file is refused"),
         ({"trials": "none"}, "unreadable record"),
-        ({"date": "2026-11-20T10:00:00"}, "time zone"),
+        ({"date": "2026-11-20T10:00:00"}, "timezone"),
     ],
 )
 def test_a_record_that_proves_nothing_is_refused(

@@ -158,3 +158,13 @@ def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
     text = page([distribution.read(read.path)], place)
     assert "No build attestation" not in text
     assert f'href="https://wheels.example/files/{read.name}.provenance"' in text
+
+
+def test_files_of_an_older_matrix_are_marked(tmp_path: Path) -> None:
+    new = file(tmp_path, "cp311-cp311", "12")
+    old = file(tmp_path, "cp37-abi3", "12")
+    mark = "<small>for an older list of systems</small>"
+    assert mark not in page([new], Place())
+    text = page([new, old], Place())
+    assert text.count(mark) == 1
+    assert "Files verified <strong>for an older list of systems</strong>" in text
