@@ -218,9 +218,11 @@ def lock(_: Context) -> None:
     _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 
-@task()
-def test(_: Context) -> None:
+@task(help={"only": "unit, integration or emulated tests, or two with a comma between"})
+def test(_: Context, only: str = "") -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
-    tools.ensure()
-    kinds = ("tests/unit", "tests/integration", "tests/emulated")
-    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *kinds)
+    suites = pipeline.suites(only)
+    if suites != ["unit"]:
+        tools.ensure()
+    folders = [f"tests/{suite}" for suite in suites]
+    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *folders)

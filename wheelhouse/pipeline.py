@@ -38,6 +38,7 @@ HERE = Path(__file__).parent.parent
 WHEELS = HERE / "wheels"
 REQUIREMENTS = HERE / "requirements.lock"
 ENGINES = ("host", "docker", "auto")
+SUITES = ("unit", "integration", "emulated")
 
 
 def engine(name: str) -> str:
@@ -45,17 +46,32 @@ def engine(name: str) -> str:
 
     Raises WheelhouseError for another name.
     """
-    if name not in ENGINES:
-        near = difflib.get_close_matches(name, ENGINES, n=1, cutoff=0)[0]
-        raise WheelhouseError(
-            f"There is no engine {name}; did you mean {near}?",
-            f"Give --engine one of these: {', '.join(ENGINES)}.",
-        )
+    _known(name, ENGINES, "engine", "--engine")
     if name != "auto":
         return name
     chosen = "docker" if docker.answers() else "host"
     console.say(f"The engine is {chosen}")
     return chosen
+
+
+def suites(words: str) -> list[str]:
+    """The kinds of tests that ``words`` lists with commas between; all for an empty list.
+
+    Raises WheelhouseError for a kind that does not exist.
+    """
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        _known(name, SUITES, "kind of tests", "--only")
+    return [name for name in SUITES if name in names or not names]
+
+
+def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
+    if word not in words:
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
+        raise WheelhouseError(
+            f"There is no {what} {word}; did you mean {near}?",
+            f"Give {option} one of these: {', '.join(words)}.",
+        )
 
 
 def build(
