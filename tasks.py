@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
@@ -18,9 +18,10 @@ from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.index import Place, Settings
 from wheelhouse.sources import Sources
+from wheelhouse.store import FULL
 
 HERE = Path(__file__).parent
 ENGINE = {
@@ -42,25 +43,30 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
             try:
                 action(*words, **options)
             except WheelhouseError as error:
-                console.fail(error)
-                sys.exit(1)
+                _end(error)
             except OSError as error:
-                console.fail(_of_the_system(error))
-                sys.exit(1)
+                _end(_of_the_system(error))
             except KeyboardInterrupt:
                 console.say("Interrupted. What is finished is kept: the same command goes on.")
-                sys.exit(130)
+                sys.exit(Kind.INTERRUPTED)
 
         return invoke_task(guarded, **settings)
 
     return wrap
 
 
+def _end(error: WheelhouseError) -> NoReturn:
+    console.fail(error)
+    sys.exit(error.kind)
+
+
 def _of_the_system(error: OSError) -> WheelhouseError:
     what = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
     reason = error.strerror or str(error) or type(error).__name__
     return WheelhouseError(
-        f"{what or 'The system'}: {reason}.", "Mend that and run the same command again."
+        f"{what or 'The system'}: {reason}.",
+        "Mend that and run the same command again.",
+        Kind.DISK if error.errno in FULL else Kind.MACHINE,
     )
 
 
@@ -102,7 +108,9 @@ def build(
     at = Sources.given(offline, sources)
     release = upstream.choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release, armnn)
+    with failures_of(Kind.USAGE):
+        pythons = targets.choose(py)
+    wheels = pipeline.build(pythons, xnnpack, at, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
@@ -140,7 +148,8 @@ def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None
     # Here, for it loads much that no other task needs.
     from wheelhouse import publish as upload
 
-    upload.publish(pipeline.delivered(wheel), to, index)
+    with failures_of(Kind.INDEX):
+        upload.publish(pipeline.delivered(wheel), to, index)
 
 
 @task(help={"of": "the project's repository on GitHub, as in owner/name"})

@@ -26,7 +26,7 @@ from wheelhouse import (
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.matrix import Target
 from wheelhouse.products import Product
 from wheelhouse.sources import Sources
@@ -71,6 +71,7 @@ def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
         raise WheelhouseError(
             f"There is no {what} {word}; did you mean {near}?",
             f"Give {option} one of these: {', '.join(words)}.",
+            Kind.USAGE,
         )
 
 
@@ -91,6 +92,7 @@ def build(
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, where wheels are put.",
             "Build in a checkout of this user's own; it can use the same cache.",
+            Kind.MACHINE,
         )
     wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     wanted += [products.armnn()] if armnn else []
@@ -102,6 +104,7 @@ def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
         raise WheelhouseError(
             "A container does not see a checkout of this machine.",
             "Leave out --tflite-source, or --engine.",
+            Kind.USAGE,
         )
     if engine == "docker":
         return hermetic.build(wanted, at)
@@ -114,7 +117,9 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
     """
     if not theirs.is_file():
-        raise WheelhouseError(f"There is no file {theirs}.", "Name a wheel that was published.")
+        raise WheelhouseError(
+            f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
+        )
     ours, *_ = _made([products.of(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
@@ -123,6 +128,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
         raise WheelhouseError(
             f"{theirs.name} is not what this checkout builds (report: {log}).",
             "Check out the tag that the wheel was made from; if it still differs, do not trust it.",
+            Kind.VERIFICATION,
         )
     console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 
@@ -132,12 +138,17 @@ def delivered(named: Sequence[str]) -> list[Path]:
     wheels = [Path(name) for name in named] or sorted(WHEELS.glob("*.whl"))
     for path in wheels:
         if not path.is_file():
-            raise WheelhouseError(f"There is no wheel {path}.", "`invoke build` makes wheels.")
+            raise WheelhouseError(
+                f"There is no wheel {path}.", "`invoke build` makes wheels.", Kind.USAGE
+            )
     if not wheels:
-        raise WheelhouseError("There is no wheel in wheels/ yet.", "Run `invoke build` first.")
+        raise WheelhouseError(
+            "There is no wheel in wheels/ yet.", "Run `invoke build` first.", Kind.USAGE
+        )
     return wheels
 
 
+@failures_of(Kind.VERIFICATION)
 def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """Verify wheels and lay each one's record beside it.
 

@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from wheelhouse import delegate, matrix, packing, sources
 from wheelhouse.delegate import Delegate
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.sources import Sources
 from wheelhouse.wheel import Wheel
 
@@ -57,6 +57,7 @@ def of(path: Path) -> Product:
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
         "Give a wheel file; `invoke matrix` lists what is built. Older ones belong to older tags.",
+        Kind.USAGE,
     )
 
 
@@ -65,6 +66,7 @@ def is_delegate(path: Path) -> bool:
     return path.name.startswith(f"{delegate.PROJECT}-")
 
 
+@failures_of(Kind.COMPILE)
 def build(wanted: Product, at: Sources) -> Path:
     """The audited wheel in the store; raises WheelhouseError as :func:`packing.build` does."""
     return packing.build(wanted, at)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from wheelhouse import releases
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
 
@@ -206,6 +206,6 @@ def test_failures_say_what_to_do(github, tmp_path, monkeypatch, cli):
     with pytest.raises(WheelhouseError, match="another form"):
         releases.fetch("owner/name", tmp_path)
     done = cli("releases", "--of", "owner/other")
-    assert done.status == 1
+    assert done.status == Kind.FETCH
     assert "next: Check the name" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,7 +6,7 @@ import pytest
 
 from wheelhouse import matrix, upstream
 from wheelhouse.emulator import systems
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 REPO = Path(__file__).parents[2]
 ALL = "3.7 or 3.9 or 3.11 or 3.13 or 3.14"
@@ -64,7 +64,7 @@ def test_the_command_ends_with_one_error_and_what_to_do_next(version):
         matrix.choose(version)
     assert done.stderr == f"error: {failure.value.what}\nnext: {failure.value.hint}\n"
     assert done.stdout == ""
-    assert done.returncode == 1
+    assert done.returncode == Kind.USAGE
 
 
 def test_the_command_lists_the_matrix():
