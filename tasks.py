@@ -12,6 +12,7 @@ from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
+from wheelhouse import changelog as changes
 from wheelhouse import console, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
@@ -199,6 +200,12 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
 def bench(_: Context) -> None:
     """Measure what README's table of figures says."""
     figures.run(Sources.given())
+
+
+@task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
+def changelog(_: Context, release: str) -> None:
+    """Move what is in changes/ into CHANGELOG.md, as a release does."""
+    changes.fold(HERE, release)
 
 
 @task()
