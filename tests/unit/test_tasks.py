@@ -2,11 +2,14 @@
 
 import errno
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+import yaml
 
+import tasks
 from tests.conftest import REPO
 from wheelhouse import inner, pipeline, products
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
@@ -71,3 +74,14 @@ def test_a_container_tells_the_kind_of_its_failure(kind, monkeypatch, tmp_path):
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path))
     monkeypatch.setattr(products, "build", fail)
     assert inner.main(products.encode([products.armnn()])) == kind
+
+
+def test_what_runs_before_a_commit_is_what_lint_runs():
+    (repository,) = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]:
+        program, *words = shlex.split(hook["entry"])
+        assert REPO / program == REPO / ".venv/bin/python"
+        assert (sys.executable, *words) == tasks.CHECKS[hook["name"]]
+        assert not hook["pass_filenames"]
+    names = {hook["name"] for hook in repository["hooks"]}
+    assert names == {"ruff check", "ruff format", "mypy", "actionlint"}
