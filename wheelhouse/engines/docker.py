@@ -323,7 +323,7 @@ def _address() -> dict[str, Any]:
             "`docker context ls` lists them.",
             Kind.ENGINE,
         )
-    return {"base_url": context.Host, "tls": context.TLSConfig or False}
+    return {"base_url": context.Host, "tls": context.TLSConfig}
 
 
 def _parents(files: Mapping[str, Path]) -> list[str]:
