@@ -135,7 +135,6 @@ def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
     assert not list((root / "cores").glob("*[0-9a-f]"))
     again = _killed_after(project, root, steps=3)
     assert not (project / "wheels").exists()
-    assert first["total"] == 1295
     assert again["total"] <= first["total"] - 30 + 4
 
 
