@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.daemon import daemon
+from tests.support.daemon import daemon
 from wheelhouse import images, matrix, products
 from wheelhouse.emulator import systems
 from wheelhouse.engines import docker

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
-from tests.hosting import Host, hosted
-from tests.wheels import wheel
+from tests.support.hosting import Host, hosted
+from tests.support.wheels import wheel
 from wheelhouse import site, sources
 from wheelhouse.engines.host import Completed
 from wheelhouse.errors import Kind

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.support import REPO
 from wheelhouse import archives, sources
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Artefact, Component, Pin, Sources
 from wheelhouse.store import tree_digest
 
-REPO = Path(__file__).parents[2]
 POOL = "pool/main/t/thing/thing_1.0+dfsg.orig.tar.xz"
 FILES = {"thing-1.0/LICENSE": b"free", "thing-1.0/src/a.c": b"int a;\nint b;\nint c;\n"}
 MEBIBYTE = 1 << 20

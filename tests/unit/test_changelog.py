@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.conftest import REPO
+from tests.support import REPO
 from wheelhouse import changelog
 from wheelhouse.errors import WheelhouseError
 

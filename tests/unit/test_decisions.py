@@ -2,7 +2,7 @@
 
 import re
 
-from tests.conftest import REPO
+from tests.support import REPO
 
 FOLDER = REPO / "docs" / "decisions"
 HEADER = re.compile(

@@ -1,14 +1,13 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support import REPO
 from wheelhouse import matrix, upstream
 from wheelhouse.emulator import systems
 from wheelhouse.errors import Kind, WheelhouseError
 
-REPO = Path(__file__).parents[2]
 ALL = " or ".join(target.python for target in matrix.targets())
 DEFAULT, NEWEST = upstream.known()
 

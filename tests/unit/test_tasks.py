@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import tasks
-from tests.conftest import REPO
+from tests.support import REPO
 from wheelhouse import inner, pipeline, products
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.store import disk_space

@@ -12,7 +12,7 @@ import yaml
 from invoke.collection import Collection
 
 import tasks
-from tests.conftest import REPO
+from tests.support import REPO
 from wheelhouse import matrix, products, upstream
 
 FOLDER = REPO / ".github" / "workflows"
