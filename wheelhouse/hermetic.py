@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from wheelhouse.engines import docker, host
 from wheelhouse.engines.docker import Box
 from wheelhouse.engines.host import Completed
 from wheelhouse.engines.jobs import VARIABLE
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.inner import FAILURE
 from wheelhouse.products import Product, encode
 from wheelhouse.sources import Component, Sources
@@ -69,7 +68,7 @@ def _run(wheels: Sequence[Product], at: Sources, products: Store) -> None:
         finally:
             box.freeze()
             _fetch(box, (*_KINDS, "logs", "ccache"), products)
-        if done.status == errno.ENOSPC:
+        if done.status == Kind.DISK:
             raise docker.disk_full()
         if done.status:
             raise _failure(box, products, done)
@@ -146,11 +145,12 @@ def _failure(box: Box, products: Store, done: Completed) -> WheelhouseError:
         box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
         left = Path(scratch, FAILURE)
         if left.is_file():
-            what, hint = msgspec.json.decode(left.read_bytes())
-            return WheelhouseError(what, hint.replace(CACHE, str(products.root)))
+            what, hint, kind = msgspec.json.decode(left.read_bytes())
+            return WheelhouseError(what, hint.replace(CACHE, str(products.root)), Kind(kind))
     return host.failure(
         "The build in the container failed",
         done,
         products.log("container"),
         "Mend the cause and run the same command again.",
+        kind=Kind.COMPILE,
     )

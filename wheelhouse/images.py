@@ -19,7 +19,7 @@ from wheelhouse.data import Table, load
 from wheelhouse.emulator import rootfs, systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import docker
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store, digest, disk_space, file_digest
 
@@ -190,8 +190,9 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
             f"The image {base} could not be pulled: {error.what}",
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
             "the same command again.",
+            Kind.FETCH,
         )
-    return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.")
+    return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 
 
 def _speaks_of_a_registry(reason: str) -> bool:

@@ -6,30 +6,30 @@ Nothing is fetched: what wheels are built from lies in the cache already. A fail
 
 from __future__ import annotations
 
-import errno
 import sys
 
 import msgspec
 
 from wheelhouse import products
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Sources
-from wheelhouse.store import DiskFullError, Store
+from wheelhouse.store import Store
 
 FAILURE = "failure.json"
 
 
 def main(words: str) -> int:
-    """Build what ``words`` lists; the exit status, ENOSPC's number for a full disk."""
+    """Build what ``words`` lists; the exit status, by the kind of failure."""
     at = Sources(Store.default(), offline=True)
     try:
         for wanted in products.decode(words):
             products.build(wanted, at)
-    except DiskFullError:
-        return errno.ENOSPC
     except WheelhouseError as error:
-        (at.store.root / FAILURE).write_bytes(msgspec.json.encode([error.what, error.hint]))
-        return 1
+        if error.kind is Kind.DISK:
+            return Kind.DISK
+        failure = [error.what, error.hint, error.kind]
+        (at.store.root / FAILURE).write_bytes(msgspec.json.encode(failure))
+        return error.kind
     return 0
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
 
@@ -25,6 +25,7 @@ def debian_mirrors() -> tuple[str, ...]:
         raise WheelhouseError(
             "apt knows no Debian archive on this machine.",
             f"Run `apt-get update`, or name an archive in {VARIABLE}.",
+            Kind.MACHINE,
         )
     return found
 
@@ -51,6 +52,7 @@ def _apt(*options: str) -> str:
         raise WheelhouseError(
             f"apt cannot list its archives: {reason}",
             f"Correct apt's configuration, or name an archive in {VARIABLE}.",
+            Kind.MACHINE,
         )
     return done.stdout
 

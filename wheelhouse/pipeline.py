@@ -26,7 +26,7 @@ from wheelhouse import (
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.matrix import Target
 from wheelhouse.products import Product
 from wheelhouse.record import Demand, UnverifiedError
@@ -39,6 +39,7 @@ HERE = Path(__file__).parent.parent
 WHEELS = HERE / "wheels"
 REQUIREMENTS = HERE / "requirements.lock"
 ENGINES = ("host", "docker", "auto")
+SUITES = ("unit", "integration", "emulated")
 
 
 def engine(name: str) -> str:
@@ -46,17 +47,33 @@ def engine(name: str) -> str:
 
     Raises WheelhouseError for another name.
     """
-    if name not in ENGINES:
-        near = difflib.get_close_matches(name, ENGINES, n=1, cutoff=0)[0]
-        raise WheelhouseError(
-            f"There is no engine {name}; did you mean {near}?",
-            f"Give --engine one of these: {', '.join(ENGINES)}.",
-        )
+    _known(name, ENGINES, "engine", "--engine")
     if name != "auto":
         return name
     chosen = "docker" if docker.answers() else "host"
     console.say(f"The engine is {chosen}")
     return chosen
+
+
+def suites(words: str) -> list[str]:
+    """The kinds of tests that ``words`` lists with commas between; all for an empty list.
+
+    Raises WheelhouseError for a kind that does not exist.
+    """
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        _known(name, SUITES, "kind of tests", "--only")
+    return [name for name in SUITES if name in names or not names]
+
+
+def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
+    if word not in words:
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
+        raise WheelhouseError(
+            f"There is no {what} {word}; did you mean {near}?",
+            f"Give {option} one of these: {', '.join(words)}.",
+            Kind.USAGE,
+        )
 
 
 def build(
@@ -76,6 +93,7 @@ def build(
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, where wheels are put.",
             "Build in a checkout of this user's own; it can use the same cache.",
+            Kind.MACHINE,
         )
     wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     wanted += [products.armnn()] if armnn else []
@@ -87,6 +105,7 @@ def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
         raise WheelhouseError(
             "A container does not see a checkout of this machine.",
             "Leave out --tflite-source, or --engine.",
+            Kind.USAGE,
         )
     if engine == "docker":
         return hermetic.build(wanted, at)
@@ -99,7 +118,9 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
     """
     if not theirs.is_file():
-        raise WheelhouseError(f"There is no file {theirs}.", "Name a wheel that was published.")
+        raise WheelhouseError(
+            f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
+        )
     ours, *_ = _made([products.of(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
@@ -108,6 +129,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
         raise WheelhouseError(
             f"{theirs.name} is not what this checkout builds (report: {log}).",
             "Check out the tag that the wheel was made from; if it still differs, do not trust it.",
+            Kind.VERIFICATION,
         )
     console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 
@@ -117,12 +139,17 @@ def delivered(named: Sequence[str]) -> list[Path]:
     wheels = [Path(name) for name in named] or sorted(WHEELS.glob("*.whl"))
     for path in wheels:
         if not path.is_file():
-            raise WheelhouseError(f"There is no wheel {path}.", "`invoke build` makes wheels.")
+            raise WheelhouseError(
+                f"There is no wheel {path}.", "`invoke build` makes wheels.", Kind.USAGE
+            )
     if not wheels:
-        raise WheelhouseError("There is no wheel in wheels/ yet.", "Run `invoke build` first.")
+        raise WheelhouseError(
+            "There is no wheel in wheels/ yet.", "Run `invoke build` first.", Kind.USAGE
+        )
     return wheels
 
 
+@failures_of(Kind.VERIFICATION)
 def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """Verify wheels and lay each one's record beside it.
 

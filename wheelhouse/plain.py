@@ -15,7 +15,7 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 LINKS = Path("/tmp")  # noqa: S108
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*")
@@ -51,5 +51,6 @@ def _link(target: Path) -> Path:
             f"Compilers cannot take all characters of the name {target}, and there can be no link "
             f"to it in {LINKS}: {error.strerror}.",
             "Mend that, or give the folder a name of Latin letters, digits and . _ + - alone.",
+            Kind.MACHINE,
         ) from error
     return link

@@ -15,7 +15,7 @@ from wheelhouse import delegate, matrix, packing, sources
 from wheelhouse.delegate import Delegate
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.matrix import Target
 from wheelhouse.sources import Sources
 from wheelhouse.wheel import Wheel
@@ -60,6 +60,7 @@ def of(path: Path) -> Product:
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
         "Give a wheel file; `invoke matrix` lists what is built. Older ones belong to older tags.",
+        Kind.USAGE,
     )
 
 
@@ -94,6 +95,7 @@ def systems_of(wheel: Path) -> list[System]:
     return [systems.system(name) for name in target.systems]
 
 
+@failures_of(Kind.COMPILE)
 def build(wanted: Product, at: Sources) -> Path:
     """The audited wheel in the store; raises WheelhouseError as :func:`packing.build` does."""
     return packing.build(wanted, at)

@@ -20,6 +20,7 @@ from invoke.exceptions import Exit, ParseError  # noqa: E402
 from invoke.program import Program  # noqa: E402
 
 from wheelhouse import console  # noqa: E402
+from wheelhouse.errors import Kind  # noqa: E402
 
 _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 
@@ -45,7 +46,9 @@ def _one_line() -> Iterator[None]:
         yield
     except ParseError as error:
         text = _FLAG.sub(r"--\1", str(error))
-        raise Exit(f"error: {text} (`./inv --list`, `./inv --help TASK`)", code=1) from error
+        raise Exit(
+            f"error: {text} (`./inv --list`, `./inv --help TASK`)", code=Kind.USAGE
+        ) from error
 
 
 def main(words: list[str]) -> int:
@@ -55,10 +58,10 @@ def main(words: list[str]) -> int:
         with console.guarded():
             program.run(["inv", "--search-root", str(HERE), *words])
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        return end.code if isinstance(end.code, int) else Kind.OTHER
     except console.UnwritableError as error:
         console.last_words(str(error))
-        return 1
+        return Kind.MACHINE
     return 0
 
 

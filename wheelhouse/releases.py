@@ -21,7 +21,7 @@ import httpx
 import msgspec
 
 from wheelhouse import console, download
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.store import disk_space, file_digest
 
 T = TypeVar("T")
@@ -73,6 +73,7 @@ class Repository:
             raise WheelhouseError(
                 f"{name or 'An empty name'} is no repository of GitHub.",
                 "Give --of an owner and a name, as in owner/name.",
+                Kind.USAGE,
             )
         token = os.environ.get("GITHUB_TOKEN")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -109,6 +110,7 @@ class Repository:
         return reply
 
 
+@failures_of(Kind.FETCH)
 def fetch(name: str, folder: Path) -> None:
     """Download the wheels and records of all releases below ``folder``, one folder for each tag.
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from wheelhouse import bench, console, distribution, front, index
 from wheelhouse.distribution import File
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.index import Place, Settings
 from wheelhouse.record import Demand
 from wheelhouse.store import disk_space
 
 
+@failures_of(Kind.INDEX)
 def make(
     folders: Sequence[Path],
     settings: Settings,
@@ -49,6 +50,7 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
         raise WheelhouseError(
             f"There is no wheel in {' or '.join(map(str, folders))}.",
             "`invoke build` makes wheels.",
+            Kind.USAGE,
         )
     return found
 

@@ -25,7 +25,7 @@ from packaging.utils import parse_wheel_filename
 from wheelhouse import archives, console, download
 from wheelhouse.data import Table, load
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.mirrors import debian_mirrors
 from wheelhouse.store import Store, digest, disk_space, file_digest, tree_digest
 
@@ -200,6 +200,7 @@ class Sources:
             raise WheelhouseError(
                 f"The folder {folder} does not exist.",
                 "Make it with `invoke sources --export DIR` on a machine with a network.",
+                Kind.USAGE,
             )
         return cls(Store.default(), offline, Path(folder).absolute() if folder else None)
 
@@ -254,6 +255,7 @@ class Sources:
                 raise WheelhouseError(
                     f"{given} does not have the pinned content.",
                     "Make the folder again with `invoke sources --export`.",
+                    Kind.FETCH,
                 )
         return None
 
@@ -264,6 +266,7 @@ class Sources:
                 f"{component.label} is not {where}, and the network is not to be used.",
                 "Run `invoke sources` once with a network, or `invoke sources --export DIR` there "
                 "and `--sources DIR` here.",
+                Kind.FETCH,
             )
         problems: list[str] = []
         for artefact in component.pin.artefacts:
@@ -277,6 +280,7 @@ class Sources:
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
             "Check the network and the mirrors, which apt's and pip's configuration name (or "
             "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept.",
+            Kind.FETCH,
         )
 
     def _artefact(self, artefact: Artefact) -> Path:
@@ -368,6 +372,7 @@ def apply(patch: Path, folder: Path) -> None:
         raise WheelhouseError(
             f"The patch {patch.parent.name}/{patch.name} does not apply.",
             "Adapt it to the version that sources.toml pins.",
+            Kind.COMPILE,
         )
 
 
@@ -395,6 +400,7 @@ def export_requirements(
             store.log(f"pip-{lock.name}"),
             "Check the network and the index, which pip's configuration names.",
             _pip_error(done.stderr),
+            Kind.FETCH,
         )
 
 

@@ -21,16 +21,13 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from wheelhouse import console
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of the system's errors that mean a full disk."""
 
 Row = tuple[str, str, str]
 """A path, its kind (file, program or link), and the SHA-256 of its content or the link's target."""
-
-
-class DiskFullError(WheelhouseError):
-    """The disk is full."""
 
 
 def digest(*parts: object) -> str:
@@ -110,6 +107,7 @@ class Store:
             raise WheelhouseError(
                 "This user has no home folder, so there is no place for the cache.",
                 "Name a folder for it in WHEELHOUSE_CACHE.",
+                Kind.MACHINE,
             ) from error
 
     def place(self, kind: str, name: str, key: str) -> Path:
@@ -189,11 +187,12 @@ class Store:
             console.say(f"{waiting} by another build; waiting for it")
             lock.acquire()
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise
             raise WheelhouseError(
                 f"The cache {self.root} cannot be written: {error.strerror}.",
                 "Mend that, or name another folder in WHEELHOUSE_CACHE.",
+                Kind.MACHINE,
             ) from error
         try:
             yield
@@ -207,11 +206,12 @@ def disk_space(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
-        raise DiskFullError(
+        raise WheelhouseError(
             f"The disk that holds {folder} is full.",
             "Free some space there (a build wants 4 GB) or choose another folder "
             "(WHEELHOUSE_CACHE names the cache), then run the same command again; what is finished "
             "is kept.",
+            Kind.DISK,
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from wheelhouse import matrix, sources
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def choose(word: str = "", checkout: str = "") -> Release:
         raise WheelhouseError(
             f"{word} is not one TFLite release; did you mean {near}?",
             "Give --tflite one of these, or --tflite-source a checkout of TensorFlow.",
+            Kind.USAGE,
         )
     return Release(found[0])
 
@@ -59,10 +60,13 @@ def _of_checkout(folder: Path, word: str) -> Release:
             f"{folder} is TFLite {version}, for which there are no patches here.",
             f"Check out {' or '.join(known())}; or add a table for {version} to sources.toml and "
             "its patches, as CONTRIBUTING.md says.",
+            Kind.USAGE,
         )
     if word and choose(word).version not in fit:
         raise WheelhouseError(
-            f"{folder} is TFLite {version}, not {word}.", "Leave out --tflite, or check that out."
+            f"{folder} is TFLite {version}, not {word}.",
+            "Leave out --tflite, or check that out.",
+            Kind.USAGE,
         )
     return Release(fit[0], folder.absolute())
 
@@ -83,4 +87,5 @@ def _version(folder: Path) -> Version:
     raise WheelhouseError(
         f"{folder} is not a checkout of TensorFlow.",
         "Name the folder that `git clone` of TensorFlow made.",
+        Kind.USAGE,
     )

@@ -19,6 +19,7 @@ from tests.emulated.conftest import NO_NETWORK
 from wheelhouse import products, sources, verify
 from wheelhouse.emulator import systems
 from wheelhouse.engines.host import Completed
+from wheelhouse.errors import Kind
 from wheelhouse.record import Demand, vouch
 from wheelhouse.sources import Sources
 from wheelhouse.store import file_digest
@@ -105,7 +106,7 @@ def test_a_wheel_whose_xnnpack_drops_out_does_not_pass(
             source = plain if name.endswith(".so") else right
             mixed.writestr(name, source.read(name))
     done = cli("verify", "--wheel", str(forged))
-    assert done.status == 1
+    assert done.status == Kind.VERIFICATION
     assert "XNNPACK is announced" in done.stderr
     assert "mobilenet-0.25-96-int8 uses XNNPACK as built" in done.stderr
     assert not forged.with_name(f"{forged.name}.verified.json").exists()
@@ -123,7 +124,7 @@ def test_a_wheel_that_is_not_ours_is_refused(name: str, tmp_path: Path, cli: Cli
     alien = tmp_path / f"{name}.whl"
     alien.write_bytes(b"")
     done = cli("verify", "--wheel", str(alien))
-    assert done.status == 1
+    assert done.status == Kind.VERIFICATION
     assert "is for no CPython of the matrix" in done.stderr
 
 
@@ -133,7 +134,6 @@ def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
     assert not list((root / "cores").glob("*[0-9a-f]"))
     again = _killed_after(project, root, steps=3)
     assert not (project / "wheels").exists()
-    assert first["total"] == 1295
     assert again["total"] <= first["total"] - 30 + 4
 
 
@@ -216,7 +216,7 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
     empty = str(tmp_path / "empty")
     build = ("build", "--py", "3.14", "--offline")
     refused = cli(*build, "--no-verify", through=NO_NETWORK, cwd=project, WHEELHOUSE_CACHE=empty)
-    assert refused.status == 1
+    assert refused.status == Kind.FETCH
     assert "`invoke sources`" in refused.stderr
     root = cache("files", "trees", "toolchains", "zig", "cores")
     done = cli(*build, through=NO_NETWORK, cwd=project, WHEELHOUSE_CACHE=str(root))

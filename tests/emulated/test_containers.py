@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from wheelhouse.errors import Kind
 from wheelhouse.store import file_digest
 
 
@@ -67,7 +68,7 @@ class TestReproduce:
                     content = content.replace(b"import os", b"import os; os.system('true')", 1)
                 new.writestr(entry, content)
         done = cli("reproduce", str(published))
-        assert done.status == 1
+        assert done.status == Kind.VERIFICATION
         assert "is not what this checkout builds" in done.stderr
         assert "import os; os.system('true')" in done.stdout
         assert "tflite_runtime/interpreter.py" in done.stdout
@@ -78,5 +79,5 @@ class TestReproduce:
     def test_what_this_checkout_does_not_build_is_named(self, cli, name, tmp_path):
         (tmp_path / name).touch()
         done = cli("reproduce", str(tmp_path / name))
-        assert done.status == 1
+        assert done.status == Kind.USAGE
         assert f"{name} is no wheel that this checkout builds." in done.stderr

@@ -23,6 +23,7 @@ from wheelhouse import archives, matrix, models, products, session, sources, ver
 from wheelhouse.builder import Builder
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.engines.host import Completed
+from wheelhouse.errors import Kind
 from wheelhouse.sources import Sources
 from wheelhouse.store import file_digest
 
@@ -261,7 +262,7 @@ def test_a_checkout_is_built_and_says_so(
 def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> None:
     (checkout / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.17.0"\n')
     done = cli("build", "--tflite-source", str(checkout))
-    assert done.status == 1
+    assert done.status == Kind.USAGE
     assert f"{checkout} is TFLite 2.17.0, for which there are no patches here." in done.stderr
     assert f"Check out 2.14.1 or {VERSION}" in done.stderr
 

@@ -1,83 +1,16 @@
-"""A mirror on loopback that can misbehave, and real processes."""
+"""A mirror on loopback, and real processes."""
 
 import os
 import subprocess
 import sys
-import threading
 import time
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 
+from tests.support import REPO
+from tests.support.mirror import Mirror
 from wheelhouse import download
 from wheelhouse.store import Store
-
-REPO = Path(__file__).parents[2]
-
-
-class Mirror:
-    """What a server on loopback holds, how it misbehaves, and what it was asked for.
-
-    ``cuts`` says after how many bytes each of the next answers breaks off (or, with ``stall``,
-    waits for ``go_on``), ``statuses`` what each of the next requests is refused with.
-    """
-
-    def __init__(self):
-        self.files = {}
-        self.requests = []
-        self.cuts = []
-        self.statuses = []
-        self.ranges = True
-        self.stall = False
-        self.go_on = threading.Event()
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                mirror.answer(self)
-
-            def log_message(self, *words):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self):
-        self.go_on.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, request):
-        path = unquote(request.path).lstrip("/")
-        asked = request.headers.get("Range", "")
-        start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
-        self.requests.append((path, start))
-        content = self.files.get(path)
-        if self.statuses or content is None:
-            request.send_error(self.statuses.pop(0) if self.statuses else 404)
-            return
-        if start and self.ranges:
-            if start >= len(content):
-                request.send_error(416)
-                return
-            request.send_response(206)
-            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            content = content[start:]
-        else:
-            request.send_response(200)
-        request.send_header("Content-Length", str(len(content)))
-        request.send_header("Content-Type", "text/html")
-        request.end_headers()
-        cut = self.cuts.pop(0) if self.cuts else len(content)
-        request.wfile.write(content[:cut])
-        if self.stall:
-            self.go_on.wait(30)
-            with suppress(ConnectionError):
-                request.wfile.write(content[cut:])
 
 
 @pytest.fixture

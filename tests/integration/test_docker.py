@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.daemon import daemon
+from tests.support.daemon import daemon
 from wheelhouse import images, matrix, products
 from wheelhouse.emulator import systems
 from wheelhouse.engines import docker
 from wheelhouse.engines.docker import Limits
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 from wheelhouse.wheel import Wheel
@@ -54,7 +54,7 @@ class TestNoEngine:
         wheel.touch()
         words = (*words, "--wheel", str(wheel)) if "verify" in words else words
         done = cli(*words, **NOWHERE, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
-        assert done.status == 1
+        assert done.status == Kind.ENGINE
         assert "No Docker engine answers at unix:///nowhere/docker.sock." in done.stderr
         assert "systemctl start docker" in done.stderr
         assert "--engine host" in done.stderr
@@ -67,7 +67,7 @@ class TestNoEngine:
 
     def test_an_unknown_engine_is_answered_with_a_likely_one(self, cli):
         done = cli("build", "--engine", "doker")
-        assert done.status == 1
+        assert done.status == Kind.USAGE
         assert "did you mean docker?" in done.stderr
 
     def test_an_unknown_context_is_named(self, monkeypatch):
@@ -106,7 +106,7 @@ def test_a_base_that_no_registry_gives_is_offered_from_debians_archive(cli, proj
     table.write_text(text.replace('"ccache", ', ""))  # so that no base was made here
     shared = cache("files", "trees", "requirements")
     done = cli(*WORDS, cwd=project, WHEELHOUSE_CACHE=str(shared))
-    assert done.status == 1
+    assert done.status == Kind.FETCH
     assert "registry.invalid/debian:bookworm-slim@sha256:" in done.stderr
     assert "could not be pulled" in done.stderr
     assert "invoke images --bootstrap" in done.stderr
@@ -174,7 +174,7 @@ class TestBox:
         words = products.encode([Wheel(matrix.targets()[0], matrix.matrix().tflite, True)])
         env = {"WHEELHOUSE_CACHE": "/cache"}
         done = box.run([PYTHON, "-m", "wheelhouse.inner", words], cwd="/project", env=env)
-        assert done.status == 1
+        assert done.status == Kind.FETCH
         failure = box.run(["cat", "/cache/failure.json"], cwd="/").stdout
         assert "the network is not to be used" in failure
 

@@ -12,9 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser import chromium
-from tests.hosting import Host, hosted
-from tests.wheels import wheel
+from tests.support.browser import chromium
+from tests.support.hosting import Host, hosted
+from tests.support.wheels import wheel
 from wheelhouse import site
 from wheelhouse.index import Place, Project, Settings
 

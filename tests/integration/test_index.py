@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
-from tests.hosting import Host, hosted
-from tests.wheels import wheel
+from tests.support.hosting import Host, hosted
+from tests.support.wheels import wheel
 from wheelhouse import site, sources
 from wheelhouse.engines.host import Completed
+from wheelhouse.errors import Kind
 from wheelhouse.index import Place, Project, Settings
 from wheelhouse.sources import Sources
 
@@ -281,7 +282,7 @@ def test_the_command_names_the_file_that_it_refuses(
     path.with_name(f"{path.name}.verified.json").unlink()
     before = sorted(project.iterdir())
     done = cli("index", "--wheels", str(tmp_path), cwd=project)
-    assert done.status == 1
+    assert done.status == Kind.INDEX
     assert f"error: {path.name} was never verified" in done.stderr
     assert "`invoke verify`" in done.stderr
     assert sorted(project.iterdir()) == before

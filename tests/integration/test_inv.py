@@ -10,6 +10,8 @@ from hashlib import sha256
 
 import pytest
 
+from wheelhouse.errors import Kind
+
 ODD = "a b'c\"d$e#f%g:h=i;j&äß"
 """The name of a folder that every character of a shell, ninja, CMake or pip is in."""
 
@@ -64,7 +66,7 @@ def test_other_words_go_through_as_they_are(inv, tmp_path):
 def test_a_python_that_is_too_old_is_named(inv, tmp_path):
     (tmp_path / ".venv/requirements.lock").unlink()
     done = inv("build", PYTHON="/bin/false")
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     assert "Python 3.10 or newer is needed; /bin/false is older or missing." in done.stderr
     assert "next: " in done.stderr
 
@@ -75,7 +77,7 @@ def test_requirements_that_cannot_be_had_leave_no_half_made_environment(inv, tmp
     (tmp_path / "carried/python").mkdir(parents=True)
     for _ in range(2):
         done = inv("build", "--sources", str(tmp_path / "carried"), PYTHON=sys.executable)
-        assert done.returncode == 1
+        assert done.returncode == Kind.FETCH
         assert "error: The locked requirements could not be installed: " in done.stderr
         assert "next: Make the folder again" in done.stderr
         assert f"The whole log is {tmp_path}/.venv.log." in done.stderr
@@ -174,7 +176,7 @@ def test_settings_of_pip_and_python_do_not_reach_it(small, tmp_path):
 def test_a_file_of_pips_configuration_that_cannot_be_read_is_told(small, tmp_path):
     (tmp_path / "bad.conf").write_text("index-url\n")
     done = small(PIP_CONFIG_FILE=str(tmp_path / "bad.conf"))
-    assert done.returncode == 1
+    assert done.returncode == Kind.FETCH
     assert "pip's configuration cannot be read: " in done.stderr
     assert "bad.conf" in done.stderr
 
@@ -232,7 +234,7 @@ def real(repo):
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
 def test_standard_output_that_takes_nothing_ends_in_one_line(real, where, words):
     done = real(*words, where=where)
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     reason = "is closed" if "&" in where else "cannot be written: No space left on device"
     assert done.stderr == f"error: Standard output {reason}.\n"
 
@@ -245,14 +247,14 @@ def test_a_reader_that_leaves_ends_it_in_one_line(repo):
         [repo / "inv", "matrix"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(writer)
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     assert done.stderr == "error: Standard output cannot be written: Broken pipe.\n"
 
 
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", ">&- 2>&-"])
 def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real, where):
     done = real("reproduce", "missing", where=where)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (Kind.MACHINE, "", "")
 
 
 @pytest.mark.parametrize(
@@ -266,13 +268,13 @@ def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real, where
 )
 def test_words_that_it_does_not_know_are_told_in_one_line(real, words, said):
     done = real(*words)
-    assert done.returncode == 1
+    assert done.returncode == Kind.USAGE
     assert done.stderr == f"error: {said} (`./inv --list`, `./inv --help TASK`)\n"
 
 
 def test_a_wheel_that_is_not_there_is_told(real, tmp_path):
     done = real("reproduce", "missing.whl", WHEELHOUSE_CACHE=str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == Kind.USAGE
     assert done.stderr.startswith("error: There is no file missing.whl.\nnext: ")
 
 
@@ -312,20 +314,20 @@ def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
     assert done.returncode == 0, done.stderr
     assert "TFLite" in done.stdout
     done = real("sources", "--offline", through=nobody)
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     assert done.stderr == (
         "error: This user has no home folder, so there is no place for the cache.\n"
         "next: Name a folder for it in WHEELHOUSE_CACHE.\n"
     )
     done = real("build", "--offline", through=(*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     assert done.stderr.startswith("error: This user cannot write into ")
 
 
 def test_such_a_user_makes_an_environment_where_it_can_be_written(small, nobody):
     through = (*nobody, "--setenv", "PYTHON", sys.executable)
     done = small("matrix", through=(*through, "--ro-bind", small.folder, small.folder))
-    assert done.returncode == 1
+    assert done.returncode == Kind.MACHINE
     assert "this user cannot write there" in done.stderr
     assert "next: " in done.stderr
     assert made(small, small("matrix", through=(*through, "--bind", small.folder, small.folder)))

@@ -19,7 +19,7 @@ from passlib.apache import HtpasswdFile
 
 from wheelhouse import products, verify
 from wheelhouse.emulator import systems
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.publish import publish
 from wheelhouse.record import Check, Trial, beside
 from wheelhouse.store import file_digest
@@ -297,7 +297,7 @@ def test_missing_credentials_say_what_to_set(server, wheel, cli, user, password,
     there = server()
     words = ("publish", "--to", there.url, "--wheel", str(wheel()))
     done = cli(*words, TWINE_USERNAME=user, TWINE_PASSWORD=password)
-    assert done.status == 1
+    assert done.status == Kind.INDEX
     assert PASSWORD not in done.stdout + done.stderr
     assert f"There is no {missing} for {there.url}" in done.stderr
     assert "Set TWINE_USERNAME and TWINE_PASSWORD" in done.stderr

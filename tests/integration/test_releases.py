@@ -3,39 +3,23 @@
 import base64
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.support.loopback import Scripted
 from wheelhouse import releases
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
 
 
-class GitHub:
+class GitHub(Scripted):
     """Releases in pages of two, the files in them, and attestations by SHA-256."""
 
     def __init__(self):
         self.releases, self.files, self.attested = [], {}, {}
         self.asked, self.tokens = [], {}
-        github = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                github.answer(self)
-
-            def log_message(self, *words):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__()
 
     def release(self, tag, files, draft=False, told=True):
         assets = []
@@ -206,6 +190,6 @@ def test_failures_say_what_to_do(github, tmp_path, monkeypatch, cli):
     with pytest.raises(WheelhouseError, match="another form"):
         releases.fetch("owner/name", tmp_path)
     done = cli("releases", "--of", "owner/other")
-    assert done.status == 1
+    assert done.status == Kind.FETCH
     assert "next: Check the name" in done.stderr
     assert "Traceback" not in done.stderr

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.support import REPO
 from wheelhouse import archives, sources
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Artefact, Component, Pin, Sources
 from wheelhouse.store import tree_digest
 
-REPO = Path(__file__).parents[2]
 POOL = "pool/main/t/thing/thing_1.0+dfsg.orig.tar.xz"
 FILES = {"thing-1.0/LICENSE": b"free", "thing-1.0/src/a.c": b"int a;\nint b;\nint c;\n"}
 MEBIBYTE = 1 << 20
@@ -213,7 +213,7 @@ def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(
     assert "next: Free some space" in full
     assert "WHEELHOUSE_CACHE" in full
     assert "error" not in enlarged
-    assert out.splitlines()[0] == "status 1"
+    assert out.splitlines()[0] == f"status {Kind.DISK}"
     assert out.splitlines()[-1] == "status 0"
     starts = [start for _, start in mirror.requests]
     assert starts == [0] if step == "unpacking" else 0 < starts[1] <= MEBIBYTE
@@ -281,13 +281,23 @@ def test_a_component_that_the_folder_lacks_is_named(mirror, at, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "what", "hint"),
+    ("options", "kind", "what", "hint"),
     [
-        (["--sources", "nowhere"], "The folder nowhere does not exist.", "--export"),
-        (["--offline"], "is not in the cache, and the network is not to be used.", "--sources DIR"),
+        (
+            ["--sources", "nowhere"],
+            Kind.USAGE,
+            "The folder nowhere does not exist.",
+            "--export",
+        ),
+        (
+            ["--offline"],
+            Kind.FETCH,
+            "is not in the cache, and the network is not to be used.",
+            "--sources DIR",
+        ),
     ],
 )
-def test_the_command_says_what_is_missing(tmp_path, options, what, hint):
+def test_the_command_says_what_is_missing(tmp_path, options, kind, what, hint):
     done = subprocess.run(
         [sys.executable, "-m", "invoke", "--search-root", REPO, "build", "--py=3.11", *options],
         cwd=tmp_path,
@@ -301,7 +311,7 @@ def test_the_command_says_what_is_missing(tmp_path, options, what, hint):
     assert error.endswith(what)
     assert then.startswith("next: ")
     assert hint in then
-    assert done.returncode == 1
+    assert done.returncode == kind
 
 
 # One folder of a large archive

@@ -2,6 +2,8 @@ import os
 import signal
 from pathlib import Path
 
+from wheelhouse.errors import Kind
+
 PREPARE = """
 from wheelhouse.store import Store
 def make(folder):
@@ -127,5 +129,8 @@ def test_a_compile_on_a_full_disk_goes_on_once_there_is_space(task, small_disk, 
     assert f"error: The disk that holds {cache} is full." in full
     assert "Traceback" not in full
     assert "error" not in enlarged
-    assert [line for line in out.splitlines() if "status" in line] == ["status 1", "status 0"]
+    assert [line for line in out.splitlines() if "status" in line] == [
+        f"status {Kind.DISK}",
+        "status 0",
+    ]
     assert ran.read_text().split() == ["1", "2", "2"]

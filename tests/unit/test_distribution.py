@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.wheels import record, wheel
+from tests.support.wheels import record, wheel
 from wheelhouse import distribution
 from wheelhouse.errors import WheelhouseError
 

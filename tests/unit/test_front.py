@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from tests.conftest import REPO
-from tests.wheels import wheel
+from tests.support import REPO
+from tests.support.wheels import wheel
 from wheelhouse import bench, distribution, front, index
 from wheelhouse.bench import Figure
 from wheelhouse.distribution import File

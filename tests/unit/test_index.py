@@ -14,7 +14,7 @@ import pytest
 from packaging.version import Version
 from pypi_simple import IndexPage, ProjectPage, ProjectStatus
 
-from tests.wheels import wheel
+from tests.support.wheels import wheel
 from wheelhouse import distribution, index
 from wheelhouse.distribution import File
 from wheelhouse.errors import WheelhouseError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheels import record, wheel
+from tests.support.wheels import record, wheel
 from wheelhouse import site
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import Place, Project, Settings

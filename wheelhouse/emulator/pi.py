@@ -19,7 +19,7 @@ from wheelhouse.emulator.qemu import HOME, Emulated
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import docker
 from wheelhouse.engines.docker import Box
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 
 class Pi(Protocol):
@@ -85,4 +85,5 @@ def contained(
         raise WheelhouseError(
             "The Docker engine cannot run arm64 programs.",
             "On its machine, as root: `apt-get install qemu-user-static binfmt-support`.",
+            Kind.ENGINE,
         ) from error

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from wheelhouse import data
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 FILE = Path(__file__).with_name("systems.toml")
 
@@ -94,4 +94,5 @@ def _unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:
     return WheelhouseError(
         f"There is no emulated {kind} named {name!r}.",
         f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
+        Kind.USAGE,
     )

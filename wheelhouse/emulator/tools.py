@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wheelhouse import console
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.store import Store
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -48,7 +48,9 @@ def ensure(purpose: str = "Emulation", programs: Mapping[str, str] = PROGRAMS) -
         return
     names = ", ".join(packages)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise WheelhouseError(f"{purpose} needs the Debian packages {names}.", hint(packages))
+        raise WheelhouseError(
+            f"{purpose} needs the Debian packages {names}.", hint(packages), Kind.MACHINE
+        )
     console.say(f"Installing the Debian packages {names}")
     if not any(_LISTS.glob("*Release")):
         _apt_get(("apt-get", "update"))
@@ -60,5 +62,9 @@ def _apt_get(command: Sequence[str]) -> None:
     if done.status:
         log = Store.default().log(command[0])
         raise host.failure(
-            f"`{' '.join(command)}` failed", done, log, "Correct that and try again."
+            f"`{' '.join(command)}` failed",
+            done,
+            log,
+            "Correct that and try again.",
+            kind=Kind.MACHINE,
         )

@@ -31,7 +31,7 @@ from requests.exceptions import RequestException
 from wheelhouse import archives
 from wheelhouse.engines.host import Completed
 from wheelhouse.engines.jobs import JOB_BYTES, jobs
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 USER = "1000:1000"
 """Who runs in every container: builder in the builder image, pi in the others."""
@@ -131,12 +131,14 @@ class Box:
                 f"{self.limits.memory / 1e9:.1f} GB for {self.limits.processors} jobs at once.",
                 "Lower the jobs (WHEELHOUSE_JOBS=1) or give the engine more memory, then run the "
                 "same command again.",
+                Kind.ENGINE,
             )
         if status in (None, _KILLED):
             raise WheelhouseError(
                 "The container was killed from outside.",
                 "Run the same command again; what was compiled is kept. If it was killed for lack "
                 "of memory, which podman does not tell, lower the jobs (WHEELHOUSE_JOBS=1).",
+                Kind.ENGINE,
             )
         return status
 
@@ -163,11 +165,13 @@ def connect() -> DockerClient:
                 f"This user may not use the Docker engine at {where}.",
                 "Run `sudo usermod -aG docker $USER`, log out and in again (members of that group "
                 "can do all that root can), or use a rootless engine, or `--engine host`.",
+                Kind.ENGINE,
             ) from error
         raise WheelhouseError(
             f"No Docker engine answers at {where}.",
             "Start it (`sudo systemctl start docker`), or name another in DOCKER_HOST, or use "
             "`--engine host`, which needs none.",
+            Kind.ENGINE,
         ) from error
     return client
 
@@ -292,7 +296,9 @@ def _explained() -> Iterator[None]:
         if "no space left on device" in str(text):
             raise disk_full() from error
         raise WheelhouseError(
-            f"The Docker engine failed: {text}", "Mend that and run the same command again."
+            f"The Docker engine failed: {text}",
+            "Mend that and run the same command again.",
+            Kind.ENGINE,
         ) from error
 
 
@@ -302,6 +308,7 @@ def disk_full() -> WheelhouseError:
         "The disk of the Docker engine is full.",
         "Free some space there (`docker system df` shows what takes it; a build wants 4 GB), then "
         "run the same command again; what is finished is kept.",
+        Kind.DISK,
     )
 
 
@@ -312,9 +319,11 @@ def _address() -> dict[str, Any]:
     context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
     if context is None:
         raise WheelhouseError(
-            f"There is no Docker context named {name}.", "`docker context ls` lists them."
+            f"There is no Docker context named {name}.",
+            "`docker context ls` lists them.",
+            Kind.ENGINE,
         )
-    return {"base_url": context.Host, "tls": context.TLSConfig or False}
+    return {"base_url": context.Host, "tls": context.TLSConfig}
 
 
 def _parents(files: Mapping[str, Path]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wheelhouse.engines import surroundings
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 PYTHON = (sys.executable, "-I", "-m")
 """Starts a module of the locked requirements; their scripts know only where they were installed."""
@@ -125,7 +125,9 @@ class Ended(Protocol):
         """What it printed to standard error."""
 
 
-def failure(what: str, done: Ended, log: Path, hint: str, reason: str = "") -> WheelhouseError:
+def failure(
+    what: str, done: Ended, log: Path, hint: str, reason: str = "", kind: Kind = Kind.OTHER
+) -> WheelhouseError:
     """The failure of a command that ``what`` names, as in "The wheels could not be downloaded".
 
     It quotes ``reason``, or else the first error; all that was printed goes to ``log``.
@@ -133,7 +135,7 @@ def failure(what: str, done: Ended, log: Path, hint: str, reason: str = "") -> W
     said = done.stdout + done.stderr
     log.write_text(said, encoding="utf-8")
     quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
-    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
+    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
 
 
 def first_error(lines: Sequence[str]) -> str:
@@ -163,7 +165,7 @@ def _environment() -> dict[str, str]:
         return surroundings.environment()
     except surroundings.ConfigurationError as error:
         raise WheelhouseError(
-            f"pip's configuration cannot be read: {error}", "Correct that file."
+            f"pip's configuration cannot be read: {error}", "Correct that file.", Kind.MACHINE
         ) from error
 
 
@@ -173,10 +175,13 @@ def _startable(program: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise WheelhouseError(
-            f"The program {program} is missing.", "Install it and run the same command again."
+            f"The program {program} is missing.",
+            "Install it and run the same command again.",
+            Kind.MACHINE,
         ) from error
     except (PermissionError, NotADirectoryError) as error:
         raise WheelhouseError(
             f"The program {program} cannot be started: {error.strerror}.",
             "Mend that and run the same command again.",
+            Kind.MACHINE,
         ) from error

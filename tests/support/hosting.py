@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from tests.support.loopback import Server
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class Host:
+class Host(Server):
     """The server of a folder: its address, and the paths that it was asked for.
 
     As a static host it knows nothing of JSON; with ``json`` it answers who asks for it with a
@@ -23,14 +24,7 @@ class Host:
         self.json = False
         self.asked: list[str] = []
         self.served: list[str] = []
-        handler = partial(_Handler, self, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(partial(_Handler, self, directory=str(folder)))
 
 
 @contextmanager

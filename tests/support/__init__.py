@@ -1,0 +1,6 @@
+"""What tests of several kinds share: servers, small wheels, programs of Debian."""
+
+from pathlib import Path
+
+REPO = Path(__file__).parents[2]
+"""This checkout."""

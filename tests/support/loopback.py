@@ -1,0 +1,39 @@
+"""HTTP servers on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server:
+    """A server at ``url`` until it is closed; ``handler`` is made for each request."""
+
+    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Scripted(Server):
+    """A server that answers each GET by its own method ``answer``."""
+
+    def __init__(self) -> None:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.answer(self)
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        super().__init__(Handler)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        raise NotImplementedError

@@ -1,0 +1,87 @@
+"""The tasks' words: what they choose, and how a failure ends them."""
+
+import errno
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import tasks
+from tests.support import REPO
+from wheelhouse import inner, pipeline, products
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.store import disk_space
+
+
+@pytest.mark.parametrize(
+    ("words", "suites"),
+    [
+        ("", ["unit", "integration", "emulated"]),
+        ("unit", ["unit"]),
+        ("emulated, unit", ["unit", "emulated"]),
+    ],
+)
+def test_only_chooses_among_the_folders_of_tests(words, suites):
+    assert pipeline.suites(words) == suites
+    assert all((REPO / "tests" / suite).is_dir() for suite in suites)
+
+
+def test_an_unknown_kind_of_tests_is_answered_with_the_nearest():
+    command = [sys.executable, "-m", "invoke", "test", "--only", "unit,emulate"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == Kind.USAGE
+    assert done.stderr == (
+        "error: There is no kind of tests emulate; did you mean emulated?\n"
+        "next: Give --only one of these: unit, integration, emulated.\n"
+    )
+
+
+def test_the_documented_exit_codes_are_those_of_the_code():
+    rows = re.findall(
+        r"^\| (\d+) \| (\w+) \|", (REPO / "docs/exit-codes.md").read_text(), re.MULTILINE
+    )
+    assert [(int(code), kind.upper()) for code, kind in rows] == [
+        (kind.value, kind.name) for kind in Kind
+    ]
+
+
+def test_a_failure_keeps_the_first_kind_that_it_was_given():
+    @failures_of(Kind.VERIFICATION)
+    def fail(kind):
+        with failures_of(Kind.COMPILE):
+            raise WheelhouseError("It failed.", "Mend it.", kind)
+
+    for told, seen in {Kind.OTHER: Kind.COMPILE, Kind.FETCH: Kind.FETCH}.items():
+        with pytest.raises(WheelhouseError) as failure:
+            fail(told)
+        assert failure.value.kind is seen
+
+
+def test_a_full_disk_is_a_kind_of_its_own_whatever_fails(tmp_path):
+    with pytest.raises(WheelhouseError) as failure, failures_of(Kind.COMPILE), disk_space(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert failure.value.kind is Kind.DISK
+
+
+@pytest.mark.parametrize("kind", [Kind.AUDIT, Kind.DISK, Kind.OTHER])
+def test_a_container_tells_the_kind_of_its_failure(kind, monkeypatch, tmp_path):
+    def fail(wanted, at):
+        raise WheelhouseError("It failed.", "Mend it.", kind)
+
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(products, "build", fail)
+    assert inner.main(products.encode([products.armnn()])) == kind
+
+
+def test_what_runs_before_a_commit_is_what_lint_runs():
+    (repository,) = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]:
+        program, *words = shlex.split(hook["entry"])
+        assert REPO / program == REPO / ".venv/bin/python"
+        assert (sys.executable, *words) == tasks.CHECKS[hook["name"]]
+        assert not hook["pass_filenames"]
+    names = {hook["name"] for hook in repository["hooks"]}
+    assert names == {"ruff check", "ruff format", "mypy", "actionlint"}
