@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
         return end.code if isinstance(end.code, int) else Kind.OTHER
     except console.UnwritableError as error:
         console.last_words(str(error))
-        return Kind.MACHINE
+        return Kind.OTHER
     return 0
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.wheels import record as write
-from tests.wheels import wheel
+from tests.support.wheels import record as write
+from tests.support.wheels import wheel
 from wheelhouse import distribution, products, publish, record
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheels import wheel
+from tests.support.wheels import wheel
 from wheelhouse import record, session
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.record import Check, Trial
