@@ -3,6 +3,7 @@
 ``reports/`` holds what probe.py and probe_armnn.py reported on Raspberry Pi OS 12, emulated as a
 Raspberry Pi 4 or 5, with TFLite 2.14.1 and Arm NN 23.08, and what was on standard error. The
 outputs are computed anew by the reference. A model that is not in a report is left out here.
+``python -m tests.emulated.reports`` stores the reports anew.
 """
 
 from __future__ import annotations

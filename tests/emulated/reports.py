@@ -1,0 +1,44 @@
+"""Store anew the reports that test_judge.py doctors.
+
+python -m tests.emulated.reports RUNTIME DELEGATE: the universal wheel of the runtime, and the
+delegate's. Say in the commit what changed in them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from wheelhouse import verify, verify_armnn
+from wheelhouse.emulator import systems
+from wheelhouse.emulator.systems import Board
+from wheelhouse.record import Check
+from wheelhouse.session import Exam, Seen
+from wheelhouse.sources import Sources
+
+FOLDER = Path(__file__).parents[1] / "integration" / "reports"
+
+
+def store(exam: Exam, name: str, at: Sources, *boards: str) -> None:
+    def keep(board: Board, seen: Seen) -> Iterable[Check]:
+        content = {"stderr": seen.done.stderr, "report": seen.report}
+        path = FOLDER / f"{name}-{board.name.rpartition(' ')[2]}.json"
+        path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
+        return ()
+
+    for _ in replace(exam, boards=boards, judge=keep).run(at, "host"):
+        pass
+
+
+def main(runtime: Path, delegate: Path) -> None:
+    at, system = Sources.given(), systems.system("bookworm")
+    store(verify.exam(runtime, system, None, at), "runtime", at, "Raspberry Pi 4")
+    exam = verify_armnn.exam(delegate, runtime, system, at)
+    store(exam, "delegate", at, "Raspberry Pi 4", "Raspberry Pi 5")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
