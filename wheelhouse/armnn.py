@@ -59,6 +59,7 @@ _INCLUDES = (
     "armnn/third-party",
     "armnn/third-party/fmt",
 )
+_COMPUTE = ("arm-compute-headers", "arm-compute-headers/include")
 
 
 def library(processor: str, floor: str) -> Library:
@@ -68,7 +69,7 @@ def library(processor: str, floor: str) -> Library:
         _ARMNN,
         processor,
         floor,
-        includes=(*_INCLUDES, "arm-compute-headers", "arm-compute-headers/include"),
+        includes=(*_INCLUDES, *_COMPUTE),
         headers=(sources.shared("arm-compute-headers"),),
     )
 
@@ -85,10 +86,11 @@ def delegate(processor: str, floor: str) -> Library:
         _DELEGATE,
         processor,
         floor,
-        includes=(*_INCLUDES, *ours, "tflite-c", "flatbuffers/include"),
+        includes=(*_INCLUDES, *_COMPUTE, *ours, "tflite-c", "flatbuffers/include"),
         flags=("-DFLATBUFFERS_LOCALE_INDEPENDENT=0",),  # or a library would have to be linked
         headers=(
             sources.shared("armnn"),
+            sources.shared("arm-compute-headers"),
             sources.shared("tflite-c"),
             sources.release(FLATBUFFERS)["flatbuffers"],
         ),

@@ -52,7 +52,7 @@ def load(
     ``backends``: of ``BACKENDS``, the first that supports an operator runs it; None lets the
     delegate choose by the model.
     ``num_threads``: 1 to ``MAX_THREADS``; None is one for each processor. The threads are the
-    process's, shared by all its interpreters: the last one loaded decides how many there are.
+    process's: all its interpreters share them, and each uses as many of them as its delegate says.
     ``reduce_fp32_to_fp16``: compute FP32 models in FP16, where the processor can (a Raspberry Pi 5
     can), else in FP32.
     ``fast_math``: let convolutions be computed by faster, less exact algorithms (Winograd).

@@ -12,7 +12,11 @@ import importlib
 import json
 import os
 import pathlib
+import signal
 import sys
+import threading
+import traceback
+from functools import partial
 
 import numpy as np
 import probe
@@ -20,6 +24,9 @@ import probe_armnn
 import tflite_armnn_delegate as armnn
 
 CYCLES = 30
+TIMES = 3
+SECONDS = 120
+"""When a child counts as one that hangs; emulation is slow."""
 CHOICES = {"default": {}, "reference": {"backends": ["CpuAcc", "CpuRef"]}}
 
 
@@ -42,12 +49,18 @@ mallinfo.restype = Mallinfo
 def main(module_name: str, report: str) -> None:
     module = importlib.import_module(module_name)
     names = [path.stem for path in sorted(pathlib.Path().glob("*.tflite"))]
+    # First, while this process has no threads: so its children end as programs of their own do.
+    if (ends := in_children(ways_to_end(module))) is None:
+        return
     content = {
+        "ends": ends,
         "runs": {name: probe.tried(run, module, name) for name in names},
         "chosen": {choice: probe.tried(run, module, SPARSE, choice) for choice in CHOICES},
         "exception": probe.tried(exception, module),
         "used": [used_after_a_cycle(module) for _ in range(CYCLES)],
     }
+    content["forks"] = forked(module)
+    content["raised"] = raised(module)
     pathlib.Path(report).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -76,12 +89,130 @@ def exception(module):
     module.Interpreter("unsupported.tflite", experimental_delegates=[delegate])
 
 
+def opened(module, threads=1):
+    """An interpreter of a small model."""
+    entry = {"model": f"{SMALL}.tflite", "options": {"num_threads": threads}, "default": False}
+    return probe_armnn.opened(module, pathlib.Path(), entry)
+
+
+def outputs(interpreter):
+    """What the small model computes."""
+    inputs = probe_armnn.inputs(pathlib.Path(), {"inputs": f"{SMALL}.npz"})
+    return probe.invoked(interpreter, inputs)
+
+
+def in_children(actions):
+    """The exit statuses of children that do each action TIMES times; None in such a child.
+
+    A signal that ended one is told as its negative number.
+    """
+    statuses = {name: [] for name in actions}
+    for name, action in actions.items():
+        os.write(2, f"== {name}\n".encode())
+        for _ in range(TIMES):
+            child = os.fork()
+            if not child:
+                signal.alarm(SECONDS)
+                action()
+                return None
+            _, status = os.waitpid(child, 0)
+            killed = os.WIFSIGNALED(status)
+            statuses[name].append(-os.WTERMSIG(status) if killed else os.WEXITSTATUS(status))
+    return statuses
+
+
+def ways_to_end(module):
+    """To fall off the end, sys.exit(3) and an exception, each while a thread infers."""
+
+    def computing(threads, end):
+        keep_computing(opened(module, threads)).wait()
+        end()
+
+    ends = {"end": int, "exit": partial(sys.exit, 3), "exception": partial(int, "x")}
+    return {
+        f"{name}, {threads}": partial(computing, threads, end)
+        for name, end in ends.items()
+        for threads in (1, 4)
+    }
+
+
+def keep_computing(interpreter):
+    """Infer in a thread, forever; the event is set after the first time."""
+    begun = threading.Event()
+
+    def work():
+        while True:
+            interpreter.invoke()
+            begun.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    return begun
+
+
+def ending(action):
+    """Do it and end the process, as a program ends that its main thread leaves."""
+    status = 0
+    try:
+        action()
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    ctypes.pythonapi.Py_Exit(status)
+
+
+def forked(module):
+    """Use Arm NN in children of a process that has used it, and that is using it.
+
+    The youngest thread forks: in the child of another, the emulator of Debian 12 can start no
+    thread, for it gives it the number of one of the parent's.
+    """
+
+    statuses = {}
+
+    def in_children_of_a_thread(actions):
+        youngest = threading.Thread(target=lambda: statuses.update(in_children(actions)))
+        youngest.start()
+        youngest.join()
+
+    interpreter, busy = opened(module, 2), opened(module, 2)
+    expected = outputs(interpreter)
+
+    def same(make):
+        for key, values in outputs(make()).items():
+            np.testing.assert_array_equal(values, expected[key])
+
+    def fails_or_computes():
+        try:
+            busy._interpreter.Invoke()  # without the Python code that may refuse before
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+
+    actions = {
+        "the parent's": partial(ending, partial(same, lambda: interpreter)),
+        "a new one": partial(ending, partial(same, partial(opened, module, 3))),
+        "none": partial(ending, int),
+    }
+    in_children_of_a_thread(actions)
+    keep_computing(busy).wait()
+    actions = {f"{name}, beside a thread": action for name, action in actions.items()}
+    actions["the thread's own"] = partial(ending, fails_or_computes)
+    in_children_of_a_thread(actions)
+    return statuses
+
+
+def raised(module):
+    """Whether an interpreter computes the same after another was made for more threads."""
+    interpreter = opened(module, 1)
+    before = outputs(interpreter)
+    outputs(opened(module, 4))
+    after = outputs(interpreter)
+    return all(np.array_equal(after[key], before[key]) for key in before)
+
+
 def used_after_a_cycle(module):
     """Bytes that malloc has given out after an interpreter was made, used and deleted."""
-    entry = {"model": f"{SMALL}.tflite", "options": {}, "default": False}
-    interpreter = probe_armnn.opened(module, pathlib.Path(), entry)
-    inputs = probe_armnn.inputs(pathlib.Path(), {"inputs": f"{SMALL}.npz"})
-    probe.invoked(interpreter, inputs)
+    interpreter = opened(module)
+    outputs(interpreter)
     del interpreter
     gc.collect()
     heap = mallinfo()

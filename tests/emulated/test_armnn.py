@@ -149,6 +149,24 @@ def test_the_log_says_which_backends_were_chosen(seen: Seen) -> None:
     assert asked in seen.log[f"{SPARSE} reference"]
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize(("end", "status"), [("end", 0), ("exit", 3), ("exception", 1)])
+def test_a_program_ends_as_it_should_while_a_thread_infers(
+    seen: Seen, end: str, status: int, threads: int
+) -> None:
+    assert seen.report["ends"][f"{end}, {threads}"] == [status] * 3
+
+
+def test_a_forked_process_can_use_arm_nn(seen: Seen) -> None:
+    forks = seen.report["forks"]
+    assert forks == {name: [0, 0, 0] for name in forks}
+    assert len(forks) == 7
+
+
+def test_each_interpreter_has_its_own_number_of_threads(seen: Seen) -> None:
+    assert seen.report["raised"] is True
+
+
 @pytest.mark.parametrize("suite", [system.suite for system in systems.catalogue().systems[:4]])
 def test_it_is_verified_on_every_release(armnn_wheel: Path, suite: str) -> None:
     told = json.loads(record.beside(armnn_wheel).read_text())

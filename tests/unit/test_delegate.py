@@ -45,7 +45,7 @@ def identities():
     ("component", "changed"),
     [
         ("arm-compute-library", {"arm-compute-library"}),
-        ("arm-compute-headers", {"armnn"}),
+        ("arm-compute-headers", {"armnn", "armnn-delegate"}),
         ("armnn-delegate", {"armnn-delegate"}),
         ("armnn", {"armnn", "armnn-delegate"}),
         ("tflite-c", {"armnn-delegate", "tflite-c"}),
