@@ -22,7 +22,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from tflite_runtime.interpreter import Interpreter
+from tflite_runtime.interpreter import Interpreter, InterpreterWithCustomOps
 
 MODEL = "mobilenet-0.25-96-float32.tflite"
 CHILD_SECONDS = 60
@@ -159,6 +159,23 @@ def end_while_invoked(threads: int, end: Callable[[], None], once: bool, last: b
     raise EndOfProgramError(end)
 
 
+def end_while_registered() -> None:
+    """Let a daemon thread of Python code below C++ ask for the GIL, and end the program."""
+    going = threading.Event()
+
+    def register(_: int) -> None:
+        going.set()
+        while True:
+            time.sleep(0.001)
+
+    def work() -> None:
+        InterpreterWithCustomOps(model_path=MODEL, custom_op_registerers=[register])
+
+    threading.Thread(target=work, daemon=True).start()
+    going.wait()
+    raise EndOfProgramError(fall_off)
+
+
 def endings() -> Any:
     """The exit statuses of programs that end while a daemon thread invokes."""
     ends = [
@@ -172,6 +189,8 @@ def endings() -> Any:
         processes = [child(run) for _ in range(RUNS)]
         name = f"{end.__name__}{'_blocked' * once}{'_last' * last}_{threads}"
         told[name] = [status(each) for each in processes]
+    processes = [child(end_while_registered) for _ in range(RUNS)]
+    told["fall_off_registered"] = [status(each) for each in processes]
     return told
 
 
