@@ -9,7 +9,6 @@ import pytest
 
 from tests.support import REPO
 from tests.support.mirror import Mirror
-from wheelhouse import download
 from wheelhouse.store import Store
 
 
@@ -25,8 +24,8 @@ def mirror(monkeypatch):
 @pytest.fixture
 def waits(monkeypatch):
     """The seconds that downloads would have waited between attempts."""
-    seconds = []
-    monkeypatch.setattr(download.time, "sleep", seconds.append)
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
     return seconds
 
 

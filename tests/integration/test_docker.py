@@ -201,6 +201,7 @@ class TestBox:
             "    box.run(['sleep', '600'], cwd='/')\n"
         )
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout
         name = process.stdout.readline().strip()
         assert name in [container.id for container in ours(engine)]
         process.kill()
@@ -219,6 +220,7 @@ def test_ctrl_c_leaves_no_container_and_nothing_half_made(engine, project, cache
         text=True,
         start_new_session=True,
     )
+    assert process.stderr
     for line in process.stderr:
         if line.startswith("Configuring"):
             break

@@ -30,7 +30,7 @@ def test_a_broken_download_ends_well_with_a_server_that_knows_no_ranges(mirror, 
 def test_a_server_that_always_breaks_off_at_the_same_byte_is_given_up(mirror, url, waits):
     mirror.ranges = False
     mirror.cuts = [300_000] * 9
-    got = []
+    got: list[bytes] = []
     with pytest.raises(UnreachableError, match="closed connection"):
         got.extend(download.read(url))
     assert b"".join(got) == CONTENT[:300_000]

@@ -6,7 +6,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +113,17 @@ def lock_of_one(tmp_path):
     return wheels.parent, f"invoke==9.0 --hash=sha256:{digest}\n"
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout and what runs its ``inv``."""
+
+    folder: Path
+    start: Callable[..., subprocess.CompletedProcess[str]]
+
+    def __call__(self, *words: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return self.start(*words, **options)
+
+
 @pytest.fixture
 def small(repo, tmp_path, lock_of_one):
     """A checkout in a folder of an odd name whose locked requirements take a second to install.
@@ -130,8 +144,7 @@ def small(repo, tmp_path, lock_of_one):
         command = [*through, folder / "inv", "build", "--sources", carried]
         return run(*words, command=command, **options)
 
-    start.folder = folder
-    return start
+    return Checkout(folder, start)
 
 
 def made(small, done):

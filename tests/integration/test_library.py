@@ -4,11 +4,11 @@ import subprocess
 
 import pytest
 
-from wheelhouse import library, sources
+from wheelhouse import library
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.library import Library
 from wheelhouse.sources import Artefact, Component, Pin, Sources
-from wheelhouse.store import Store
+from wheelhouse.store import Store, tree_digest
 
 FILES = {"src/one.cc": "", "src/two.cc": "-DTWO=2"}
 
@@ -25,7 +25,7 @@ def wanted(tmp_path):
     def make(text="recipe", choose=FILES):
         recipe.write_text(text)
         artefact = Artefact(url="https://example.org/thing.tar")
-        pin = Pin("1", "MIT", (artefact,), tree=sources.tree_digest(folder))
+        pin = Pin("1", "MIT", (artefact,), tree=tree_digest(folder))
         return Library(
             component=Component("thing", pin, folder),
             processor="aarch64",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ PROBE = Path(probe.__file__)
 
 @dataclass
 class Probed:
-    report: dict
+    report: dict[str, Any]
     folder: Path
     stderr: str
 

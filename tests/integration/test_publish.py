@@ -71,7 +71,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    started = []
+    started: list[Server] = []
 
     def start(*words):
         started.append(Server(tmp_path / f"server-{len(started)}", *words))
@@ -365,6 +365,7 @@ def test_no_secret_is_shown_to_anybody(server, wheel, repo, password):
             except OSError:
                 continue
         time.sleep(0.02)
+    assert process.stdout
     output = process.stdout.read()
     assert (process.returncode == 0) is (password == PASSWORD), output
     secrets = {password, base64.b64encode(f"{USER}:{password}".encode()).decode()}

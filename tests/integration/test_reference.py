@@ -78,10 +78,10 @@ def test_the_tolerance_tells_xnnpack_from_built_in_kernels(kind):
         ("float32", [1.0, 100.0], [1.01, 100.0], "off by 0.01"),
         ("float32", [1.0, 100.0], [1.0, np.nan], "not finite"),
         ("float32", [1.0, 100.0], [1.0], "not"),
-        ("int8", np.int8([-128, 5]), np.int8([-127, 5]), ""),
-        ("int8", np.int8([-128, 5]), np.int8([127, 5]), "off by 255"),
-        ("int8", np.int8([-128, 5]), np.uint8([128, 5]), "uint8"),
-        ("uint8", np.uint8([0, 5]), np.uint8([255, 5]), "off by 255"),
+        ("int8", np.array([-128, 5], np.int8), np.array([-127, 5], np.int8), ""),
+        ("int8", np.array([-128, 5], np.int8), np.array([127, 5], np.int8), "off by 255"),
+        ("int8", np.array([-128, 5], np.int8), np.array([128, 5], np.uint8), "uint8"),
+        ("uint8", np.array([0, 5], np.uint8), np.array([255, 5], np.uint8), "off by 255"),
     ],
 )
 def test_compare(arithmetic, right, given, reason):
@@ -91,8 +91,10 @@ def test_compare(arithmetic, right, given, reason):
 
 
 def test_the_worst_output_decides():
-    right = [np.float32([1e6]), np.float32([1])]
-    found = reference.compare("float32", right, [np.float32([1e6 + 1]), np.float32([1.01])])
+    right = [np.array([1e6], np.float32), np.array([1], np.float32)]
+    found = reference.compare(
+        "float32", right, [np.array([1e6 + 1], np.float32), np.array([1.01], np.float32)]
+    )
     assert "output 1" in found.reason
     assert found.worst == pytest.approx(0.01, rel=1e-4)
 

@@ -23,7 +23,7 @@ def daemon(data: Path, folder: Path) -> Iterator[str]:
     """Start an engine that keeps its images in ``data``, and end it; its address. For root."""
     socket = folder / "docker.sock"
     log = folder / "log"
-    command = [
+    command: list[str | Path] = [
         *("dockerd", "--data-root", data, "--exec-root", folder / "exec"),
         *("--pidfile", folder / "pid", "-H", f"unix://{socket}"),
         *("--bridge", "none", "--iptables=false"),

@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / f"{PACKAGE}-23.8.dist-info").mkdir()
     (folder / "library.c").write_text(LIBRARY)
-    command = [
+    command: list[str | Path] = [
         ZIG,
         "cc",
         "-target",

@@ -67,6 +67,8 @@ def test_the_metadata_is_valid(made):
     parsed = Metadata.from_email(text, validate=True)
     assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
     assert not parsed.requires_dist
+    assert parsed.license_expression
+    assert parsed.requires_python
     assert {"MIT", "Apache-2.0"} <= set(parsed.license_expression.split(" AND "))
     assert list(parsed.requires_python.filter(["3.6.9", "3.7.0", "3.15.0"])) == ["3.7.0", "3.15.0"]
 

@@ -26,14 +26,16 @@ def outputs_with_face(anchor, box):
     ],
 )
 def test_a_face_lies_at_its_anchor_plus_its_offset(anchor, centre):
-    face = faces.best(*outputs_with_face(anchor, (3, -2, 20, 30)), (128, 128))
+    regressors, scores = outputs_with_face(anchor, (3, -2, 20, 30))
+    face = faces.best(regressors, scores, (128, 128))
     x, y = centre[0] + 3, centre[1] - 2
     found = (face.box.left, face.box.top, face.box.right, face.box.bottom)
     assert found == pytest.approx((x - 10, y - 15, x + 10, y + 15))
 
 
 def test_a_face_is_given_in_the_pixels_of_the_picture():
-    face = faces.best(*outputs_with_face(0, (60, 60, 64, 32)), (640, 256))
+    regressors, scores = outputs_with_face(0, (60, 60, 64, 32))
+    face = faces.best(regressors, scores, (640, 256))
     assert face.box == Box(left=160, top=96, right=480, bottom=160)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urljoin
 
 import pytest
@@ -25,7 +25,9 @@ PLAIN = Settings(projects={"tflite-runtime": Project()})
 FORMATS = ["html", "json"]
 YANKED = '2.14.0 crashes with <NumPy> 2 & "more"'
 
-Parse = Callable[[dict[str, bytes], str], ProjectPage]
+
+class Parse(Protocol):
+    def __call__(self, pages: dict[str, bytes], spelling: str = ...) -> ProjectPage: ...
 
 
 def read(folder: Path, *versions: str, project: str = "tflite_runtime") -> list[File]:
@@ -215,10 +217,16 @@ def test_an_unknown_project_is_refused(tmp_path: Path) -> None:
         index.generate(read(tmp_path, "2.0", project="numpy"), PLAIN)
 
 
-@pytest.mark.parametrize("table", ["yanked", "uploaded"])
-def test_a_setting_of_no_file_is_refused(tmp_path: Path, table: str) -> None:
-    said = "why" if table == "yanked" else datetime(2026, 1, 1, tzinfo=timezone.utc)
-    settings = Settings(projects={"tflite-runtime": Project(**{table: {"2.14": said}})})
+@pytest.mark.parametrize(
+    "project",
+    [
+        Project(yanked={"2.14": "why"}),
+        Project(uploaded={"2.14": datetime(2026, 1, 1, tzinfo=timezone.utc)}),
+    ],
+    ids=["yanked", "uploaded"],
+)
+def test_a_setting_of_no_file_is_refused(tmp_path: Path, project: Project) -> None:
+    settings = Settings(projects={"tflite-runtime": project})
     with pytest.raises(WheelhouseError, match=r"speaks of 2\.14 in projects\.tflite-runtime"):
         index.generate(read(tmp_path, "2.14.1"), settings)
 

@@ -18,7 +18,7 @@ CASES = {"case", "mortal", "scenario"}
 """What marks a case in the scripts that run emulated."""
 
 
-class Report(Table):
+class Report(Table, frozen=True):
     """A row; its keys are these, no more and no fewer."""
 
     source: str
@@ -26,7 +26,7 @@ class Report(Table):
     test: str
 
 
-class Reports(Table):
+class Reports(Table, frozen=True):
     reports: tuple[Report, ...]
 
 
@@ -36,18 +36,19 @@ ROWS = data.load(TESTS / "reports.toml", Reports).reports
 @cache
 def known(file: Path) -> set[str]:
     """The names of a file's tests and cases; those of a class are CLASS::TEST."""
-    found = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    found: set[str] = set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}::{each.name}" for each in node.body if covers(each)}
-        elif covers(node):
-            found.add(node.name)
-    return found
+            found |= {f"{node.name}::{each}" for each in covering(node.body)}
+    return found | covering(tree.body)
 
 
-def covers(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.FunctionDef):
-        return False
+def covering(nodes: list[ast.stmt]) -> set[str]:
+    return {each.name for each in nodes if isinstance(each, ast.FunctionDef) and covers(each)}
+
+
+def covers(node: ast.FunctionDef) -> bool:
     marks = {mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)}
     return node.name.startswith("test_") or bool(marks & CASES)
 

@@ -53,6 +53,9 @@ def test_the_metadata_is_valid(made):
     assert parsed.name == "tflite-runtime"
     assert parsed.version == made.version
     assert parsed.license_files == ["eigen/COPYING.MPL2", "zig/LICENSE"]
+    assert parsed.license_expression
+    assert parsed.description
+    assert parsed.requires_python
     assert "MPL-2.0" in parsed.license_expression
     assert "Interpreter" in parsed.description
     assert parsed.summary
@@ -77,6 +80,7 @@ def test_the_metadata_is_valid(made):
 def test_each_cpython_gets_a_numpy_that_serves_it(python, good, bad):
     parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, "2.14.1", True)))
     here = {"python_version": python}
+    assert parsed.requires_dist
     needed = [
         each for each in parsed.requires_dist if not each.marker or each.marker.evaluate(here)
     ]
@@ -89,6 +93,7 @@ def test_each_cpython_gets_a_numpy_that_serves_it(python, good, bad):
 def test_the_extra_asks_for_the_delegate_and_for_nothing_else(tflite):
     parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, tflite, True)), validate=True)
     assert parsed.provides_extra == ["armnn"]
+    assert parsed.requires_dist
     extra, plain = ({"python_version": "3.11", "extra": name} for name in ("armnn", ""))
     more = [
         each
@@ -185,9 +190,9 @@ def test_the_record_lists_each_file_with_its_hash_and_size(made, written):
 def test_the_package_knows_its_version_and_suits_the_oldest_python(made):
     text = made._init().decode()
     tree = ast.parse(text, feature_version=(3, 7))
-    assert "TensorFlow Lite" in ast.get_docstring(tree)
+    assert "TensorFlow Lite" in (ast.get_docstring(tree) or "")
     assert not [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    content = {}
+    content: dict[str, object] = {}
     exec(text, content)  # noqa: S102
     assert content["__version__"] == str(made.version)
     assert content["__git_version__"] == "v2.14.1"

@@ -17,8 +17,8 @@ from wheelhouse import matrix, products, upstream
 
 FOLDER = REPO / ".github" / "workflows"
 PROGRAMS = Path(sys.executable).parent
-ACTIONLINT = [PROGRAMS / "actionlint", "-shellcheck=", "-pyflakes="]
-ZIZMOR = [PROGRAMS / "zizmor", "--offline", "--quiet", "--persona", "pedantic"]
+ACTIONLINT = [str(PROGRAMS / "actionlint"), "-shellcheck=", "-pyflakes="]
+ZIZMOR = [str(PROGRAMS / "zizmor"), "--offline", "--quiet", "--persona", "pedantic"]
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
 JOBS = [
     pytest.param(job, id=f"{file}:{name}")
@@ -49,11 +49,17 @@ TASKS = {
 }
 
 
+def value(parameter):
+    """The one value of a parameter set."""
+    (it,) = parameter.values
+    return it
+
+
 def test_the_three_workflows_are_here():
     assert set(WORKFLOWS) == {"ci.yml", "release.yml", "pages.yml"}
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if "run" in step.values[0]])
+@pytest.mark.parametrize("step", [step for step in STEPS if "run" in value(step)])
 def test_all_that_runs_is_one_task_of_this_project(step):
     words = shlex.split(step["run"])
     assert words[0] == "./inv"
@@ -62,7 +68,7 @@ def test_all_that_runs_is_one_task_of_this_project(step):
     assert {word for word in words if word.startswith("--")} <= TASKS[words[1]]
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if "uses" in step.values[0]])
+@pytest.mark.parametrize("step", [step for step in STEPS if "uses" in value(step)])
 def test_every_action_is_pinned_by_its_commit_and_no_credentials_are_left_behind(step):
     assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
     if step["uses"].startswith("actions/checkout@"):
@@ -93,7 +99,7 @@ def test_a_workflow_has_no_permission_and_a_job_writes_only_what_it_must(file):
         assert set(job["permissions"].values()) <= {"read", "write"}
 
 
-@pytest.mark.parametrize("job", [job for job in JOBS if "uses" not in job.values[0]])
+@pytest.mark.parametrize("job", [job for job in JOBS if "uses" not in value(job)])
 def test_a_job_ends_and_runs_in_a_known_place(job):
     assert job["timeout-minutes"] <= 90
     assert job["runs-on"] == "ubuntu-24.04"
@@ -112,7 +118,7 @@ def test_a_release_is_built_without_a_cache_and_published_only_if_verified_and_a
 
 
 def test_what_ci_keeps_is_named_by_files_that_are_here():
-    steps = [step.values[0] for step in STEPS]
+    steps = [value(step) for step in STEPS]
     (key,) = [step["with"]["key"] for step in steps if "actions/cache@" in step.get("uses", "")]
     patterns = re.findall(r"'([^']+)'", key)
     assert patterns
