@@ -86,7 +86,7 @@ def test_every_trial_needs_a_check(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{"tag": UNIVERSAL}, {**DELEGATE, "tag": f"py3-none-{PLATFORM}"}])
 def test_index_and_upload_refuse_what_was_tried_on_one_system(
-    tmp_path: Path, more: dict[str, str]
+    tmp_path: Path, more: dict[str, Any]
 ) -> None:
     path = wheel(tmp_path, **more)
     tried(path, "12")
