@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -132,8 +133,15 @@ def failure(what: str, done: Ended, log: Path, hint: str, reason: str = "") -> W
     """
     said = done.stdout + done.stderr
     log.write_text(said, encoding="utf-8")
-    quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
+    quoted = reason or why(done.status, said.splitlines())
     return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
+
+
+def why(status: int, lines: Sequence[str]) -> str:
+    """The signal that ended a command, or the first error that it told, or its exit status."""
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return first_error(lines) or f"exit status {status}"
 
 
 def first_error(lines: Sequence[str]) -> str:
