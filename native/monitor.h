@@ -1,8 +1,9 @@
 // One thread at a time in an interpreter, and none in one whose threads a fork() left behind.
 //
-// No thread waits for the GIL while it is inside: a thread that waits for its turn gives the GIL up
-// first, and one that computes without the GIL leaves before it takes the GIL again. So CPython may
-// end a thread at the GIL while the program exits, and nobody waits for that thread.
+// The GIL keeps calls apart that hold it. Only a computation gives it up, so only a computation is
+// marked, and calls of other threads wait for its end, each in its turn. No thread waits for the GIL
+// while it computes, and none has the GIL while it waits: CPython may end a thread at the GIL while
+// the program exits, and nobody waits for that thread.
 #ifndef TFLITE_WHEELHOUSE_NATIVE_MONITOR_H_
 #define TFLITE_WHEELHOUSE_NATIVE_MONITOR_H_
 
@@ -26,46 +27,48 @@ class Monitor {
   void SetThreaded(bool threaded) { threaded_ = threaded; }
 
   // Whether it is not to be destroyed: its threads are in another process, so that nobody can wait
-  // for their end, or a thread that the end of the program or a fork() stopped is inside.
-  bool Abandoned() { return Orphaned() || HeldByAnother(); }
+  // for their end, or another thread computes, which a fork() may have left behind.
+  bool Abandoned() const { return Orphaned() || Busy(); }
 
-  // Waits for a turn. The GIL is held; the thread that is inside may enter again.
+  // Waits until no other thread computes and all that came before have had their turn. The GIL is
+  // held, and again at the end; a call of the thread that computes goes on.
   //
   // Throws std::runtime_error if there will be no turn in this process.
   void Enter() {
     if (fork_seen_ != forks) SettleInChild();
-    while (!TryEnter()) {
-      if (!computing_ && IsFinalizing()) {
-        throw std::runtime_error(
-            "Another thread was using this interpreter when the program ended.");
-      }
+    if (!Busy() && (first_ == last_ || depth_ != 0)) return;
+    const unsigned ticket = last_++;
+    do {
+      // Threads that the end of the program has stopped do not come for their turn.
+      const bool ordered = !IsFinalizing();
       PyThreadState* thread = PyEval_SaveThread();
       pthread_mutex_lock(&mutex_);
-      while (depth_ != 0) pthread_cond_wait(&left_, &mutex_);
+      while (Busy() || (ordered && first_ != ticket)) pthread_cond_wait(&changed_, &mutex_);
       pthread_mutex_unlock(&mutex_);
       PyEval_RestoreThread(thread);
-    }
-  }
-
-  void Leave(bool computed = false) {
+    } while (Busy());
     pthread_mutex_lock(&mutex_);
-    if (computed) --computing_;
-    if (--depth_ == 0) pthread_cond_broadcast(&left_);
+    first_ = ticket + 1;
+    pthread_cond_broadcast(&changed_);
     pthread_mutex_unlock(&mutex_);
   }
 
-  // Runs work() without the GIL, leaves, and rethrows what work() threw.
+  // Runs work() without the GIL and rethrows what it threw; after Enter().
   template <typename Work>
-  void LeaveAfter(const Work& work) {
+  void Compute(const Work& work) {
     std::exception_ptr failure;
+    owner_ = pthread_self();
+    ++depth_;
     PyThreadState* thread = PyEval_SaveThread();
-    ++computing_;
     try {
       work();
     } catch (...) {
       failure = std::current_exception();
     }
-    Leave(/*computed=*/true);
+    pthread_mutex_lock(&mutex_);
+    --depth_;
+    pthread_cond_broadcast(&changed_);
+    pthread_mutex_unlock(&mutex_);
     PyEval_RestoreThread(thread);
     if (failure) std::rethrow_exception(failure);
   }
@@ -88,18 +91,8 @@ class Monitor {
 
   bool Orphaned() const { return threaded_ && forks_ != forks; }
 
-  bool HeldByAnother() const { return depth_ != 0 && !pthread_equal(owner_, pthread_self()); }
-
-  bool TryEnter() {
-    pthread_mutex_lock(&mutex_);
-    const bool mine = !HeldByAnother();
-    if (mine) {
-      owner_ = pthread_self();
-      ++depth_;
-    }
-    pthread_mutex_unlock(&mutex_);
-    return mine;
-  }
+  // Whether another thread computes.
+  bool Busy() const { return depth_ != 0 && !pthread_equal(owner_, pthread_self()); }
 
   // Of the parent's threads the child has only the one that forked.
   void SettleInChild() {
@@ -108,45 +101,28 @@ class Monitor {
           "This interpreter was made before fork(), and its threads are in the parent process. Make "
           "the interpreter after the fork, or with num_threads=1.");
     }
-    if (HeldByAnother()) {
+    if (Busy()) {
       throw std::runtime_error(
           "Another thread was using this interpreter when the process forked. Make the interpreter "
           "after the fork.");
     }
     mutex_ = PTHREAD_MUTEX_INITIALIZER;
-    left_ = PTHREAD_COND_INITIALIZER;
+    changed_ = PTHREAD_COND_INITIALIZER;
+    first_ = last_.load();
     fork_seen_ = forks;
   }
 
   const unsigned forks_;
   unsigned fork_seen_ = forks_;
   std::atomic<bool> threaded_{false};
-  std::atomic<int> computing_{0}, depth_{0};
+  // The computing thread, and how many computations of it lie in one another.
   std::atomic<pthread_t> owner_{};
+  std::atomic<int> depth_{0};
+  // The tickets of those who wait: the next to have its turn, and the next to be given out.
+  std::atomic<unsigned> first_{0}, last_{0};
   // Not C++'s own: their end could wait for threads that a child process does not have.
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t left_ = PTHREAD_COND_INITIALIZER;
-};
-
-// A turn at an interpreter, until the end of a block or until the work that it is for is done.
-class Turn {
- public:
-  explicit Turn(Monitor& monitor) : monitor_(&monitor) { monitor.Enter(); }
-  Turn(const Turn&) = delete;
-  ~Turn() {
-    if (monitor_) monitor_->Leave();
-  }
-
-  // Ends the turn as Monitor::LeaveAfter does.
-  template <typename Work>
-  void EndAfter(const Work& work) {
-    Monitor* monitor = monitor_;
-    monitor_ = nullptr;
-    monitor->LeaveAfter(work);
-  }
-
- private:
-  Monitor* monitor_;
+  pthread_cond_t changed_ = PTHREAD_COND_INITIALIZER;
 };
 
 }  // namespace tflite_wheelhouse

@@ -74,7 +74,7 @@ def _logged(
     if any(map(_FULL.search, said)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise WheelhouseError(
-        f"{label} failed: {host.first_error(said) or 'it said nothing'}",
+        f"{label} failed: {host.why(status, said)}",
         f"The whole log is {log}; mend the cause and run the same command again, it goes on from "
         "there.",
     )

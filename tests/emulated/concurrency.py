@@ -47,6 +47,7 @@ def main(report: str) -> None:
             "fork_while_invoked": fork_while_invoked(),
             "pool": pool(),
             "own_lock": own_lock(),
+            "fairness": fairness(),
             "reentry": reentry(),
             "views": views(),
         }
@@ -296,6 +297,28 @@ def own_lock() -> bool:
 
     with ThreadPoolExecutor(4) as threads:
         return all(threads.map(work, [0, 1, 2, 3, 4] * 3))
+
+
+def fairness() -> Any:
+    """How many inferences of a thread that repeats them each call of another one waited for."""
+    interpreter, done, waits = opened(num_threads=1), [0], []
+    stop: list[bool] = []
+
+    def work() -> None:
+        while not stop:
+            interpreter.invoke()
+            done[0] += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for _ in range(30):
+        before = done[0]
+        interpreter.set_tensor(0, PICTURES[0])
+        waits.append(done[0] - before)
+        time.sleep(0.002)
+    stop.append(True)
+    thread.join()
+    return sorted(waits)
 
 
 def reentry() -> bool:

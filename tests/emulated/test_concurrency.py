@@ -68,6 +68,11 @@ def test_threads_may_share_an_interpreter(report: dict[str, Any]) -> None:
     assert report["own_lock"] is True
 
 
+def test_a_call_waits_for_no_more_than_the_inference_that_runs(report: dict[str, Any]) -> None:
+    """But for a few in which the machine let the caller wait before it called."""
+    assert report["fairness"][24] <= 2
+
+
 def test_a_value_may_ask_the_interpreter_that_it_is_set_in(report: dict[str, Any]) -> None:
     assert report["reentry"] is True
 

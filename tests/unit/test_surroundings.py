@@ -100,6 +100,12 @@ def test_the_first_error_is_quoted_or_what_was_said_last(tmp_path, said, quoted)
     assert log.read_text() == said
 
 
+def test_a_signal_is_named(tmp_path):
+    done = host.run(["sh", "-c", "echo All is well; kill -KILL $$"])
+    error = host.failure("It failed", done, tmp_path / "a.log", "Mend it.")
+    assert error.what == "It failed: it was ended by SIGKILL"
+
+
 def test_a_program_that_cannot_be_started_is_told(tmp_path):
     Path(tmp_path / "it").write_text("")
     for command, what in ((tmp_path / "it", "cannot be started"), ("no-such", "is missing")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,8 +135,20 @@ def failure(
     """
     said = done.stdout + done.stderr
     log.write_text(said, encoding="utf-8")
+<<<<<<< HEAD
     quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
     return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
+=======
+    quoted = reason or why(done.status, said.splitlines())
+    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
+>>>>>>> cli
+
+
+def why(status: int, lines: Sequence[str]) -> str:
+    """The signal that ended a command, or the first error that it told, or its exit status."""
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return first_error(lines) or f"exit status {status}"
 
 
 def first_error(lines: Sequence[str]) -> str:
