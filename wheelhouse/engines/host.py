@@ -135,13 +135,8 @@ def failure(
     """
     said = done.stdout + done.stderr
     log.write_text(said, encoding="utf-8")
-<<<<<<< HEAD
-    quoted = reason or first_error(said.splitlines()) or f"exit status {done.status}"
-    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
-=======
     quoted = reason or why(done.status, said.splitlines())
-    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip())
->>>>>>> cli
+    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
 
 
 def why(status: int, lines: Sequence[str]) -> str:
