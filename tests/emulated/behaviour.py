@@ -455,6 +455,20 @@ def methods_called_through_the_class():
     }
 
 
+@mortal
+def pickles_of_old_protocols():
+    interpreter = opened("arithmetic")
+
+    def refused(protocol):
+        try:
+            pickle.dumps(interpreter, protocol)
+        except TypeError:
+            return True
+        return False
+
+    return [refused(protocol) for protocol in (0, 1)]
+
+
 @case
 def copies_and_pickles():
     interpreter = ready("arithmetic")

@@ -111,6 +111,7 @@ RESULTS = {
     "native_class_has_no_constructor.inherited": "TypeError: Inherited: No constructor defined!",
     "native_attributes.dict": False,
     "native_weak_reference": [True, True, [True]],
+    "pickles_of_old_protocols": [True, True],
     "copies_and_pickles.native.pickle": f"TypeError: cannot pickle '{NATIVE}' object",
     "copies_and_pickles.interpreter.deepcopy": f"TypeError: cannot pickle '{NATIVE}' object",
     "subclass": [[SUM, PRODUCT], "mine", NATIVE],
