@@ -89,7 +89,7 @@ def build(
     With ``armnn`` the delegate's as well.
     """
     of = release or upstream.choose()
-    if not os.access(_folder(WHEELS), os.W_OK):
+    if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, where wheels are put.",
             "Build in a checkout of this user's own; it can use the same cache.",

@@ -133,7 +133,7 @@ def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
     first = _killed_after(project, root, steps=30)
     assert not list((root / "cores").glob("*[0-9a-f]"))
     again = _killed_after(project, root, steps=3)
-    assert not list(project.glob("wheels/*"))
+    assert not (project / "wheels").exists()
     assert again["total"] <= first["total"] - 30 + 4
 
 
