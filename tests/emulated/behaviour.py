@@ -2251,8 +2251,10 @@ def interpreter_handed_to_a_thread():
 
 @case
 def global_lock():
-    """Whether another thread gets on meanwhile: more than once or twice, as an import lets it."""
-    interpreter = opened("mobilenet-0.25-96-float32", num_threads=1)
+    """Whether another thread gets on meanwhile, in each of three attempts.
+
+    A call that gives the lock up always lets it; a busy machine now and then does so elsewhere.
+    """
     content = pathlib.Path("mobilenet-0.25-96-float32.tflite").read_bytes()
     picture = np.zeros((1, 96, 96, 3), np.float32)
     counter, going = [0], [True]
@@ -2268,11 +2270,8 @@ def global_lock():
         action(*arguments)
         return counter[0] - before > 5
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(60)
-    thread = threading.Thread(target=count)
-    thread.start()
-    try:
+    def attempt():
+        interpreter = opened("mobilenet-0.25-96-float32", num_threads=1)
         return {
             "create": moved(lambda: Interpreter(model_content=content)),
             "allocate": moved(interpreter.allocate_tensors),
@@ -2280,10 +2279,18 @@ def global_lock():
             "invoke": moved(interpreter.invoke),
             "get": moved(interpreter.get_tensor, 0),
         }
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        attempts = [attempt() for _ in range(3)]
     finally:
         going.clear()
         sys.setswitchinterval(interval)
         thread.join()
+    return {call: all(each[call] for each in attempts) for call in attempts[0]}
 
 
 @case
