@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 from wheelhouse import sources
-from wheelhouse.library import Library
+from wheelhouse.library import archive, library
+from wheelhouse.step import Inputs, Step
 
 _KINDS = frozenset({"common", "estate64", "fp32", "integer", "nchw", "qasymm8", "qasymm8_signed"})
 _KINDS |= {"qasymm16", "qasymm16_signed", "qsymm16"}
@@ -38,35 +39,31 @@ _FLAGS = (
 # that a Raspberry Pi 4 runs, too.
 _HALF = "-march=armv8-a+fp16"
 _INCLUDES = (
-    "",
-    "/include",
-    "/src",
-    "/src/core",
-    "/src/core/NEON/kernels/arm_conv",
-    "/src/core/NEON/kernels/arm_conv/depthwise",
-    "/src/core/NEON/kernels/arm_conv/pooling",
-    "/src/core/NEON/kernels/arm_gemm",
-    "/src/core/NEON/kernels/assembly",
-    "/src/core/NEON/kernels/convolution/common",
-    "/src/core/NEON/kernels/convolution/winograd",
-    "/src/cpu/kernels/assembly",
+    "arm-compute-library",
+    "arm-compute-library/include",
+    "arm-compute-library/src",
+    "arm-compute-library/src/core",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv/depthwise",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv/pooling",
+    "arm-compute-library/src/core/NEON/kernels/arm_gemm",
+    "arm-compute-library/src/core/NEON/kernels/assembly",
+    "arm-compute-library/src/core/NEON/kernels/convolution/common",
+    "arm-compute-library/src/core/NEON/kernels/convolution/winograd",
+    "arm-compute-library/src/cpu/kernels/assembly",
 )
 
 
-def library(processor: str, floor: str) -> Library:
-    """The static library for a processor and a glibc floor."""
-    component = sources.shared("arm-compute-library")
-    return Library(
-        component=component,
-        processor=processor,
-        floor=floor,
-        choose=files,
-        flags=_FLAGS,
-        includes=tuple(f"{component.name}{folder}" for folder in _INCLUDES),
-        headers=(),
-        texts={"arm_compute_version.embed": f'"{component.label}"\n'},
-        recipe=Path(__file__),
-    )
+def compute(processor: str, floor: str) -> Step:
+    """The folder with the static library for a processor and a glibc floor."""
+    return library(sources.shared("arm-compute-library"), (), processor, floor, _compile)
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    chosen = files(inputs.needs["arm-compute-library"])
+    version = f'"arm-compute-library-{inputs.parameters["version"]}"\n'
+    texts = {"arm_compute_version.embed": version}
+    archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=_INCLUDES, texts=texts)
 
 
 def files(tree: Path) -> dict[str, str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from wheelhouse import sources
-from wheelhouse.library import Library
-from wheelhouse.sources import Component
+from wheelhouse.library import archive, library
+from wheelhouse.step import Inputs, Step
 
 FLATBUFFERS = "2.14.1"
 """The TFLite release whose FlatBuffers belongs to the component ``tflite-c``."""
@@ -60,74 +60,58 @@ _INCLUDES = (
     "armnn/third-party/fmt",
 )
 _COMPUTE = ("arm-compute-headers", "arm-compute-headers/include")
+_OWN = (
+    "armnn-delegate/delegate/classic/include",
+    "armnn-delegate/delegate/classic/src",
+    "armnn-delegate/delegate/common/include",
+    "armnn-delegate/delegate/common/src",
+)
 
 
-def library(processor: str, floor: str) -> Library:
+def backends(processor: str, floor: str) -> Step:
     """Arm NN for a processor and a glibc floor; its backends register themselves."""
-    return _library(
-        sources.shared("armnn"),
-        _ARMNN,
-        processor,
-        floor,
-        includes=(*_INCLUDES, *_COMPUTE),
-        headers=(sources.shared("arm-compute-headers"),),
-    )
+    headers = (sources.shared("arm-compute-headers"),)
+    return library(sources.shared("armnn"), headers, processor, floor, _compile_backends)
 
 
-def delegate(processor: str, floor: str) -> Library:
+def delegate(processor: str, floor: str) -> Step:
     """The delegate, whose two entries TFLite calls."""
-    ours = tuple(
-        f"armnn-delegate/delegate/{part}/{kind}"
-        for part in ("classic", "common")
-        for kind in ("include", "src")
-    )
-    return _library(
-        sources.shared("armnn-delegate"),
-        _DELEGATE,
-        processor,
-        floor,
-        includes=(*_INCLUDES, *_COMPUTE, *ours, "tflite-c", "flatbuffers/include"),
-        flags=("-DFLATBUFFERS_LOCALE_INDEPENDENT=0",),  # or a library would have to be linked
-        headers=(
-            sources.shared("armnn"),
-            sources.shared("arm-compute-headers"),
-            sources.shared("tflite-c"),
-            sources.release(FLATBUFFERS)["flatbuffers"],
-        ),
-    )
+    names = ("armnn", "arm-compute-headers", "tflite-c")
+    headers = (*map(sources.shared, names), sources.release(FLATBUFFERS)["flatbuffers"])
+    return library(sources.shared("armnn-delegate"), headers, processor, floor, _compile_delegate)
 
 
-def tflite(processor: str, floor: str) -> Library:
+def tflite(processor: str, floor: str) -> Step:
     """The little of TFLite's own code that the delegate calls."""
-    return _library(
-        sources.shared("tflite-c"), _TFLITE, processor, floor, includes=("tflite-c",), headers=()
+    return library(sources.shared("tflite-c"), (), processor, floor, _compile_tflite)
+
+
+def _compile_backends(inputs: Inputs, folder: Path) -> None:
+    chosen = files(inputs.needs["armnn"], _ARMNN)
+    archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=(*_INCLUDES, *_COMPUTE))
+
+
+def _compile_delegate(inputs: Inputs, folder: Path) -> None:
+    archive(
+        inputs,
+        folder,
+        chosen=files(inputs.needs["armnn-delegate"], _DELEGATE),
+        flags=(*_FLAGS, "-DFLATBUFFERS_LOCALE_INDEPENDENT=0"),  # or a library must be linked
+        includes=(*_INCLUDES, *_COMPUTE, *_OWN, "tflite-c", "flatbuffers/include"),
     )
 
 
-def _library(
-    component: Component,
-    folders: tuple[str, ...],
-    processor: str,
-    floor: str,
-    includes: tuple[str, ...],
-    headers: tuple[Component, ...],
-    flags: tuple[str, ...] = (),
-) -> Library:
-    return Library(
-        component=component,
-        processor=processor,
-        floor=floor,
-        choose=lambda tree: dict.fromkeys(files(tree, folders), ""),
-        flags=(*_FLAGS, *flags),
-        includes=includes,
-        headers=headers,
-        texts={},
-        recipe=Path(__file__),
-    )
+def _compile_tflite(inputs: Inputs, folder: Path) -> None:
+    chosen = files(inputs.needs["tflite-c"], _TFLITE)
+    archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=("tflite-c",))
 
 
-def files(tree: Path, folders: tuple[str, ...]) -> list[str]:
-    """The sources below these folders of a component, but for tests and what is not wanted."""
+def files(tree: Path, folders: tuple[str, ...]) -> dict[str, str]:
+    """The sources below these folders of a component, with no flags of their own.
+
+    Tests are left out, and what is not wanted.
+    """
     found = [path for name in folders for path in (tree / name).rglob("*.c*")]
     names = [path.relative_to(tree).as_posix() for path in found if "test" not in path.parts]
-    return [name for name in names if name.endswith((".cpp", ".cc")) and name not in _LEFT_OUT]
+    kept = [name for name in names if name.endswith((".cpp", ".cc")) and name not in _LEFT_OUT]
+    return dict.fromkeys(kept, "")

@@ -41,7 +41,7 @@ from wheelhouse.mobilenet import Kind
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 
-README = pipeline.HERE / "README.md"
+README = ROOT / "README.md"
 _WORKLOAD = Path(__file__).with_name("workload.py")
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
@@ -68,8 +68,8 @@ def run(at: Sources) -> None:
         figures += _containers(Path(scratch)) if docker.answers() else []
     wheels = pipeline.build(matrix.targets(), True, at, "host")
     universal, specific = (
-        next(path for path in wheels if products.target_of(path).python == python)
-        for python in (matrix.targets()[0].python, PYTHON)
+        next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
+        for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = at.file(sources.shared("tflite-runtime"))
     figures += _sizes(wheels)
@@ -214,7 +214,10 @@ def _newest(at: Sources) -> list[Figure]:
     (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
     theirs = at.file(sources.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
-    tried = [*verify.models_of(ours, at), *large]
+    tried = [
+        *verify.models_of(ours, {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}),
+        *large,
+    ]
     size = f"{ours.stat().st_size / MEGABYTE:.2f} MB"
     figures = [Figure(f"Universal wheel of TFLite {newest.version}", size, "≤ 2.4 MB")]
     for board in map(systems.board, verify.BOARDS):

@@ -7,12 +7,20 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse import compile, flatc, sources, toolchain
-from wheelhouse.plain import plain
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import digest, file_digest
+from packaging.version import Version
 
-SUPERPROJECT = Path(__file__).parent.parent / "native" / "CMakeLists.txt"
+from wheelhouse import compile, sources, toolchain
+from wheelhouse.flatc import flatc
+from wheelhouse.plain import plain
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
+from wheelhouse.toolchain import Toolchain
+
+SUPERPROJECT = ROOT / "native" / "CMakeLists.txt"
+
+_GENERATES = Version("2.22")
+"""The oldest release here that generates headers with flatc while it is compiled."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +43,23 @@ class Core:
         return {name: part for name, part in every.items() if name != "wrapper"}
 
     @property
+    def trees(self) -> dict[str, Step]:
+        """The unpacked folders that it is compiled from."""
+        return {name: component.tree for name, component in self.components.items()}
+
+    @property
     def label(self) -> str:
         """Its name for readers and folders."""
         return f"tflite-{self.tflite}-{self.processor}{'' if self.xnnpack else '-noxnnpack'}"
 
     @property
-    def identity(self) -> str:
-        """A digest of all that decides its content."""
-        return digest(
-            {name: component.identity for name, component in self.components.items()},
-            toolchain.identity(self.processor, self.floor),
-            file_digest(SUPERPROJECT),
-            self.xnnpack,
-        )
+    def step(self) -> Step:
+        """The folder with its static libraries; an interrupted compile goes on."""
+        needs = {**self.trees, "toolchain": toolchain.toolchain(self.processor, self.floor)}
+        if Version(self.tflite).release >= _GENERATES.release:
+            needs["flatc"] = flatc(self.components["flatbuffers"])
+        parameters = {"label": self.label, "xnnpack": self.xnnpack}
+        return Step("cores", self.label, _compile, needs, parameters, resume=True)
 
     def defines(self) -> tuple[str, ...]:
         """What code that includes TFLite's headers must define to agree with the library."""
@@ -55,36 +67,20 @@ class Core:
         return ("-DTFL_STATIC_LIBRARY_BUILD", "-DTFLITE_WITH_RUY", *delegate)
 
 
-def build(core: Core, at: Sources) -> Path:
-    """The folder with the core's static libraries, compiled unless it exists.
-
-    Raises WheelhouseError with the first compiler error; an interrupted build goes on.
-    """
-    store = at.store
-    return store.made(
-        "cores", core.label, core.identity, lambda folder: _make(core, at, folder), resume=True
-    )
-
-
-def _make(core: Core, at: Sources, folder: Path) -> None:
-    store = at.store
-    tools = toolchain.prepare(core.processor, core.floor, store)
-    trees = {name: plain(at.tree(component)) for name, component in core.components.items()}
-    log = store.log(f"core-{core.label}")
+def _compile(inputs: Inputs, folder: Path) -> None:
+    label = inputs.parameters["label"]
+    log = inputs.store.log(f"core-{label}")
     build_folder = plain(folder) / "build"
-    env = toolchain.environment(store)
-    command = _configure(core, tools, trees, build_folder)
-    if _generates(trees["tensorflow"]):
-        compiler = flatc.build(core.components["flatbuffers"], at)
-        command.append(f"-DTFLITE_HOST_TOOLS_DIR={plain(compiler)}")
+    env = toolchain.environment(inputs.store)
+    command = _configure(inputs, build_folder)
     # What an earlier run configured is of use if no folder was moved since.
     told = "\n".join(word for word in command if "_LAUNCHER=" not in word)
     configured = build_folder / "configured.txt"
     if not configured.is_file() or configured.read_text() != told:
         shutil.rmtree(build_folder, ignore_errors=True)
-        compile.configure(command, folder, f"Configuring {core.label}", log, env)
+        compile.configure(command, folder, f"Configuring {label}", log, env)
         configured.write_text(told)
-    compile.ninja(build_folder, f"Compiling {core.label}", log, env)
+    compile.ninja(build_folder, f"Compiling {label}", log, env)
     libraries = folder / "lib"
     libraries.mkdir(exist_ok=True)
     for archive in build_folder.rglob("*.a"):
@@ -92,29 +88,25 @@ def _make(core: Core, at: Sources, folder: Path) -> None:
     shutil.rmtree(build_folder)
 
 
-def _generates(tensorflow: Path) -> bool:
-    """Whether this release generates headers with flatc while it is compiled."""
-    text = (tensorflow / "tensorflow/lite/CMakeLists.txt").read_text()
-    return 'COMMAND "${FLATBUFFERS_FLATC_EXECUTABLE}"' in text
-
-
-def _configure(
-    core: Core, tools: toolchain.Toolchain, trees: dict[str, Path], build_folder: Path
-) -> list[str]:
-    flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(trees, build_folder)))
+def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
+    needs = {name: plain(path) for name, path in inputs.needs.items()}
+    tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
+    flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
     launcher = toolchain.launcher()
     settings: dict[str, object] = {
         "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
-        "TFLITE_ENABLE_XNNPACK": "ON" if core.xnnpack else "OFF",
+        "TFLITE_ENABLE_XNNPACK": "ON" if inputs.parameters["xnnpack"] else "OFF",
         "Python_EXECUTABLE": plain(Path(sys.executable)),
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
-        **{f"SOURCE_{name.upper()}": tree for name, tree in trees.items()},
+        **{f"SOURCE_{name.upper()}": tree for name, tree in needs.items()},
     }
     if launcher:
         settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
+    if compiler:
+        settings["TFLITE_HOST_TOOLS_DIR"] = compiler
     return [
         *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
         *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),

@@ -13,20 +13,20 @@ from ninja.ninja_syntax import Writer
 from packaging.version import Version
 
 from wheelhouse import armcompute, armnn, audit, compile, library, packing, sources, toolchain
-from wheelhouse.library import Library
 from wheelhouse.packing import About
 from wheelhouse.plain import plain
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import Step, digest, file_digest, tree_digest
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
+from wheelhouse.toolchain import Toolchain
 
 PROJECT = "tflite_armnn_delegate"
 LIBRARY = "libarmnnDelegate.so"
-KIND = "delegates"
 
 EXPORTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 """How TFLite makes and ends a delegate that comes as a library of its own."""
 
-_PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
+_PACKAGE = ROOT / "native" / PROJECT
 _SCRIPT = f"{{ global: {'; '.join(EXPORTS)}; local: *; }};\n"
 _LINK_FLAGS = (
     *toolchain.LINK_FLAGS,
@@ -47,22 +47,24 @@ This wheel is an independent build of the sources of Arm NN and Arm Compute Libr
 """
 
 
+_PARTS = ("armnn", "armnn-delegate", "tflite-c", "arm-compute-library")
+"""What is linked together, in this order."""
+
+
 @dataclass(frozen=True)
 class Delegate:
-    """A ``tflite_armnn_delegate`` wheel; ``floor`` is the oldest glibc it needs, as in 2.17."""
+    """A ``tflite_armnn_delegate`` wheel; ``floor`` is the oldest glibc it needs, as in 2.17.
+
+    ``systems`` are those to try it on, by Debian suite or name.
+    """
 
     processor: str
     floor: str
-
-    @property
-    def libraries(self) -> tuple[Library, ...]:
-        """What is linked together, Arm NN first."""
-        made = (armnn.library, armnn.delegate, armnn.tflite, armcompute.library)
-        return tuple(make(self.processor, self.floor) for make in made)
+    systems: tuple[str, ...]
 
     @property
     def about(self) -> About:
-        """What is said of it."""
+        """Its core metadata."""
         return About(
             package=PROJECT,
             version=Version(sources.shared("armnn").pin.version),
@@ -73,7 +75,7 @@ class Delegate:
 
     @property
     def tag(self) -> str:
-        """That it is for every Python."""
+        """Its CPython and ABI tag: every Python's."""
         return "py3-none"
 
     @property
@@ -83,80 +85,57 @@ class Delegate:
 
     @property
     def link(self) -> Step:
-        """The linking of the shared library."""
-        made_of = [each.identity for each in self.libraries]
-        made_with = toolchain.identity(self.processor, self.floor)
-        linked = (toolchain.link_identity(), _LINK_FLAGS)
-        key = digest(made_of, made_with, LIBRARY, _SCRIPT, linked)
-        return Step(KIND, f"armnn-delegate-{self.processor}", key)
-
-    @property
-    def identity(self) -> str:
-        """A digest of all that decides its bytes."""
-        package = tree_digest(_PACKAGE, lambda name: "__pycache__" not in name)
-        ours = (file_digest(Path(__file__)), str(self.about.version))
-        return digest(self.link.key, package, ours, packing.identity())
+        """The folder with the shared library."""
+        parts = (armnn.backends, armnn.delegate, armnn.tflite, armcompute.compute)
+        makers = dict(zip((*_PARTS, "toolchain"), (*parts, toolchain.toolchain), strict=True))
+        needs = {name: make(self.processor, self.floor) for name, make in makers.items()}
+        return Step("delegates", f"armnn-delegate-{self.processor}", _link, needs)
 
     @property
     def linked(self) -> list[Component]:
         """The components whose code is in it."""
-        return [part for part in self.components if part.pin.license_files]
+        flatbuffers = sources.release(armnn.FLATBUFFERS)["flatbuffers"]
+        return [*map(sources.shared, _PARTS), flatbuffers]
 
     @property
-    def components(self) -> list[Component]:
-        """The components that it is made of."""
-        every = [part for each in self.libraries for part in each.components]
-        return list({part.label: part for part in every}.values())
-
-    @property
-    def steps(self) -> list[Step]:
-        """What is made before it."""
-        return [*(each.step for each in self.libraries), self.link]
-
-    def files(self, at: Sources) -> dict[str, bytes]:
-        """Its package's files by their names in that folder."""
-        ours = [path for path in _PACKAGE.iterdir() if path.is_file()]
-        return {
-            **{path.name: path.read_bytes() for path in ours},
-            LIBRARY: build(self, at).read_bytes(),
-        }
-
-    def audit(self, draft: Path) -> None:
-        """Check what is for all Raspberry Pis and all TFLites; raises WheelhouseError if not so."""
-        audit.exports(draft, EXPORTS)
-        audit.atomics(draft)
+    def step(self) -> Step:
+        """The folder with the audited wheel."""
+        return packing.wheel(self, _pack, {"library": self.link})
 
 
-def build(delegate: Delegate, at: Sources) -> Path:
-    """The shared library, linked unless it exists.
-
-    Raises WheelhouseError with the first compiler error.
-    """
-
-    def make(folder: Path) -> None:
-        archives = [library.build(each, at) for each in delegate.libraries]
-        (folder / "exports.map").write_text(_SCRIPT)
-        (folder / "build.ninja").write_text(_ninja(delegate, at, archives))
-        log = at.store.log(step.label)
-        compile.ninja(folder, f"Linking {LIBRARY}", log, toolchain.environment(at.store))
-        for path in folder.iterdir():
-            if path.name != LIBRARY:
-                path.unlink()
-
-    step = delegate.link
-    return at.store.made(step.kind, step.label, step.key, make) / LIBRARY
+def _link(inputs: Inputs, folder: Path) -> None:
+    (folder / "exports.map").write_text(_SCRIPT)
+    (folder / "build.ninja").write_text(_ninja(inputs))
+    log = inputs.store.log("armnn-delegate")
+    compile.ninja(folder, f"Linking {LIBRARY}", log, toolchain.environment(inputs.store))
+    for path in folder.iterdir():
+        if path.name != LIBRARY:
+            path.unlink()
 
 
-def _ninja(delegate: Delegate, at: Sources, archives: list[Path]) -> str:
+def _ninja(inputs: Inputs) -> str:
     """Arm NN goes in whole, for its backends register themselves, and so does what TFLite calls."""
-    tools = toolchain.prepare(delegate.processor, delegate.floor, at.store)
-    armnn, entries, *rest = (str(plain(path)) for path in archives)
-    inputs = ("-Wl,--whole-archive", armnn, entries, "-Wl,--no-whole-archive", *rest)
+    tools = Toolchain(inputs.needs["toolchain"])
+    libraries = (str(plain(library.only(inputs.needs[name]))) for name in _PARTS)
+    backends, entries, *rest = libraries
+    words = ("-Wl,--whole-archive", backends, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
-    rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *inputs))} $in -o $out")
+    rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *words))} $in -o $out")
     rules.build(["personality.o"], "cxx", [str(plain(toolchain.PERSONALITY))])
     rules.build([LIBRARY], "link", ["personality.o"])
     return text.getvalue()
+
+
+def _pack(inputs: Inputs, folder: Path) -> None:
+    ours = {path.name: path.read_bytes() for path in _PACKAGE.iterdir() if path.is_file()}
+    library = (inputs.needs["library"] / LIBRARY).read_bytes()
+    packing.pack(inputs, folder, {**ours, LIBRARY: library}, _audit)
+
+
+def _audit(draft: Path) -> None:
+    """Check what is for all Raspberry Pis and all TFLites; raises WheelhouseError if not so."""
+    audit.exports(draft, EXPORTS)
+    audit.atomics(draft)

@@ -14,16 +14,17 @@ from wheelhouse import compile, core, sources, toolchain
 from wheelhouse.core import Core
 from wheelhouse.matrix import Target
 from wheelhouse.plain import plain
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import digest, file_digest
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
+from wheelhouse.toolchain import Toolchain
 
 MODULE = "_pywrap_tensorflow_interpreter_wrapper"
 
 _WRAPPER = "tensorflow/lite/python/interpreter_wrapper"
 _PYBIND11 = "interpreter_wrapper_pybind11.cc"
-_NATIVE = Path(__file__).parent.parent / "native"
-_STABLE = _NATIVE / "binding.cc"
-_MONITOR = _NATIVE / "monitor.h"
+_STABLE = ROOT / "native" / "binding.cc"
+_MONITOR = ROOT / "native" / "monitor.h"
 _SOURCES = (
     "interpreter_wrapper.cc",
     "numpy.cc",
@@ -44,16 +45,6 @@ class Extension:
 
     core: Core
     target: Target
-
-    @property
-    def identity(self) -> str:
-        """A digest of all that decides its content."""
-        inputs = {name: part.identity for name, part in self.inputs.items()}
-        linked = (toolchain.link_identity(), _LINK_FLAGS)
-        text = (MODULE, _WRAPPER, _SOURCES, _EXPORTS, linked, self.defines())
-        binding = file_digest(_STABLE) if self.target.abi3 else _PYBIND11
-        ours = (binding, file_digest(_MONITOR))
-        return digest(self.core.identity, self.target.headers, inputs, text, ours)
 
     @property
     def label(self) -> str:
@@ -78,46 +69,52 @@ class Extension:
         binding = [self.inputs["pybind11"]] if "pybind11" in self.inputs else []
         return [*self.core.components.values(), *binding]
 
+    @property
+    def step(self) -> Step:
+        """The folder with the shared library."""
+        needs = {
+            **self.core.trees,
+            **{name: component.tree for name, component in self.inputs.items()},
+            "core": self.core.step,
+            "toolchain": toolchain.toolchain(self.core.processor, self.core.floor),
+        }
+        parameters = {
+            "label": self.label,
+            "name": self.target.name,
+            "headers": self.target.headers,
+            "defines": self.defines(),
+        }
+        return Step("extensions", self.label, _compile, needs, parameters)
+
     def defines(self) -> tuple[str, ...]:
-        """What its sources are compiled with beside the toolchain's own flags."""
+        """What its sources are compiled with beside what all modules are."""
         release = f"-DTFLITE_MINOR={Version(self.core.tflite).minor}"
         major, minor = map(int, self.target.python.split("."))
         limited = (f"-DPy_LIMITED_API=0x{major:02x}{minor:02x}0000",) if self.target.abi3 else ()
-        return (*_FLAGS, release, *limited, *self.core.defines())
+        return (release, *limited, *self.core.defines())
 
 
-def build(extension: Extension, at: Sources) -> Path:
-    """The shared library, compiled and linked unless it exists.
-
-    Raises WheelhouseError with the first compiler error.
-    """
-
-    def make(folder: Path) -> None:
-        libraries = core.build(extension.core, at) / "lib"
-        (folder / "exports.map").write_text(_EXPORTS)
-        (folder / "build.ninja").write_text(_ninja(extension, at, libraries, folder))
-        log = at.store.log(f"extension-{extension.label}")
-        env = toolchain.environment(at.store)
-        compile.ninja(folder, f"Compiling the module for {extension.target.name}", log, env)
-        for path in folder.iterdir():
-            if path.name != f"{MODULE}.so":
-                path.unlink()
-
-    folder = at.store.made("extensions", extension.label, extension.identity, make)
-    return folder / f"{MODULE}.so"
+def _compile(inputs: Inputs, folder: Path) -> None:
+    (folder / "exports.map").write_text(_EXPORTS)
+    (folder / "build.ninja").write_text(_ninja(inputs, folder))
+    log = inputs.store.log(f"extension-{inputs.parameters['label']}")
+    env = toolchain.environment(inputs.store)
+    compile.ninja(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
+    for path in folder.iterdir():
+        if path.name != f"{MODULE}.so":
+            path.unlink()
 
 
-def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> str:
-    inner = extension.core
-    tools = toolchain.prepare(inner.processor, inner.floor, at.store)
-    parts = inner.components | extension.inputs
-    trees = {name: plain(at.tree(part)) for name, part in parts.items()}
+def _ninja(inputs: Inputs, folder: Path) -> str:
+    trees = {name: plain(path) for name, path in inputs.needs.items()}
+    tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
     flags = (
         *toolchain.COMPILE_FLAGS,
         _standard(trees["tensorflow"]),
-        *extension.defines(),
+        *_FLAGS,
+        *inputs.parameters["defines"],
         *core.prefix_maps(trees, plain(folder)),
-        *(f"-isystem {path}" for path in _includes(extension, trees)),
+        *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
     )
     launcher = toolchain.launcher()
     text = io.StringIO()
@@ -129,12 +126,12 @@ def _ninja(extension: Extension, at: Sources, libraries: Path, folder: Path) -> 
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     wrapper = trees["wrapper"] / _WRAPPER
-    binding = plain(_STABLE) if extension.target.abi3 else wrapper / _PYBIND11
+    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain(_STABLE)
     paths = [*(wrapper / name for name in _SOURCES), binding, plain(toolchain.PERSONALITY)]
     objects = [f"{path.stem}.o" for path in paths]
     for path, made in zip(paths, objects, strict=True):
         rules.build([made], "cxx", [str(path)])
-    archives = " ".join(str(path) for path in sorted(plain(libraries).glob("*.a")))
+    archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
 
@@ -146,18 +143,18 @@ def _standard(tensorflow: Path) -> str:
     return f"-std=c++{found[1]}" if found else "-std=c++17"
 
 
-def _includes(extension: Extension, trees: dict[str, Path]) -> list[Path]:
+def _includes(python: str, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
     optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
     return [
-        _NATIVE,
+        plain(_MONITOR).parent,
         trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],
         trees["flatbuffers"] / "include",
         trees["eigen"],
         trees["numpy"] / "numpy" / "_core" / "include",
-        headers / f"python{extension.target.headers}",
+        headers / f"python{python}",
         headers,
         *(trees[name] / path for name, path in optional.items() if name in trees),
     ]

@@ -5,51 +5,45 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from wheelhouse import compile, toolchain
+from wheelhouse import compile
 from wheelhouse.plain import plain
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import digest
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
+from wheelhouse.toolchain import CMAKE, NINJA, Toolchain, environment, toolchain
 
 _PROCESSOR, _FLOOR = "x86_64", "2.17"
 
 
-def build(flatbuffers: Component, at: Sources) -> Path:
-    """The folder that holds ``flatc``, compiled unless it exists, in some 90 s.
+def flatc(flatbuffers: Component) -> Step:
+    """The folder that holds ``flatc``; compiling it takes some 90 s."""
+    return Step(
+        kind="tools",
+        label=f"flatc-{flatbuffers.pin.version}",
+        recipe=_compile,
+        needs={"flatbuffers": flatbuffers.tree, "toolchain": toolchain(_PROCESSOR, _FLOOR)},
+    )
 
-    Raises WheelhouseError with the first compiler error.
-    """
 
-    def make(folder: Path) -> None:
-        work = plain(folder) / "build"
-        tools = toolchain.prepare(_PROCESSOR, _FLOOR, at.store)
-        settings = {
-            "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
-            "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
-            "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
-            "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
-            "FLATBUFFERS_BUILD_TESTS": "OFF",
-            "FLATBUFFERS_BUILD_FLATHASH": "OFF",
-            "FLATBUFFERS_BUILD_FLATLIB": "OFF",
-            "FLATBUFFERS_INSTALL": "OFF",
-        }
-        command = [
-            *(
-                str(plain(toolchain.CMAKE)),
-                "-G",
-                "Ninja",
-                "-S",
-                str(plain(at.tree(flatbuffers))),
-                "-B",
-                str(work),
-            ),
-            *(f"-D{key}={value}" for key, value in settings.items()),
-        ]
-        log = at.store.log(f"flatc-{flatbuffers.pin.version}")
-        env = toolchain.environment(at.store)
-        compile.configure(command, folder, "Configuring flatc", log, env)
-        compile.ninja(work, "Compiling flatc", log, env)
-        (work / "flatc").rename(folder / "flatc")
-        shutil.rmtree(work)
-
-    key = digest(flatbuffers.identity, toolchain.identity(_PROCESSOR, _FLOOR))
-    return at.store.made("tools", f"flatc-{flatbuffers.pin.version}", key, make)
+def _compile(inputs: Inputs, folder: Path) -> None:
+    work = plain(folder) / "build"
+    settings = {
+        "CMAKE_MAKE_PROGRAM": plain(NINJA),
+        "CMAKE_TOOLCHAIN_FILE": Toolchain(inputs.needs["toolchain"]).cmake_file,
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
+        "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
+        "FLATBUFFERS_BUILD_TESTS": "OFF",
+        "FLATBUFFERS_BUILD_FLATHASH": "OFF",
+        "FLATBUFFERS_BUILD_FLATLIB": "OFF",
+        "FLATBUFFERS_INSTALL": "OFF",
+    }
+    command = [
+        *(str(plain(CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain(inputs.needs["flatbuffers"])), "-B", str(work)),
+        *(f"-D{key}={value}" for key, value in settings.items()),
+    ]
+    log = inputs.store.log("flatc")
+    env = environment(inputs.store)
+    compile.configure(command, folder, "Configuring flatc", log, env)
+    compile.ninja(work, "Compiling flatc", log, env)
+    (work / "flatc").rename(folder / "flatc")
+    shutil.rmtree(work)

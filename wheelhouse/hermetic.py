@@ -16,62 +16,63 @@ from pathlib import Path
 
 import msgspec
 
-from wheelhouse import console, images
+from wheelhouse import console, images, products
 from wheelhouse.engines import docker, host
 from wheelhouse.engines.docker import Box
 from wheelhouse.engines.host import Completed
 from wheelhouse.engines.jobs import VARIABLE
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.inner import FAILURE
-from wheelhouse.products import Product, encode
-from wheelhouse.sources import Component, Sources
+from wheelhouse.products import Product
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Sources
+from wheelhouse.step import Step, get_or_make, is_cached, plan
 from wheelhouse.store import Store, disk_space
 
 PYTHON = "/opt/toolchain/bin/python"
 CACHE, PROJECT = "/cache", "/project"
-_HERE = Path(__file__).parent
-_KINDS = ("cores", "extensions", "libraries", "delegates", "wheels")
+_SENT = ("wheelhouse", "native", "patches")
+_OURS = ("trees", "toolchains")
+"""The kinds of steps whose outputs are made here, or in no time, and not fetched."""
 
 
-def build(wheels: Sequence[Product], at: Sources) -> list[Path]:
+def build(wanted: Sequence[Product], at: Sources) -> list[Path]:
     """The wheels, built in a container unless an earlier one did.
 
     Raises WheelhouseError when the engine, a step or the audit fails.
     """
-    products = Store(at.store.root / "docker")
-    with products.locked("build", "A container builds"):
-        missing = [wheel for wheel in wheels if not _kept(products, wheel)]
+    made = Store(at.store.root / "docker")
+    with made.locked("build", "A container builds"):
+        missing = [product for product in wanted if not is_cached(product.step, made)]
         if missing:
-            _run(missing, at, products)
-        made = [_kept(products, wheel) for wheel in wheels]
-    return [next(folder.glob("*.whl")) for folder in made if folder]
+            _run(missing, at, made)
+        folders = [is_cached(product.step, made) for product in wanted]
+    return [products.file(folder) for folder in folders if folder]
 
 
-def _kept(products: Store, wheel: Product) -> Path | None:
-    return products.kept("wheels", wheel.label, wheel.identity)
-
-
-def _run(wheels: Sequence[Product], at: Sources, products: Store) -> None:
+def _run(wanted: Sequence[Product], at: Sources, made: Store) -> None:
     client = docker.connect()
     image = images.builder(client, at)
-    files = _project() | _sources(wheels, at) | _made(wheels, products)
+    steps = [product.step for product in wanted]
+    files = {f"{PROJECT}/{name}": ROOT / name for name in _SENT} | _cached(steps, at, made)
     console.say(f"Building in a container of {image}")
     with docker.box(client, image, docker.limits(client)) as box:
         box.send(files)
         try:
             done = box.run(
-                [PYTHON, "-m", "wheelhouse.inner", encode(wheels)],
+                [PYTHON, "-m", "wheelhouse.inner", *(product.label for product in wanted)],
                 env=_environment(box),
                 cwd=PROJECT,
                 line=console.say,
             )
         finally:
             box.freeze()
-            _fetch(box, (*_KINDS, "logs", "ccache"), products)
+            kinds = {step.kind: None for step in plan(*steps) if step.kind not in _OURS}
+            _fetch(box, (*kinds, "logs", "ccache"), made)
         if done.status == Kind.DISK:
             raise docker.disk_full()
         if done.status:
-            raise _failure(box, products, done)
+            raise _failure(box, made, done)
 
 
 def _environment(box: Box) -> dict[str, str]:
@@ -83,47 +84,43 @@ def _environment(box: Box) -> dict[str, str]:
     }
 
 
-def _project() -> dict[str, Path]:
-    names = (_HERE.name, "native", "patches")
-    return {f"{PROJECT}/{name}": _HERE.parent / name for name in names}
-
-
-def _sources(wheels: Sequence[Product], at: Sources) -> dict[str, Path]:
+def _cached(steps: Sequence[Step], at: Sources, made: Store) -> dict[str, Path]:
+    """What the steps need of this machine and of earlier containers, by its place in the cache."""
     files: dict[str, Path] = {}
-    for component in _components(wheels):
-        tree = at.tree(component)
-        for path in (tree, at.store.seal(tree)):
-            files[f"{CACHE}/trees/{path.name}"] = path
+    compiles = False
+    for step in _needed(steps, made):
+        store = at.store if step.kind in _OURS else made
+        folder = get_or_make(step, at) if step.kind == "trees" else is_cached(step, made)
+        compiles |= step.resume and not folder
+        for path in (folder, store.seal(folder)) if folder else ():
+            files[f"{CACHE}/{step.kind}/{path.name}"] = path
+    if compiles and (made.root / "ccache").is_dir():
+        files[f"{CACHE}/ccache"] = made.root / "ccache"
     return files
 
 
-def _components(wheels: Sequence[Product]) -> list[Component]:
-    return list({part.label: part for wheel in wheels for part in wheel.components}.values())
+def _needed(steps: Sequence[Step], made: Store) -> list[Step]:
+    """The steps, and what those of them need that no earlier container made."""
+    found: dict[str, Step] = {}
+    todo = list(steps)
+    while todo:
+        step = todo.pop()
+        if step.key not in found:
+            found[step.key] = step
+            if not is_cached(step, made):
+                todo += [need for need in step.needs.values() if isinstance(need, Step)]
+    return list(found.values())
 
 
-def _made(wheels: Sequence[Product], products: Store) -> dict[str, Path]:
-    """What earlier containers left that these wheels can use."""
-    files: dict[str, Path] = {}
-    for wheel in wheels:
-        kept = [(step, products.kept(step.kind, step.label, step.key)) for step in wheel.steps]
-        for step, folder in kept:
-            for path in (folder, products.seal(folder)) if folder else ():
-                files[f"{CACHE}/{step.kind}/{path.name}"] = path
-        compiles = any(step.large and not folder for step, folder in kept)
-        if compiles and (products.root / "ccache").is_dir():
-            files[f"{CACHE}/ccache"] = products.root / "ccache"
-    return files
-
-
-def _fetch(box: Box, kinds: Sequence[str], products: Store) -> None:
-    with disk_space(products.root):
-        products.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=products.root) as scratch:
+def _fetch(box: Box, kinds: Sequence[str], made: Store) -> None:
+    with disk_space(made.root):
+        made.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.root) as scratch:
             for kind in kinds:
                 new = Path(scratch, kind)
                 new.mkdir()
                 box.fetch(f"{CACHE}/{kind}", new)
-                _settle(new, products.root / kind, whole=kind == "ccache")
+                _settle(new, made.root / kind, whole=kind == "ccache")
 
 
 def _settle(new: Path, final: Path, whole: bool) -> None:
@@ -140,17 +137,17 @@ def _settle(new: Path, final: Path, whole: bool) -> None:
             path.rename(final / path.name)
 
 
-def _failure(box: Box, products: Store, done: Completed) -> WheelhouseError:
+def _failure(box: Box, made: Store, done: Completed) -> WheelhouseError:
     with tempfile.TemporaryDirectory() as scratch:
         box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
         left = Path(scratch, FAILURE)
         if left.is_file():
             what, hint, kind = msgspec.json.decode(left.read_bytes())
-            return WheelhouseError(what, hint.replace(CACHE, str(products.root)), Kind(kind))
+            return WheelhouseError(what, hint.replace(CACHE, str(made.root)), Kind(kind))
     return host.failure(
         "The build in the container failed",
         done,
-        products.log("container"),
+        made.log("container"),
         "Mend the cause and run the same command again.",
         kind=Kind.COMPILE,
     )

@@ -20,10 +20,13 @@ from wheelhouse.emulator import rootfs, systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import docker
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
+from wheelhouse.step import Inputs, Step, get_or_make
 from wheelhouse.store import Store, digest, disk_space, file_digest
 
-FOLDER = Path(__file__).parent.parent / "dockerfiles"
+FILE = ROOT / "wheelhouse" / "images.toml"
+FOLDER = ROOT / "dockerfiles"
 REQUIREMENTS = FOLDER / "builder.lock"
 BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
 
@@ -46,7 +49,7 @@ class Catalogue(Table, frozen=True):
 @cache
 def catalogue() -> Catalogue:
     """The images of this checkout."""
-    return load(Path(__file__).with_suffix(".toml"), Catalogue)
+    return load(FILE, Catalogue)
 
 
 def builder(client: DockerClient, at: Sources) -> str:
@@ -75,7 +78,7 @@ def builder(client: DockerClient, at: Sources) -> str:
 
 def pi(client: DockerClient, system: System, store: Store) -> str:
     """The name of the image of a Raspberry Pi OS release, made unless the engine has it."""
-    name = _pi_name(system)
+    name = pi_name(system)
     if not docker.image_is_here(client, name):
         arguments = {
             "BASE": catalogue().bases[system.suite],
@@ -100,13 +103,13 @@ def bootstrap(client: DockerClient, at: Sources) -> None:
     wanted = catalogue().builder
     own = _architecture(client)
     if not docker.image_is_here(client, _base_name(own)):
-        tree = rootfs.plain(wanted.suite, own, wanted.packages, at.store)
+        tree = get_or_make(rootfs.suite_tree(wanted.suite, own, wanted.packages), at)
         _make_from_tree(client, _base_name(own), tree, own, "0:0", at.store)
     builder(client, at)
     for system in systems.catalogue().systems:
-        if not docker.image_is_here(client, _pi_name(system)):
+        if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, at.store)
-            _make_from_tree(client, _pi_name(system), tree, "arm64", docker.USER, at.store)
+            _make_from_tree(client, pi_name(system), tree, "arm64", docker.USER, at.store)
 
 
 def _architecture(client: DockerClient) -> str:
@@ -117,7 +120,8 @@ def _base_name(architecture: str) -> str:
     return _name(f"base-{architecture}", catalogue().builder, file_digest(TREE))
 
 
-def _pi_name(system: System) -> str:
+def pi_name(system: System) -> str:
+    """The name of the image of a system, by all that it is made from."""
     base = catalogue().bases[system.suite]
     return _name(f"pi-{system.suite}-{system.python}", system, base, file_digest(PI))
 
@@ -130,16 +134,15 @@ def _name(kind: str, *parts: object) -> str:
 def _requirements(architecture: str, store: Store) -> Path:
     """The folder with the locked toolchain's wheels for the builder image."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
+    parameters = {"python": catalogue().builder.python, "machine": machine}
+    step = Step("requirements", f"builder-{machine}", _fetch, parameters=parameters)
+    return get_or_make(step, Sources(store))
 
-    def fetch(folder: Path) -> None:
-        console.say("Fetching the builder's toolchain from the Python package index")
-        sources.export_requirements(
-            REQUIREMENTS, folder, store, python=catalogue().builder.python, machine=machine
-        )
-        (folder / REQUIREMENTS.name).write_bytes(REQUIREMENTS.read_bytes())
 
-    key = digest(file_digest(REQUIREMENTS), catalogue().builder.python)
-    return store.made("requirements", f"builder-{machine}", key, fetch)
+def _fetch(inputs: Inputs, folder: Path) -> None:
+    console.say("Fetching the builder's toolchain from the Python package index")
+    sources.export_requirements(REQUIREMENTS, folder, inputs.store, **inputs.parameters)
+    (folder / REQUIREMENTS.name).write_bytes(REQUIREMENTS.read_bytes())
 
 
 def _make_from_tree(

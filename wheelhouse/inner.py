@@ -1,4 +1,4 @@
-"""Build wheels inside the builder's container: ``python -m wheelhouse.inner PRODUCTS``, JSON.
+"""Build wheels inside the builder's container: ``python -m wheelhouse.inner LABEL ...``.
 
 Nothing is fetched: what wheels are built from lies in the cache already. A failure is left in
 ``failure.json`` there, for the process that started the container.
@@ -7,6 +7,7 @@ Nothing is fetched: what wheels are built from lies in the cache already. A fail
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,12 +19,12 @@ from wheelhouse.store import Store
 FAILURE = "failure.json"
 
 
-def main(words: str) -> int:
-    """Build what ``words`` lists; the exit status, by the kind of failure."""
+def main(labels: Sequence[str]) -> int:
+    """Build the products with these labels; the exit status, by the kind of failure."""
     at = Sources(Store.default(), offline=True)
     try:
-        for wanted in products.decode(words):
-            products.build(wanted, at)
+        for label in labels:
+            products.build(products.labelled(label), at)
     except WheelhouseError as error:
         if error.kind is Kind.DISK:
             return Kind.DISK
@@ -34,4 +35,4 @@ def main(words: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 from wheelhouse.data import Table, load
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.root import ROOT
+
+FILE = ROOT / "wheelhouse" / "matrix.toml"
 
 
 class Row(Table, frozen=True):
@@ -69,7 +71,7 @@ class Target:
 @cache
 def matrix() -> Matrix:
     """The matrix of this checkout."""
-    return load(Path(__file__).with_name("matrix.toml"), Matrix)
+    return load(FILE, Matrix)
 
 
 def targets() -> tuple[Target, ...]:

@@ -19,8 +19,9 @@ from wheelhouse import data
 from wheelhouse.builder import Builder, Quantisation
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind, mobilenet, network_input, pictures
+from wheelhouse.root import ROOT
 
-TABLE = Path(__file__).with_name("models.toml")
+TABLE = ROOT / "wheelhouse" / "models.toml"
 
 SIGNATURE = "arithmetic"
 """The key of the signature that the model of the same name has."""

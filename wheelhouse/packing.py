@@ -5,22 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import ziglang
 from packaging.licenses import canonicalize_license_expression
 from packaging.version import Version
 
 from wheelhouse import audit
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import file_digest
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Recipe, Step
 
 GENERATOR = "tflite-wheelhouse"
 
 # Linked in by the compiler: libc++, its ABI library and unwinder, and zig's own runtime.
+_COMPILER = Path(ziglang.__file__).parent
 _COMPILER_LICENSES = {
     "libcxx": "lib/libcxx/LICENSE.TXT",
     "libcxxabi": "lib/libcxxabi/LICENSE.TXT",
@@ -34,9 +35,9 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class About:
-    """What installers and readers are told; ``package`` is the folder inside, and the file name's.
+    """Core metadata; ``package`` is the name of the folder inside, and begins the file's name.
 
-    ``python`` and ``requires`` are what pip must choose Python and other projects by.
+    ``python`` is Requires-Python, ``requires`` Requires-Dist, ``extras`` Provides-Extra.
     """
 
     package: str
@@ -58,7 +59,7 @@ class Packable(Protocol):
 
     @property
     def about(self) -> About:
-        """What is said of it."""
+        """Its core metadata."""
 
     @property
     def tag(self) -> str:
@@ -77,78 +78,90 @@ class Packable(Protocol):
         """Its name for readers."""
 
     @property
-    def identity(self) -> str:
-        """A digest of all that decides its bytes."""
-
-    @property
     def linked(self) -> Iterable[Component]:
         """The components whose code is in it."""
 
-    def files(self, at: Sources) -> Mapping[str, bytes]:
-        """Its package's files by their names in that folder."""
 
-    def audit(self, draft: Path) -> None:
-        """Check what no other wheel promises; raises WheelhouseError."""
+def wheel(
+    product: Packable,
+    recipe: Recipe,
+    needs: Mapping[str, Step],
+    parameters: Mapping[str, Any] | None = None,
+) -> Step:
+    """The folder with a product's audited wheel, by a recipe that calls :func:`pack`."""
+    licensed = {part.name: part for part in product.linked if part.pin.license_files}
+    return Step(
+        kind="wheels",
+        label=product.label,
+        recipe=recipe,
+        needs={**needs, **{f"licences of {name}": part.tree for name, part in licensed.items()}},
+        parameters={
+            **(parameters or {}),
+            "about": {**asdict(product.about), "version": str(product.about.version)},
+            "tag": product.tag,
+            "processor": product.processor,
+            "floor": product.floor,
+            "terms": sorted({part.pin.license for part in product.linked}),
+            "license_files": {name: part.pin.license_files for name, part in licensed.items()},
+        },
+    )
 
 
-def build(wheel: Packable, at: Sources) -> Path:
-    """The audited wheel in the store, made unless it exists.
+def pack(
+    inputs: Inputs, folder: Path, files: Mapping[str, bytes], audit_draft: Callable[[Path], None]
+) -> None:
+    """Write the package's ``files``, by their names in its folder, as an audited wheel.
 
-    Raises WheelhouseError when a step before fails or the wheel breaks what its name promises.
+    ``audit_draft`` checks what no other wheel promises. Raises WheelhouseError when the wheel
+    breaks what its name promises.
     """
-
-    def make(folder: Path) -> None:
-        files = _contents(wheel, at)
-        draft = write(wheel, files, (f"linux_{wheel.processor}",), folder)
-        tags = audit.platform_tags(draft, wheel.processor, wheel.floor)
-        wheel.audit(draft)
-        write(wheel, files, tags, folder)
-        draft.unlink()
-
-    folder = at.store.made("wheels", wheel.label, wheel.identity, make)
-    return next(folder.glob("*.whl"))
-
-
-def identity() -> list[str]:
-    """Digests of what decides how every wheel is packed."""
-    return [file_digest(Path(__file__)), file_digest(Path(audit.__file__ or ""))]
-
-
-def _contents(wheel: Packable, at: Sources) -> dict[str, bytes]:
-    """The files that the wheel holds, but for those that name its platform."""
-    about = wheel.about
-    licenses = {
-        f"{_owner(component, name)}/{PurePosixPath(name).name}": at.tree(component) / name
-        for component in wheel.linked
-        for name in component.pin.license_files
-    } | {
-        f"{name}/{PurePosixPath(path).name}": Path(ziglang.__file__).parent / path
-        for name, path in _COMPILER_LICENSES.items()
-    }
-    return {
-        **{f"{about.package}/{name}": data for name, data in wheel.files(at).items()},
-        f"{about.info}/METADATA": metadata(about, wheel.linked, sorted(licenses)).encode(),
+    told = inputs.parameters
+    version, requires = Version(told["about"]["version"]), tuple(told["about"]["requires"])
+    about = About(**{**told["about"], "version": version, "requires": requires})
+    licenses = _licenses(inputs)
+    contents = {
+        **{f"{about.package}/{name}": data for name, data in files.items()},
+        f"{about.info}/METADATA": metadata(about, told["terms"], sorted(licenses)).encode(),
         f"{about.info}/top_level.txt": f"{about.package}\n".encode(),
         **{f"{about.info}/licenses/{name}": path.read_bytes() for name, path in licenses.items()},
     }
+    draft = write(about, told["tag"], contents, (f"linux_{told['processor']}",), folder)
+    tags = audit.platform_tags(draft, told["processor"], told["floor"])
+    audit_draft(draft)
+    write(about, told["tag"], contents, tags, folder)
+    draft.unlink()
 
 
-def _owner(component: Component, license_file: str) -> str:
+def _licenses(inputs: Inputs) -> dict[str, Path]:
+    """The licence files of what is linked in, by their names in the wheel."""
+    return {
+        f"{_owner(component, name)}/{PurePosixPath(name).name}": (
+            inputs.needs[f"licences of {component}"] / name
+        )
+        for component, names in inputs.parameters["license_files"].items()
+        for name in names
+    } | {
+        f"{name}/{PurePosixPath(path).name}": _COMPILER / path
+        for name, path in _COMPILER_LICENSES.items()
+    }
+
+
+def _owner(component: str, license_file: str) -> str:
     """Whose licence it is: the component's, or that of something which it brings along."""
     outer, *inner = PurePosixPath(license_file).parts
-    return inner[0] if outer == "third-party" else component.name
+    return inner[0] if outer == "third-party" else component
 
 
-def metadata(about: About, linked: Iterable[Component], license_files: Iterable[str]) -> str:
-    """The core metadata."""
-    ids = {component.pin.license for component in linked} | {*_COMPILER_LICENSE_IDS}
-    terms = " AND ".join(f"({term})" if " " in term else term for term in sorted(ids))
+def metadata(about: About, terms: Iterable[str], license_files: Iterable[str]) -> str:
+    """The core metadata; ``terms`` are the SPDX expressions of what is linked in."""
+    ids = sorted({*terms, *_COMPILER_LICENSE_IDS})
+    expression = " AND ".join(f"({term})" if " " in term else term for term in ids)
     fields = [
         ("Metadata-Version", "2.4"),
         ("Name", about.package.replace("_", "-")),
         ("Version", str(about.version)),
         ("Summary", about.summary),
-        ("License-Expression", canonicalize_license_expression(terms)),
+        ("License-Expression", canonicalize_license_expression(expression)),
         *(("License-File", name) for name in license_files),
         ("Classifier", "Operating System :: POSIX :: Linux"),
         ("Classifier", "Programming Language :: Python :: 3"),
@@ -162,21 +175,20 @@ def metadata(about: About, linked: Iterable[Component], license_files: Iterable[
 
 
 def write(
-    wheel: Packable, files: Mapping[str, bytes], platforms: tuple[str, ...], folder: Path
+    about: About, tag: str, files: Mapping[str, bytes], platforms: tuple[str, ...], folder: Path
 ) -> Path:
     """Write the wheel for these platforms into a folder; the same files make the same bytes."""
-    about = wheel.about
     header = [
         "Wheel-Version: 1.0",
         f"Generator: {GENERATOR}",
         "Root-Is-Purelib: false",
-        *(f"Tag: {wheel.tag}-{platform}" for platform in platforms),
+        *(f"Tag: {tag}-{platform}" for platform in platforms),
     ]
     named = "".join(f"{line}\n" for line in header).encode()
     contents = {**files, f"{about.info}/WHEEL": named}
     rows = [f"{name},sha256={_hash(data)},{len(data)}" for name, data in sorted(contents.items())]
     record = "".join(f"{row}\n" for row in [*rows, f"{about.info}/RECORD,,"])
-    path = folder / f"{about.package}-{about.version}-{wheel.tag}-{'.'.join(platforms)}.whl"
+    path = folder / f"{about.package}-{about.version}-{tag}-{'.'.join(platforms)}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in [*sorted(contents.items()), (f"{about.info}/RECORD", record.encode())]:
             entry = zipfile.ZipInfo(name, _EPOCH)

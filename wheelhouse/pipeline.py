@@ -13,16 +13,19 @@ from pathlib import Path
 
 from wheelhouse import (
     console,
+    delegate,
     difference,
     hermetic,
     images,
     matrix,
     products,
     record,
+    session,
     sources,
     upstream,
     verify,
     verify_armnn,
+    wheel,
 )
 from wheelhouse.emulator import rootfs, systems, tools
 from wheelhouse.engines import docker
@@ -30,14 +33,15 @@ from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.matrix import Target
 from wheelhouse.products import Product
 from wheelhouse.record import Demand, UnverifiedError
+from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
+from wheelhouse.step import Step, get_or_make, is_cached
 from wheelhouse.store import disk_space, file_digest
 from wheelhouse.upstream import Release
 from wheelhouse.wheel import Wheel
 
-HERE = Path(__file__).parent.parent
-WHEELS = HERE / "wheels"
-REQUIREMENTS = HERE / "requirements.lock"
+WHEELS = ROOT / "wheels"
+REQUIREMENTS = ROOT / "requirements.lock"
 ENGINES = ("host", "docker", "auto")
 SUITES = ("unit", "integration", "emulated")
 
@@ -89,6 +93,12 @@ def build(
     With ``armnn`` the delegate's as well.
     """
     of = release or upstream.choose()
+    if engine == "docker" and of.checkout:
+        raise WheelhouseError(
+            "A container does not see a checkout of this machine.",
+            "Leave out --tflite-source, or --engine.",
+            Kind.USAGE,
+        )
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, where wheels are put.",
@@ -101,12 +111,6 @@ def build(
 
 
 def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
-    if engine == "docker" and any(isinstance(one, Wheel) and one.checkout for one in wanted):
-        raise WheelhouseError(
-            "A container does not see a checkout of this machine.",
-            "Leave out --tflite-source, or --engine.",
-            Kind.USAGE,
-        )
     if engine == "docker":
         return hermetic.build(wanted, at)
     return [products.build(one, at) for one in wanted]
@@ -121,7 +125,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
         raise WheelhouseError(
             f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
         )
-    ours, *_ = _made([products.of(theirs)], at, engine)
+    ours, *_ = _made([products.from_filename(theirs)], at, engine)
     if found := difference.report(theirs, ours):
         console.result(found)
         log = at.store.log(f"difference-{theirs.name}")
@@ -156,10 +160,25 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        tried = verify_armnn.verify_delegate if products.is_delegate(path) else verify.verify
-        _place(tried(path, at, engine), record.beside(path))
+        verification = _VERIFICATIONS[products.akin(path).about.package](path, at, engine)
+        _place(get_or_make(verification, at) / session.RECORD, record.beside(path))
         _vouch(path)
         console.say(f"{path.name} is verified")
+
+
+def _of_runtime(wheel: Path, at: Sources, engine: str) -> Step:
+    return verify.verification(wheel, engine)
+
+
+def _of_delegate(delegate: Path, at: Sources, engine: str) -> Step:
+    """With the universal wheel that lies beside it, built where there is none."""
+    runtime = Wheel(matrix.targets()[0], upstream.choose().version, True)
+    beside = next(delegate.parent.glob(f"{runtime.label}-*.whl"), None)
+    return verify_armnn.verification(delegate, beside or _made([runtime], at, engine)[0], engine)
+
+
+_VERIFICATIONS = {wheel.PROJECT: _of_runtime, delegate.PROJECT: _of_delegate}
+"""How the wheels of each project are tried."""
 
 
 def _vouch(wheel: Path) -> None:
@@ -174,7 +193,7 @@ def _vouch(wheel: Path) -> None:
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [system for path in wheels for system in products.systems_of(path)]
+    used = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
@@ -182,7 +201,9 @@ def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
             "The wheels are not verified, for emulation needs Debian packages. Run "
             f"`{tools.hint(packages)}`, then `invoke verify`."
         )
-    elif not at.network and not all(rootfs.made(system, at.store) for system in used):
+    elif not at.network and not all(
+        is_cached(rootfs.system_tree(system), at.store) for system in used
+    ):
         console.warn(
             "The wheels are not verified, for the emulated systems are not in the cache. Run "
             "`invoke verify` with a network."

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
-import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from wheelhouse import delegate, matrix, packing, sources
+from wheelhouse import matrix, sources
 from wheelhouse.delegate import Delegate
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
-from wheelhouse.matrix import Target
+from wheelhouse.packing import Packable
 from wheelhouse.sources import Sources
+from wheelhouse.step import Step, get_or_make
 from wheelhouse.wheel import Wheel
 
-Product = Wheel | Delegate
 
+class Product(Packable, Protocol):
+    """A wheel that this checkout builds."""
 
-@dataclass(frozen=True)
-class _Order:
-    """Products as JSON tells them: of one kind in each list."""
+    @property
+    def step(self) -> Step:
+        """The folder with the audited wheel."""
 
-    wheels: list[Wheel]
-    delegates: list[Delegate]
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems to try it on, by Debian suite or name."""
 
 
 def armnn() -> Delegate:
     """The wheel of the Arm NN delegate."""
     table = matrix.matrix()
-    return Delegate(table.processor, table.floor)
+    return Delegate(table.processor, table.floor, matrix.targets()[0].systems)
 
 
 def every() -> list[Product]:
@@ -44,19 +46,15 @@ def every() -> list[Product]:
     return [*(Wheel(target, tflite, xnnpack) for tflite, target, xnnpack in runtimes), armnn()]
 
 
-def of(path: Path) -> Product:
+def from_filename(path: Path) -> Product:
     """The wheel of this checkout that a file claims to be, by its name.
 
     Raises WheelhouseError if there is none.
     """
     if path.is_file():
-        with suppress(InvalidWheelFilename):
-            project, version, _, tags = parse_wheel_filename(path.name)
-            names = {f"{tag.interpreter}-{tag.abi}" for tag in tags}
-            for known in every():
-                same = (canonicalize_name(known.about.package), known.about.version)
-                if same == (project, version) and known.tag in names:
-                    return known
+        for known in _akin(path):
+            if known.about.version == parse_wheel_filename(path.name)[1]:
+                return known
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
         "Give a wheel file; `invoke matrix` lists what is built. Older ones belong to older tags.",
@@ -64,51 +62,53 @@ def of(path: Path) -> Product:
     )
 
 
-def is_delegate(path: Path) -> bool:
-    """Whether a wheel file is the delegate's, by its name."""
-    return path.name.startswith(f"{delegate.PROJECT}-")
-
-
-def target_of(wheel: Path) -> Target:
-    """The matrix's target that a runtime's wheel file is for, by its name.
+def akin(path: Path) -> Product:
+    """A wheel of this checkout of the same project, release, CPython and ABI as a file's name.
 
     Raises WheelhouseError if there is none.
     """
-    with suppress(InvalidWheelFilename):
-        _, built, _, tags = parse_wheel_filename(wheel.name)
-        known = built.public in sources.catalogue().tflite
-        for target in matrix.targets() if known else ():
-            if any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags):
-                return target
+    for known in _akin(path):
+        return known
     raise WheelhouseError(
-        f"{wheel.name} is for no CPython of the matrix, or of no TFLite that is built here.",
+        f"{path.name} is for no CPython of the matrix, or of no TFLite that is built here.",
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
+        Kind.USAGE,
     )
 
 
-def systems_of(wheel: Path) -> list[System]:
-    """The systems that a wheel file must be tried on: a delegate's on all.
+def _akin(path: Path) -> Iterator[Product]:
+    with suppress(InvalidWheelFilename):
+        project, version, _, tags = parse_wheel_filename(path.name)
+        names = {f"{tag.interpreter}-{tag.abi}" for tag in tags}
+        for known in every():
+            same = (canonicalize_name(known.about.package), known.about.version.public)
+            if same == (project, version.public) and known.tag in names:
+                yield known
 
-    Raises WheelhouseError if it is for no target of the matrix.
+
+def systems_of(wheel: Path) -> list[System]:
+    """The systems that a wheel file must be tried on.
+
+    Raises WheelhouseError if it is no wheel of the matrix.
     """
-    target = matrix.targets()[0] if is_delegate(wheel) else target_of(wheel)
-    return [systems.system(name) for name in target.systems]
+    return [systems.system(name) for name in akin(wheel).systems]
 
 
 @failures_of(Kind.COMPILE)
 def build(wanted: Product, at: Sources) -> Path:
-    """The audited wheel in the store; raises WheelhouseError as :func:`packing.build` does."""
-    return packing.build(wanted, at)
+    """The audited wheel in the store.
+
+    Raises WheelhouseError when a step fails or the wheel breaks what its name promises.
+    """
+    return file(get_or_make(wanted.step, at))
 
 
-def encode(wanted: Sequence[Product]) -> str:
-    """Products as JSON, for :func:`decode`."""
-    wheels = [one for one in wanted if isinstance(one, Wheel)]
-    delegates = [one for one in wanted if isinstance(one, Delegate)]
-    return msgspec.json.encode(_Order(wheels, delegates)).decode()
+def file(folder: Path) -> Path:
+    """The wheel in the folder of a product's step."""
+    (path,) = folder.glob("*.whl")
+    return path
 
 
-def decode(text: str) -> list[Product]:
-    """The products of :func:`encode`, those of one kind together."""
-    order = msgspec.json.decode(text, type=_Order)
-    return [*order.wheels, *order.delegates]
+def labelled(label: str) -> Product:
+    """The product with a label; raises KeyError if there is none."""
+    return {known.label: known for known in every()}[label]

@@ -32,7 +32,11 @@ from wheelhouse.models import Model
 from wheelhouse.record import Check, Companion, Record, Trial
 from wheelhouse.reference import Tolerance
 from wheelhouse.sources import Sources
+from wheelhouse.step import Inputs, Pinned, Recipe, Step
 from wheelhouse.store import Store, file_digest
+
+RECORD = "record.json"
+"""The file in a verification's folder."""
 
 _WHEELS = "/wheels"
 _INSTALLER = "Raspberry Pi 4"
@@ -72,17 +76,17 @@ class Exam:
     judge: Callable[[Board, Seen], Iterable[Check]]
     files: Mapping[str, bytes] = field(default_factory=dict)
 
-    def run(self, at: Sources, engine: str) -> Iterator[Trial]:
+    def run(self, store: Store, engine: str) -> Iterator[Trial]:
         """Try it on all boards; raises WheelhouseError if pip refuses."""
         boards = [systems.board(name) for name in self.boards]
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
             self.lay_out(work, boards)
             with (
-                opened(engine, self.system, at, work, self.wheels) as pi,
+                opened(engine, self.system, store, work, self.wheels) as pi,
                 ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
             ):
-                install_on(pi, self.wheels, self.system)
+                install_on(pi, self.wheels, self.system, store)
                 jobs = [pool.submit(self._probe, pi, board, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
                     seen = job.result()
@@ -114,40 +118,57 @@ class Exam:
         return Seen(told, done, work / outputs)
 
 
-def verified(
+def verification(
     wheel: Path,
-    key: str,
-    trials: Callable[[], Iterable[Trial]],
-    at: Sources,
+    recipe: Recipe,
+    on: Sequence[System],
     engine: str,
-    runtime: Path | None = None,
-) -> Path:
-    """The wheel's record, a JSON file, made by its trials unless there is one under the key.
+    needs: Mapping[str, Pinned | Path],
+) -> Step:
+    """The folder with a wheel's record, by a recipe that calls :func:`write_record`.
 
-    ``runtime`` is the wheel that a delegate is tried with. Raises WheelhouseError if any check
-    fails; the record of that is then in the cache's logs.
+    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``.
     """
+    trees = {system.name: rootfs.system_tree(system) for system in on if engine == "host"}
+    images_of = [images.pi_name(system) for system in on if engine == "docker"]
+    return Step(
+        kind="verified",
+        label=wheel.stem,
+        recipe=recipe,
+        needs={"wheel": wheel, **needs, **trees},
+        parameters={
+            "wheel": wheel.name,
+            "engine": engine,
+            "systems": [system.name for system in on],
+            "images": images_of,
+            "reference": f"ai-edge-litert {version('ai-edge-litert')}",
+        },
+    )
 
-    def make(folder: Path) -> None:
-        told = Record(
-            wheel=wheel.name,
-            sha256=file_digest(wheel),
-            date=datetime.now(timezone.utc).replace(microsecond=0),
-            engine=engine,
-            reference=f"ai-edge-litert {version('ai-edge-litert')}",
-            runtime=Companion(runtime.name, file_digest(runtime)) if runtime else None,
-            trials=tuple(trials()),
+
+def write_record(inputs: Inputs, folder: Path, trials: Iterable[Trial]) -> None:
+    """Write the record of a wheel's trials.
+
+    Raises WheelhouseError if any check fails; the record of that is then in the cache's logs.
+    """
+    told, runtime = inputs.parameters, inputs.needs.get("runtime")
+    made = Record(
+        wheel=told["wheel"],
+        sha256=file_digest(inputs.needs["wheel"]),
+        date=datetime.now(timezone.utc).replace(microsecond=0),
+        engine=told["engine"],
+        reference=told["reference"],
+        runtime=Companion(runtime.name, file_digest(runtime)) if runtime else None,
+        trials=tuple(trials),
+    )
+    if problems := list(failures(made.trials)):
+        kept = inputs.store.log(f"verify-{made.wheel}")
+        record.write(made, kept)
+        raise WheelhouseError(
+            f"{made.wheel} did not pass:\n  " + "\n  ".join(problems[:10]),
+            f"All that was seen is in {kept}.",
         )
-        if problems := list(failures(told.trials)):
-            kept = at.store.log(f"verify-{wheel.name}")
-            record.write(told, kept)
-            raise WheelhouseError(
-                f"{wheel.name} did not pass:\n  " + "\n  ".join(problems[:10]),
-                f"All that was seen is in {kept}.",
-            )
-        record.write(told, folder / "record.json")
-
-    return at.store.made("verified", wheel.stem, key, make) / "record.json"
+    record.write(made, folder / RECORD)
 
 
 def install(
@@ -158,25 +179,27 @@ def install(
     ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
-    with opened("host", system, at, work, wheels) as pi:
-        install_on(pi, wheels, system, options)
+    with opened("host", system, at.store, work, wheels) as pi:
+        install_on(pi, wheels, system, at.store, options)
 
 
 @contextmanager
 def opened(
-    engine: str, system: System, at: Sources, work: Path, wheels: Sequence[Path]
+    engine: str, system: System, store: Store, work: Path, wheels: Sequence[Path]
 ) -> Iterator[Pi]:
     """The system with wheels to install and ``work`` as its home folder."""
     files = _files(wheels)
     if engine == "docker":
         client = docker.connect()
-        with contained(client, images.pi(client, system, at.store), work, files) as pi:
+        with contained(client, images.pi(client, system, store), work, files) as pi:
             yield pi
     else:
-        yield Sandbox(rootfs.tree(system, at.store), work, files)
+        yield Sandbox(rootfs.tree(system, store), work, files)
 
 
-def install_on(pi: Pi, wheels: Sequence[Path], system: System, options: Sequence[str] = ()) -> None:
+def install_on(
+    pi: Pi, wheels: Sequence[Path], system: System, store: Store, options: Sequence[str] = ()
+) -> None:
     """Let the system's pip install wheels into ``env``; raises WheelhouseError if pip refuses."""
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
@@ -187,7 +210,7 @@ def install_on(pi: Pi, wheels: Sequence[Path], system: System, options: Sequence
             raise host.failure(
                 f"On {system.name} `{' '.join(command)}` failed",
                 done,
-                Store.default().log(f"install-{system.suite}"),
+                store.log(f"install-{system.suite}"),
                 "Correct the wheel's name, tags or metadata.",
             )
 

@@ -27,10 +27,12 @@ from wheelhouse.data import Table, load
 from wheelhouse.engines import host
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.mirrors import debian_mirrors
+from wheelhouse.root import ROOT
+from wheelhouse.step import Inputs, Step, get_or_make
 from wheelhouse.store import Store, digest, disk_space, file_digest, tree_digest
 
-HERE = Path(__file__).parent
-PATCHES = HERE.parent / "patches"
+FILE = ROOT / "wheelhouse" / "sources.toml"
+PATCHES = ROOT / "patches"
 _PIP_DOWNLOAD = (*host.PYTHON, "pip", "download", "--no-deps", "--only-binary=:all:")
 
 
@@ -55,6 +57,11 @@ class Artefact(Table, frozen=True):
     def filename(self) -> str:
         """The file's own name."""
         return (self.debian or self.pypi or self.url).rpartition("/")[2]
+
+    @property
+    def depth(self) -> int:
+        """How many leading path parts to drop of what is in it."""
+        return 0 if self.filename.endswith((".whl", ".deb")) else self.strip
 
     @property
     def origin(self) -> str:
@@ -120,13 +127,21 @@ class Component:
         return tuple(sorted((PATCHES / self.label).glob("*.patch")))
 
     @property
-    def identity(self) -> str:
-        """A digest of all that decides the unpacked and patched content."""
-        patches = [file_digest(path) for path in self.patches]
-        if self.pin.tree:
-            return digest(self.pin.tree, patches)
-        files = [(a.sha256, a.strip, a.folder) for a in self.pin.artefacts]
-        return digest(files, self.pin.keep, self.pin.tree, patches)
+    def content(self) -> object:
+        """What decides the content of its archive."""
+        return self.pin.tree or [artefact.sha256 for artefact in self.pin.artefacts]
+
+    @property
+    def tree(self) -> Step:
+        """Its unpacked and patched folder."""
+        strips = {} if self.pin.tree else {each.sha256: each.depth for each in self.pin.artefacts}
+        return Step(
+            kind="trees",
+            label=self.label,
+            recipe=_unpack,
+            needs={"archive": self, **{path.name: path for path in self.patches}},
+            parameters={"keep": self.pin.keep, "strips": strips},
+        )
 
     def inside(self, carton: Artefact) -> str | None:
         """The folder of that archive which the component is, or None if it is not in there."""
@@ -134,10 +149,24 @@ class Component:
         return next(found, None) if self.pin.tree else None
 
 
+def _unpack(inputs: Inputs, folder: Path) -> None:
+    """A tree-pinned archive holds just what is wanted."""
+    archive, strips = inputs.needs["archive"], inputs.parameters["strips"]
+    if archive.is_dir():
+        archives.copy(archive, folder, inputs.parameters["keep"])
+    elif strips:
+        strip = strips[file_digest(archive)]
+        archives.unpack(archive, folder, strip=strip, keep=inputs.parameters["keep"])
+    else:
+        archives.unpack(archive, folder, strip=0, keep=())
+    for name in sorted(inputs.needs.keys() - {"archive"}):
+        apply(inputs.needs[name], folder)
+
+
 @cache
 def catalogue() -> Catalogue:
     """The pinned components of this checkout."""
-    return load(HERE / "sources.toml", Catalogue)
+    return load(FILE, Catalogue)
 
 
 def release(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
@@ -210,10 +239,12 @@ class Sources:
         return not (self.offline or self.folder)
 
     def file(self, component: Component) -> Path:
-        """The component's verified archive.
+        """The component's verified archive, or the checkout that stands in.
 
         Raises WheelhouseError when no artefact can be had or none has the pinned content.
         """
+        if component.checkout:
+            return component.checkout
         first = component.pin.artefacts[0]
         key = digest(first.origin) if component.pin.tree else first.sha256
         lock = self.store.locked(f"file-{key[:16]}", f"{component.label} is being fetched")
@@ -222,16 +253,7 @@ class Sources:
 
     def tree(self, component: Component) -> Path:
         """The component's unpacked and patched folder."""
-
-        def make(folder: Path) -> None:
-            if component.checkout:
-                archives.copy(component.checkout, folder, component.pin.keep)
-            else:
-                self._unpack(component, folder)
-            for path in component.patches:
-                apply(path, folder)
-
-        return self.store.made("trees", component.label, component.identity, make)
+        return get_or_make(component.tree, self)
 
     def export(self, folder: Path, components: tuple[Component, ...]) -> None:
         """Copy the components' archives into a folder that ``Sources.folder`` can name."""
@@ -339,15 +361,6 @@ class Sources:
 
     def _lacks(self, component: Component) -> bool:
         return bool(component.pin.tree) and not self._packed(component).is_file()
-
-    def _unpack(self, component: Component, folder: Path) -> None:
-        archive, pin = self.file(component), component.pin
-        if pin.tree:
-            archives.unpack(archive, folder, strip=0, keep=())
-            return
-        artefact = next(a for a in pin.artefacts if a.filename == archive.name)
-        strip = 0 if archive.suffix in {".whl", ".deb"} else artefact.strip
-        archives.unpack(archive, folder, strip=strip, keep=pin.keep)
 
     def _place(self, key: str, name: str) -> Path:
         return self.store.root / "files" / key[:16] / name

@@ -74,16 +74,6 @@ def rows_digest(rows: list[Row]) -> str:
 
 
 @dataclass(frozen=True)
-class Step:
-    """What names a step's output in the store; ``large`` if it takes minutes to make."""
-
-    kind: str
-    label: str
-    key: str
-    large: bool = False
-
-
-@dataclass(frozen=True)
 class Store:
     """The cache below one root folder.
 

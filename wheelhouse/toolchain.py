@@ -18,7 +18,9 @@ import ninja
 import ziglang
 
 from wheelhouse.plain import plain
-from wheelhouse.store import Store, digest, file_digest
+from wheelhouse.root import ROOT
+from wheelhouse.step import Inputs, Step
+from wheelhouse.store import Store
 
 ZIG = Path(ziglang.__file__).parent / "zig"
 CMAKE = Path(cmake.CMAKE_BIN_DIR) / "cmake"
@@ -38,11 +40,13 @@ COMPILE_FLAGS = (
     "-Wno-everything",
 )
 
-PERSONALITY = Path(__file__).parent.parent / "native" / "personality.cc"
+PERSONALITY = ROOT / "native" / "personality.cc"
 """What every shared library contains, for other unwinders to pass through it."""
 
 LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
 """What every shared library is linked with."""
+
+_COMMANDS = {"cc": "cc {target}", "c++": "c++ {target}", "ar": "ar", "ranlib": "ranlib"}
 
 # zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
 _WRAPPER = """\
@@ -61,7 +65,7 @@ for word do
   esac
   set -- "$@" "$word"
 done
-exec {zig} {command} "$@"
+exec "${{WHEELHOUSE_ZIG:?}}" {command} "$@"
 """
 
 _CMAKE_TOOLCHAIN = """\
@@ -81,61 +85,49 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17.
+    """The compiler that a toolchain's step made in ``folder``; run it in :func:`environment`."""
 
-    ``folder`` has a name that every tool can take.
-    """
-
-    processor: str
-    floor: str
     folder: Path
 
     @property
     def cc(self) -> Path:
         """The C compiler and linker."""
-        return self.folder / "cc"
+        return plain(self.folder) / "cc"
 
     @property
     def cxx(self) -> Path:
         """The C++ compiler and linker."""
-        return self.folder / "c++"
+        return plain(self.folder) / "c++"
+
+    @property
+    def ar(self) -> Path:
+        """What packs static libraries."""
+        return plain(self.folder) / "ar"
 
     @property
     def cmake_file(self) -> Path:
         """The file for CMake's ``CMAKE_TOOLCHAIN_FILE``."""
-        return self.folder / "toolchain.cmake"
+        return plain(self.folder) / "toolchain.cmake"
 
 
-def identity(processor: str, floor: str) -> str:
-    """A digest of everything about the toolchain that can change what it makes."""
-    versions = [version(name) for name in ("ziglang", "cmake", "ninja")]
-    return digest(versions, processor, floor, COMPILE_FLAGS, _WRAPPER, _CMAKE_TOOLCHAIN)
+def toolchain(processor: str, floor: str) -> Step:
+    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+    return Step(
+        kind="toolchains",
+        label=f"zig-{processor}-{floor}",
+        recipe=_write,
+        parameters={"processor": processor, "floor": floor},
+    )
 
 
-def link_identity() -> str:
-    """A digest of what every shared library is linked with."""
-    return digest(file_digest(PERSONALITY), LINK_FLAGS)
-
-
-def prepare(processor: str, floor: str, store: Store) -> Toolchain:
-    """Write the compiler's wrappers into the store."""
-
-    def write(folder: Path) -> None:
-        target = f"-target {processor}-linux-gnu.{floor}"
-        for name, command in (
-            ("cc", f"cc {target}"),
-            ("c++", f"c++ {target}"),
-            ("ar", "ar"),
-            ("ranlib", "ranlib"),
-        ):
-            script = folder / name
-            script.write_text(_WRAPPER.format(zig=zig, command=command))
-            script.chmod(0o755)
-        (folder / "toolchain.cmake").write_text(_CMAKE_TOOLCHAIN.format(processor=processor))
-
-    zig = plain(ZIG)
-    key = digest(identity(processor, floor), str(zig))
-    return Toolchain(processor, floor, plain(store.made("toolchains", "zig", key, write)))
+def _write(inputs: Inputs, folder: Path) -> None:
+    processor, floor = inputs.parameters["processor"], inputs.parameters["floor"]
+    for name, command in _COMMANDS.items():
+        words = command.format(target=f"-target {processor}-linux-gnu.{floor}")
+        script = folder / name
+        script.write_text(_WRAPPER.format(command=words))
+        script.chmod(0o755)
+    (folder / "toolchain.cmake").write_text(_CMAKE_TOOLCHAIN.format(processor=processor))
 
 
 def launcher() -> str | None:
@@ -151,6 +143,7 @@ def environment(store: Store) -> dict[str, str]:
         # Compiler caches insist on one.
         "HOME": home if os.access(home, os.W_OK) else str(store.root),
         "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
+        "WHEELHOUSE_ZIG": str(plain(ZIG)),
         "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
         "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from wheelhouse import console, faces, models, products, session, sources
+from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.models import Model
 from wheelhouse.record import Check, Trial
+from wheelhouse.root import ROOT
 from wheelhouse.session import Exam, Seen
-from wheelhouse.sources import Sources
-from wheelhouse.store import digest, file_digest
+from wheelhouse.step import Inputs, Step
 
 BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
 DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
@@ -32,40 +33,54 @@ THREADS = 4
 DELEGATED = {"float32": "2.14", "int8": "2.14", "uint8": "2.14", "dynamic": "2.22"}
 """The oldest TFLite here whose XNNPACK must take a kind of arithmetic."""
 
-_HERE = Path(__file__).parent
+ARCHIVES = ("mediapipe", "scikit-image")
+"""The components that models and pictures come from."""
+
+PROBE = ROOT / "wheelhouse" / "probe.py"
 _FACES = "face_detection_short_range"
-_PROBE = _HERE / "probe.py"
 
 
-def verify(wheel: Path, at: Sources, engine: str = "host") -> Path:
-    """Try a wheel unless these very bytes were tried before; the record, a JSON file.
+def verification(wheel: Path, engine: str) -> Step:
+    """The folder with a runtime wheel's record, for all its systems and both NumPys.
 
-    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``. Raises WheelhouseError if
-    the wheel is for no target of the matrix or any check fails.
+    Raises WheelhouseError if the wheel is for no target of the matrix; making it does if any check
+    fails.
     """
-    names = [system.name for system in products.systems_of(wheel)]
-    key = digest(wheel.name, file_digest(wheel), names, identity(), engine)
-    return session.verified(wheel, key, lambda: run(wheel, at, engine), at, engine)
+    on = products.systems_of(wheel)
+    names = (*ARCHIVES, *(numpy_of(system) for system in on))
+    needs = {name: sources.shared(name) for name in names}
+    return session.verification(wheel, _try, on, engine, needs)
 
 
-def run(wheel: Path, at: Sources, engine: str) -> Iterator[Trial]:
-    """Try the wheel on all systems and boards beside both NumPys."""
-    for system in products.systems_of(wheel):
+def numpy_of(system: System) -> str:
+    """The component that is the newest NumPy for a system."""
+    return f"numpy-{system.python}"
+
+
+def _try(inputs: Inputs, folder: Path) -> None:
+    session.write_record(inputs, folder, _trials(inputs))
+
+
+def _trials(inputs: Inputs) -> Iterator[Trial]:
+    wheel = inputs.needs["wheel"]
+    archives = {name: inputs.needs[name] for name in ARCHIVES}
+    for system in map(systems.system, inputs.parameters["systems"]):
         console.say(f"Verifying {wheel.name} on {system.name}")
-        for numpy in (None, at.file(sources.shared(f"numpy-{system.python}"))):
-            yield from exam(wheel, system, numpy, at).run(at, engine)
+        for numpy in (None, inputs.needs[numpy_of(system)]):
+            tried = exam(wheel, system, numpy, archives)
+            yield from tried.run(inputs.store, inputs.parameters["engine"])
 
 
-def exam(wheel: Path, system: System, numpy: Path | None, at: Sources) -> Exam:
+def exam(wheel: Path, system: System, numpy: Path | None, archives: Mapping[str, Path]) -> Exam:
     """How the wheel is tried on a system beside a NumPy, or the system's own if there is none."""
-    tried = models_of(wheel, at)
-    size = models.portrait(_archives(at)).size
+    tried = models_of(wheel, archives)
+    size = models.portrait(archives).size
     return Exam(
         system=system,
         wheels=[wheel, numpy] if numpy else [wheel],
         numpy="newest" if numpy else "own",
         boards=BOARDS,
-        probes=[_PROBE],
+        probes=[PROBE],
         models=tried,
         plan=lambda outputs: _plan(tried, outputs),
         judge=lambda _, seen: judge(wheel, system, numpy, tried, size, seen),
@@ -200,9 +215,10 @@ def _threaded(first: Model) -> tuple[str, str]:
     return first.name, f"{first.name}-threads"
 
 
-def models_of(wheel: Path, at: Sources) -> tuple[Model, ...]:
-    """The models that the wheel's release takes."""
-    return tuple(model for model in _models(at) if _reaches(wheel, model.since))
+def models_of(wheel: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
+    """The models that the wheel's release takes; ``archives`` are those of :data:`ARCHIVES`."""
+    every = _models(tuple(archives.items()))
+    return tuple(model for model in every if _reaches(wheel, model.since))
 
 
 def _reaches(wheel: Path, tflite: str) -> bool:
@@ -211,19 +227,5 @@ def _reaches(wheel: Path, tflite: str) -> bool:
 
 
 @cache
-def _models(at: Sources) -> tuple[Model, ...]:
-    return (*models.generated(), *models.realistic(_archives(at)))
-
-
-@cache
-def _archives(at: Sources) -> dict[str, Path]:
-    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
-
-
-def identity() -> str:
-    """A digest of what tries and judges."""
-    specimens = ("builder", "faces", "mobilenet", "models")
-    names = (*specimens, "probe", "record", "reference", "session", "verify")
-    files = [*sorted((_HERE / "emulator").glob("*.[pt]*")), _HERE / "models.toml"]
-    files += [_HERE / f"{name}.py" for name in names]
-    return digest([file_digest(path) for path in files])
+def _models(archives: tuple[tuple[str, Path], ...]) -> tuple[Model, ...]:
+    return (*models.generated(), *models.realistic(dict(archives)))

@@ -14,25 +14,16 @@ from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse import (
-    console,
-    hermetic,
-    matrix,
-    models_armnn,
-    packing,
-    products,
-    session,
-    upstream,
-    verify,
-)
+from wheelhouse import console, models_armnn, products, session, sources, verify
+from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import Board, System
 from wheelhouse.models import Model
 from wheelhouse.record import Check, Trial
 from wheelhouse.reference import Tolerance
+from wheelhouse.root import ROOT
 from wheelhouse.session import Exam, Seen
-from wheelhouse.sources import Sources
-from wheelhouse.store import digest, file_digest
-from wheelhouse.wheel import Wheel
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
 
 PROJECT = "tflite_armnn_delegate"
 
@@ -79,60 +70,53 @@ Dense layers of INT8 weights between FP32 activations it leaves to TFLite.
 LEFT: Mapping[str, str] = {"comparison": "GREATER", "unsupported": "CUMSUM"}
 """The one operator of a model that must stay in TFLite."""
 
-_HERE = Path(__file__).parent
-_PROBES = tuple(_HERE / name for name in ("probe.py", "probe_armnn.py"))
-_OWN = ("models_armnn.py", "probe_armnn.py", "verify_armnn.py")
+_PROBE = ROOT / "wheelhouse" / "probe_armnn.py"
 _FP16_OF = "segmentation-float32"
 _MIXED = "face_detection_full_range_sparse"
 _TOGETHER = ("mobilenet-0.25-96-int8", "detector-float32")
 
 
-def verify_delegate(delegate: Path, at: Sources, engine: str = "host") -> Path:
-    """Try a delegate's wheel unless these very bytes were tried before; the record, a JSON file.
+def verification(delegate: Path, runtime: Path, engine: str) -> Step:
+    """The folder with a delegate wheel's record, tried beside a runtime's wheel.
 
-    ``engine`` is as for :func:`verify.verify`. Raises WheelhouseError if any check fails.
+    Making it raises WheelhouseError if any check fails.
     """
-    runtime = _runtime(delegate.parent, at, engine)
-    on = products.systems_of(delegate)
-    own = [file_digest(_HERE / name) for name in _OWN]
-    names = [system.name for system in on]
-    wheels = (delegate.name, file_digest(delegate), file_digest(runtime))
-    key = digest(wheels, names, verify.identity(), own, engine)
-
-    def trials() -> Iterator[Trial]:
-        for system in on:
-            console.say(f"Verifying {delegate.name} on {system.name}")
-            yield from exam(delegate, runtime, system, at).run(at, engine)
-
-    return session.verified(delegate, key, trials, at, engine, runtime)
+    needs: dict[str, Component | Path] = {"runtime": runtime}
+    needs |= {name: sources.shared(name) for name in verify.ARCHIVES}
+    return session.verification(delegate, _try, products.systems_of(delegate), engine, needs)
 
 
-def _runtime(folder: Path, at: Sources, engine: str) -> Path:
-    """The universal wheel that lies in the folder; built where there is none."""
-    wanted = Wheel(matrix.targets()[0], upstream.choose().version, True)
-    for beside in folder.glob(f"{wanted.label}-*.whl"):
-        return beside
-    return hermetic.build([wanted], at)[0] if engine == "docker" else packing.build(wanted, at)
+def _try(inputs: Inputs, folder: Path) -> None:
+    session.write_record(inputs, folder, _trials(inputs))
 
 
-def exam(delegate: Path, runtime: Path, system: System, at: Sources) -> Exam:
+def _trials(inputs: Inputs) -> Iterator[Trial]:
+    delegate, runtime = inputs.needs["wheel"], inputs.needs["runtime"]
+    archives = {name: inputs.needs[name] for name in verify.ARCHIVES}
+    for system in map(systems.system, inputs.parameters["systems"]):
+        console.say(f"Verifying {delegate.name} on {system.name}")
+        tried = exam(delegate, runtime, system, archives)
+        yield from tried.run(inputs.store, inputs.parameters["engine"])
+
+
+def exam(delegate: Path, runtime: Path, system: System, archives: Mapping[str, Path]) -> Exam:
     """How the delegate is tried on a system, beside its own NumPy."""
-    tried = models_of(runtime, at)
+    tried = models_of(runtime, archives)
     return Exam(
         system=system,
         wheels=[runtime, delegate],
         numpy="own",
         boards=BOARDS,
-        probes=_PROBES,
+        probes=(verify.PROBE, _PROBE),
         models=tried,
         plan=lambda outputs: _plan(tried, outputs),
         judge=lambda board, seen: judge(delegate, board, tried, seen),
     )
 
 
-def models_of(runtime: Path, at: Sources) -> tuple[Model, ...]:
+def models_of(runtime: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
     """All models that the runtime takes, but for signatures, which delegates do not touch."""
-    shared = [model for model in verify.models_of(runtime, at) if not model.signature]
+    shared = [model for model in verify.models_of(runtime, archives) if not model.signature]
     return (*models_armnn.generated(), *shared)
 
 

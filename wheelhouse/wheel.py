@@ -14,12 +14,13 @@ from wheelhouse.core import Core
 from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
 from wheelhouse.packing import About
-from wheelhouse.sources import Component, Sources
-from wheelhouse.store import Step, digest, file_digest, tree_digest
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Component
+from wheelhouse.step import Inputs, Step
 
 PROJECT = "tflite_runtime"
 
-_PACKAGE = Path(__file__).parent.parent / "native" / PROJECT
+_PACKAGE = ROOT / "native" / PROJECT
 
 _DESCRIPTION = """\
 The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
@@ -50,14 +51,14 @@ class Wheel:
 
     @property
     def version(self) -> Version:
-        """Its version; a local one, so that nobody takes it for another, if it is not as usual."""
+        """Its PEP 440 version; a build with non-default options gets a +local label."""
         unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
         label = ".".join(name for name, applies in unusual.items() if applies)
         return Version(f"{self.tflite}+{label}" if label else self.tflite)
 
     @property
     def about(self) -> About:
-        """What is said of it; what that is of Python is the same in every wheel of a release."""
+        """Its core metadata; Requires-Python is equal across a release."""
         return About(
             package=PROJECT,
             version=self.version,
@@ -84,17 +85,14 @@ class Wheel:
         return self.target.floor
 
     @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems to try it on, by Debian suite or name."""
+        return self.target.systems
+
+    @property
     def label(self) -> str:
         """Its name for readers."""
         return f"{PROJECT}-{self.version}-{self.tag}"
-
-    @property
-    def identity(self) -> str:
-        """A digest of all that decides its bytes."""
-        package = tree_digest(_PACKAGE, lambda name: "__pycache__" not in name)
-        ours = [package, *(file_digest(Path(path or "")) for path in (__file__, matrix.__file__))]
-        data = file_digest(Path(matrix.__file__ or "").with_suffix(".toml"))
-        return digest(self.extension.identity, packing.identity(), ours, data)
 
     @property
     def linked(self) -> list[Component]:
@@ -102,42 +100,37 @@ class Wheel:
         return self.extension.linked
 
     @property
-    def components(self) -> list[Component]:
-        """The components that it is made of."""
-        return [*self.extension.core.components.values(), *self.extension.inputs.values()]
+    def step(self) -> Step:
+        """The folder with the audited wheel."""
+        needs = {"module": self.extension.step, "wrapper": self.extension.inputs["wrapper"].tree}
+        parameters = {"tflite": self.tflite, "abi3": self.target.abi3}
+        return packing.wheel(self, _pack, needs, parameters)
 
-    @property
-    def steps(self) -> list[Step]:
-        """What is made before it."""
-        core = self.extension.core
-        return [
-            Step("cores", core.label, core.identity, large=True),
-            Step("extensions", self.extension.label, self.extension.identity),
-        ]
 
-    def files(self, at: Sources) -> dict[str, bytes]:
-        """Its package's files by their names in that folder."""
-        module = extension.build(self.extension, at)
-        python = at.tree(self.extension.inputs["wrapper"]) / "tensorflow" / "lite" / "python"
-        return {
-            "__init__.py": self._init(),
-            f"{extension.MODULE}.so": module.read_bytes(),
-            "interpreter.py": (python / "interpreter.py").read_bytes(),
-            "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
-            "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
-            **types(self.tflite),
-        }
+def _pack(inputs: Inputs, folder: Path) -> None:
+    told = inputs.parameters
+    module = f"{extension.MODULE}.so"
+    python = inputs.needs["wrapper"] / "tensorflow" / "lite" / "python"
+    files = {
+        "__init__.py": _init(told["about"]["version"], told["tflite"]),
+        module: (inputs.needs["module"] / module).read_bytes(),
+        "interpreter.py": (python / "interpreter.py").read_bytes(),
+        "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
+        "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
+        **types(told["tflite"]),
+    }
+    packing.pack(inputs, folder, files, audit.stable_abi if told["abi3"] else _no_more)
 
-    def audit(self, draft: Path) -> None:
-        """Check its use of CPython; raises WheelhouseError if that is beyond its tag."""
-        if self.target.abi3:
-            audit.stable_abi(draft)
 
-    def _init(self) -> bytes:
-        """Ours, with what upstream's own script writes: the tag is that of ``git describe``."""
-        lines = (f"__version__ = '{self.version}'", f"__git_version__ = 'v{self.tflite}'")
-        versions = "".join(f"{line}\n" for line in lines)
-        return (_PACKAGE / "__init__.py").read_bytes() + f"\n\n{versions}".encode()
+def _no_more(_: Path) -> None:
+    """The module keeps to its own CPython: there is nothing else to check."""
+
+
+def _init(version: str, tflite: str) -> bytes:
+    """Ours, with what upstream's own script writes: the tag is that of ``git describe``."""
+    lines = (f"__version__ = '{version}'", f"__git_version__ = 'v{tflite}'")
+    versions = "".join(f"{line}\n" for line in lines)
+    return (_PACKAGE / "__init__.py").read_bytes() + f"\n\n{versions}".encode()
 
 
 def types(tflite: str) -> dict[str, bytes]:

@@ -21,12 +21,15 @@ from wheelhouse.emulator.rootfs import USER
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
 from wheelhouse.plain import plain
-from wheelhouse.store import Store, digest, file_digest
+from wheelhouse.root import ROOT
+from wheelhouse.sources import Sources
+from wheelhouse.step import Inputs, Step, get_or_make
+from wheelhouse.store import Store
 from wheelhouse.toolchain import ZIG, environment
 
 HOME = f"/home/{USER}"
 TIMEOUT = 600.0
-_SOURCE = Path(__file__).parents[2] / "native/count.c"
+_SOURCE = ROOT / "native" / "count.c"
 _GUEST = Path("/emulator")
 _LOADER = Path("/lib64/ld-linux-x86-64.so.2")
 _LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
@@ -100,26 +103,19 @@ def run(
 
 def plugin(store: Store) -> Path:
     """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
+    return get_or_make(Step("plugins", "count", _compile), Sources(store)) / "count.so"
 
-    def build(folder: Path) -> None:
-        done = host.run([*command, "-o", plain(folder) / "count.so"], env=environment(store))
-        if done.status:
-            log = store.log("plugin-count")
-            raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
 
+def _compile(inputs: Inputs, folder: Path) -> None:
     command = [
         *(str(plain(ZIG)), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
-        *(
-            "-fvisibility=hidden",
-            "-Wl,-z,undefs",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            str(plain(_SOURCE)),
-        ),
+        *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror"),
+        *(str(plain(_SOURCE)), "-o", plain(folder) / "count.so"),
     ]
-    key = digest(command[1:-1], file_digest(_SOURCE))
-    return store.made("plugins", "count", key, build) / "count.so"
+    done = host.run(command, env=environment(inputs.store))
+    if done.status:
+        log = inputs.store.log("plugin-count")
+        raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
 
 
 def _isolation() -> list[str]:

@@ -20,7 +20,9 @@ from wheelhouse.emulator.systems import System
 from wheelhouse.engines import host
 from wheelhouse.mirrors import VARIABLE, debian_mirrors
 from wheelhouse.plain import LINKS
-from wheelhouse.store import Store, digest, file_digest
+from wheelhouse.sources import Sources
+from wheelhouse.step import Inputs, Step, get_or_make
+from wheelhouse.store import Store
 
 USER = "pi"
 _UNNAMEABLE = frozenset('"\\\n')
@@ -32,48 +34,50 @@ _MERGED_USR = (
 )
 
 
-def tree(system: System, store: Store) -> Path:
+def system_tree(system: System) -> Step:
     """The folder that holds the system's ``usr``, ``etc`` and ``var``; treat it as read-only.
 
-    Holds the archive's packages of the day it was made. Takes 12 s, then milliseconds. Raises
+    Holds the archive's packages of the day it was made. Takes 12 s. Making it raises
     WheelhouseError if the archive cannot be read.
     """
-    return store.made(
-        "rootfs", system.suite, _key(system), lambda it: _make(system, store, it), check=False
-    )
+    parameters = {
+        "name": system.name,
+        "suite": system.suite,
+        "python": system.python,
+        "packages": system.packages,
+    }
+    return Step("rootfs", system.suite, _make_system, parameters=parameters, sealed=False)
 
 
-def plain(suite: str, architecture: str, packages: Sequence[str], store: Store) -> Path:
+def suite_tree(suite: str, architecture: str, packages: Sequence[str]) -> Step:
     """The folder that holds so much of a Debian suite, for a container of its architecture."""
-
-    def make(folder: Path) -> None:
-        tools.ensure()
-        console.say(f"Unpacking Debian {suite} for {architecture}")
-        _unpack(suite, architecture, packages, store, folder)
-        _complete(folder)
-
-    key = digest(suite, architecture, packages, file_digest(Path(__file__)))
-    return store.made("rootfs", f"{suite}-{architecture}", key, make, check=False)
+    parameters = {"suite": suite, "architecture": architecture, "packages": packages}
+    return Step("rootfs", f"{suite}-{architecture}", _make, parameters=parameters, sealed=False)
 
 
-def made(system: System, store: Store) -> bool:
-    """Whether the system's tree is in the store already."""
-    return store.place("rootfs", system.suite, _key(system)).is_dir()
-
-
-def _key(system: System) -> str:
-    return digest(system.suite, system.python, system.packages, file_digest(Path(__file__)))
-
-
-def _make(system: System, store: Store, folder: Path) -> None:
+def _make(inputs: Inputs, folder: Path) -> None:
+    suite, architecture = inputs.parameters["suite"], inputs.parameters["architecture"]
     tools.ensure()
-    console.say(f"Unpacking {system.name} (Debian {system.suite}, arm64)")
-    _unpack(system.suite, "arm64", system.packages, store, folder)
+    console.say(f"Unpacking Debian {suite} for {architecture}")
+    _unpack(suite, architecture, inputs.parameters["packages"], inputs.store, folder)
+    _complete(folder)
+
+
+def _make_system(inputs: Inputs, folder: Path) -> None:
+    suite, python = inputs.parameters["suite"], inputs.parameters["python"]
+    tools.ensure()
+    console.say(f"Unpacking {inputs.parameters['name']} (Debian {suite}, arm64)")
+    _unpack(suite, "arm64", inputs.parameters["packages"], inputs.store, folder)
     _settle(folder)
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
-        _unpack(system.suite, "amd64", [f"python{system.python}-minimal"], store, twin)
-        _compile(system.python, twin, store, folder)
+        _unpack(suite, "amd64", [f"python{python}-minimal"], inputs.store, twin)
+        _compile(python, twin, inputs.store, folder)
+
+
+def tree(system: System, store: Store) -> Path:
+    """The folder of :func:`system_tree`, made unless it exists."""
+    return get_or_make(system_tree(system), Sources(store))
 
 
 def _unpack(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from wheelhouse import data
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.root import ROOT
 
-FILE = Path(__file__).with_name("systems.toml")
+FILE = ROOT / "wheelhouse" / "emulator" / "systems.toml"
 
 
 class System(data.Table, frozen=True):

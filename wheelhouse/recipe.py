@@ -1,0 +1,226 @@
+"""What a function's code depends on, as a digest: a step's key holds that of its recipe.
+
+The recipe's own syntax tree counts, and that of each function, class and constant of this project
+that it names, directly or through others. Comments, docstrings, annotations and the modules that
+these lie in do not, so moving code changes no key. Of a constant that is a path in this checkout
+the content counts, of another project's module its version, if every Python imports it.
+
+Code that only reports, waits or starts programs counts for nothing: see :data:`NEUTRAL`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wheelhouse.root import ROOT
+from wheelhouse.store import digest, file_digest, tree_digest
+
+NEUTRAL = frozenset(
+    f"wheelhouse.{name}"
+    for name in (
+        "compile",
+        "console",
+        "download",
+        "emulator.tools",
+        "engines.docker",
+        "engines.host",
+        "engines.jobs",
+        "engines.surroundings",
+        "errors",
+        "mirrors",
+        "plain",
+        "recipe",
+        "step",
+        "store",
+    )
+)
+"""The modules whose code decides how a step is made, but not what comes out."""
+
+_PROJECT = "wheelhouse"
+_Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
+
+
+def digest_of(recipe: Callable[..., object]) -> str:
+    """The SHA-256, in hex, of all that decides what a function of a module does.
+
+    Raises TypeError for a function that lies in another or in a class, for such a one may use
+    values that no digest sees, and for code that names ``__file__``.
+    """
+    if "." in recipe.__qualname__ or recipe.__name__ == "<lambda>":
+        raise TypeError(f"{recipe.__qualname__} is not a function of a module")
+    return _digest_of(recipe.__module__, recipe.__name__)
+
+
+@cache
+def _digest_of(module: str, name: str) -> str:
+    reached = _Reached()
+    reached.enter(_Module.named(module), name)
+    return digest(sorted(map(digest, reached.texts.values())), sorted(reached.versions))
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module of this project, as its source says."""
+
+    name: str
+    tree: ast.Module
+
+    @classmethod
+    @cache
+    def named(cls, name: str) -> _Module:
+        return cls(name, ast.parse(inspect.getsource(import_module(name))))
+
+    @cached_property
+    def definitions(self) -> dict[str, _Definition]:
+        """Its functions, classes and constants."""
+        return {name: node for node in self.tree.body for name in _defined(node)}
+
+    @cached_property
+    def imports(self) -> dict[str, list[str]]:
+        """For each name that it imports on every Python a module, and what of it, if anything."""
+        found = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Import):
+                for each in node.names:
+                    found[each.asname or each.name.partition(".")[0]] = [each.name]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for each in node.names:
+                    found[each.asname or each.name] = [node.module, each.name]
+        return found
+
+    def value(self, name: str) -> object:
+        """The value of a constant while this program runs."""
+        return getattr(import_module(self.name), name)
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            yield from (each.id for each in names if isinstance(each, ast.Name))
+
+
+@dataclass
+class _Reached:
+    """The definitions that a recipe uses, and the versions of other projects."""
+
+    texts: dict[tuple[str, str], Any] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
+
+    def enter(self, module: _Module, name: str) -> None:
+        """Add a definition and all that it names."""
+        if (module.name, name) in self.texts:
+            return
+        node = module.definitions[name]
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            content = _content(module.value(name))
+            if content:
+                self.texts[module.name, name] = [name, content]
+                return
+        self.texts[module.name, name] = None  # for what names itself
+        self.texts[module.name, name] = [name, _Reader(self, module).read(node)]
+
+    def resolve(self, module: _Module, chain: list[str]) -> str | None:
+        """Add what a dotted name leads to; its own name there if it is of this project."""
+        first, *rest = chain
+        if first in module.definitions:
+            self.enter(module, first)
+            return ".".join(chain)
+        if first == "__file__":
+            raise TypeError(f"{module.name} names __file__ in a recipe; make it a constant")
+        source, *names = [*module.imports.get(first, [""]), *rest]
+        if source.partition(".")[0] != _PROJECT:
+            self._version(source)
+            return None
+        while names and _is_module(f"{source}.{names[0]}"):
+            source = f"{source}.{names.pop(0)}"
+        if source in NEUTRAL or not names:
+            return None
+        return self.resolve(_Module.named(source), names)
+
+    def _version(self, module: str) -> None:
+        top = module.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            self.versions |= {f"{name} {version(name)}" for name in _projects().get(top, ())}
+
+
+@cache
+def _projects() -> dict[str, list[str]]:
+    return {name: sorted(set(found)) for name, found in packages_distributions().items()}
+
+
+def _is_module(name: str) -> bool:
+    """Whether a dotted name below an imported package is one of its modules."""
+    package, _, last = name.rpartition(".")
+    return isinstance(getattr(import_module(package), last, None), ModuleType)
+
+
+def _content(value: object) -> str | None:
+    """The digest of what a path in this checkout leads to."""
+    if not isinstance(value, Path) or not value.is_relative_to(ROOT):
+        return None
+    if value.is_relative_to(sys.prefix):  # a tool of the locked requirements: its version counts
+        return None
+    if value == ROOT:
+        raise TypeError("a recipe names the checkout's folder; use a constant for what it needs")
+    if value.is_dir():
+        return tree_digest(value, lambda name: "__pycache__" not in name)
+    return file_digest(value)
+
+
+@dataclass
+class _Reader:
+    """Turns a definition into JSON that is the same in every Python version."""
+
+    reached: _Reached
+    module: _Module
+
+    def read(self, node: object) -> object:
+        """The node as nested lists; adds what it names to what is reached."""
+        if isinstance(node, list):
+            return [self.read(each) for each in node]
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if (chain := _chain(node)) and (name := self.reached.resolve(self.module, chain)):
+            return name
+        fields = {
+            key: self.read(value)
+            for key, value in _fields(node)
+            if value is not None and value != []
+        }
+        return [type(node).__name__, fields]
+
+
+def _chain(node: ast.AST) -> list[str]:
+    """``["a", "b"]`` for ``a.b`` where that is read; empty for anything else."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        return [node.id]
+    if isinstance(node, ast.Attribute) and (before := _chain(node.value)):
+        return [*before, node.attr]
+    return []
+
+
+_WITHOUT = {"annotation", "returns", "type_comment", "type_params", "kind", "ctx", "simple"}
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
+    for key, value in ast.iter_fields(node):
+        if key == "body" and isinstance(node, ast.FunctionDef | ast.ClassDef):
+            documented = ast.get_docstring(node, clean=False) is not None
+            yield key, value[1:] if documented else value
+        elif key not in _WITHOUT:
+            yield key, value
