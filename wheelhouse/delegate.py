@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninja.ninja_syntax import Writer
-from packaging.version import Version
 
-from wheelhouse import armcompute, armnn, audit, compile, library, packing, sources, toolchain
+from wheelhouse import (
+    armcompute,
+    armnn,
+    audit,
+    compile,
+    library,
+    packing,
+    sources,
+    toolchain,
+    versions,
+)
 from wheelhouse.library import Library
 from wheelhouse.packing import About
 from wheelhouse.plain import plain
@@ -65,7 +74,7 @@ class Delegate:
         """What is said of it."""
         return About(
             package=PROJECT,
-            version=Version(sources.shared("armnn").pin.version),
+            version=versions.of_wheel(PROJECT, sources.shared("armnn").pin.version),
             summary="The Arm NN delegate for TensorFlow Lite on Raspberry Pi",
             description=_DESCRIPTION,
             python=">=3.7",

@@ -6,11 +6,10 @@ import shutil
 from pathlib import Path
 
 from wheelhouse import compile, toolchain
+from wheelhouse.architectures import native
 from wheelhouse.plain import plain
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import digest
-
-_PROCESSOR, _FLOOR = "x86_64", "2.17"
 
 
 def build(flatbuffers: Component, at: Sources) -> Path:
@@ -21,7 +20,7 @@ def build(flatbuffers: Component, at: Sources) -> Path:
 
     def make(folder: Path) -> None:
         work = plain(folder) / "build"
-        tools = toolchain.prepare(_PROCESSOR, _FLOOR, at.store)
+        tools = toolchain.prepare(here.name, here.floor, at.store)
         settings = {
             "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
             "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
@@ -51,5 +50,6 @@ def build(flatbuffers: Component, at: Sources) -> Path:
         (work / "flatc").rename(folder / "flatc")
         shutil.rmtree(work)
 
-    key = digest(flatbuffers.identity, toolchain.identity(_PROCESSOR, _FLOOR))
+    here = native()
+    key = digest(flatbuffers.identity, toolchain.identity(here.name, here.floor))
     return at.store.made("tools", f"flatc-{flatbuffers.pin.version}", key, make)

@@ -15,6 +15,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.version import Version
 
 from wheelhouse import audit
+from wheelhouse.architectures import architecture
 from wheelhouse.sources import Component, Sources
 from wheelhouse.store import file_digest
 
@@ -99,7 +100,7 @@ def build(wheel: Packable, at: Sources) -> Path:
 
     def make(folder: Path) -> None:
         files = _contents(wheel, at)
-        draft = write(wheel, files, (f"linux_{wheel.processor}",), folder)
+        draft = write(wheel, files, (f"linux_{architecture(wheel.processor).wheel}",), folder)
         tags = audit.platform_tags(draft, wheel.processor, wheel.floor)
         wheel.audit(draft)
         write(wheel, files, tags, folder)

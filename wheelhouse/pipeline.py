@@ -206,10 +206,11 @@ def show_matrix() -> None:
         names = "\n".join(system.name for system in on)
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+    processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
     default, *others = upstream.known()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
-        f"TFLite {default} for {matrix.matrix().processor}{more}",
+        f"TFLite {default} for {processors}{more}",
         ("--py", "for", "verified on", "Debian suite", "runs on"),
         rows,
     )

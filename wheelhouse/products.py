@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from wheelhouse import delegate, matrix, packing, sources
+from wheelhouse import delegate, matrix, packing, sources, versions
 from wheelhouse.delegate import Delegate
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
@@ -33,8 +33,8 @@ class _Order:
 
 def armnn() -> Delegate:
     """The wheel of the Arm NN delegate."""
-    table = matrix.matrix()
-    return Delegate(table.processor, table.floor)
+    first = matrix.targets()[0]
+    return Delegate(first.processor, first.floor)
 
 
 def every() -> list[Product]:
@@ -76,13 +76,14 @@ def target_of(wheel: Path) -> Target:
     """
     with suppress(InvalidWheelFilename):
         _, built, _, tags = parse_wheel_filename(wheel.name)
-        known = built.public in sources.catalogue().tflite
+        known = versions.release_of(built) in sources.catalogue().tflite
         for target in matrix.targets() if known else ():
-            if any((tag.interpreter, tag.abi) == (target.tag, target.abi) for tag in tags):
+            if any(map(target.fits, tags)):
                 return target
     raise WheelhouseError(
         f"{wheel.name} is for no CPython of the matrix, or of no TFLite that is built here.",
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
+        Kind.USAGE,
     )
 
 

@@ -17,6 +17,7 @@ import cmake
 import ninja
 import ziglang
 
+from wheelhouse.architectures import architecture
 from wheelhouse.plain import plain
 from wheelhouse.store import Store, digest, file_digest
 
@@ -66,7 +67,7 @@ exec {zig} {command} "$@"
 
 _CMAKE_TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR {processor})
+set(CMAKE_SYSTEM_PROCESSOR {cmake})
 set(CMAKE_C_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
 set(CMAKE_CXX_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/c++")
 set(CMAKE_ASM_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
@@ -109,7 +110,8 @@ class Toolchain:
 def identity(processor: str, floor: str) -> str:
     """A digest of everything about the toolchain that can change what it makes."""
     versions = [version(name) for name in ("ziglang", "cmake", "ninja")]
-    return digest(versions, processor, floor, COMPILE_FLAGS, _WRAPPER, _CMAKE_TOOLCHAIN)
+    named = (_target(processor, floor), architecture(processor).cmake)
+    return digest(versions, named, COMPILE_FLAGS, _WRAPPER, _CMAKE_TOOLCHAIN)
 
 
 def link_identity() -> str:
@@ -121,7 +123,7 @@ def prepare(processor: str, floor: str, store: Store) -> Toolchain:
     """Write the compiler's wrappers into the store."""
 
     def write(folder: Path) -> None:
-        target = f"-target {processor}-linux-gnu.{floor}"
+        target = _target(processor, floor)
         for name, command in (
             ("cc", f"cc {target}"),
             ("c++", f"c++ {target}"),
@@ -131,11 +133,19 @@ def prepare(processor: str, floor: str, store: Store) -> Toolchain:
             script = folder / name
             script.write_text(_WRAPPER.format(zig=zig, command=command))
             script.chmod(0o755)
-        (folder / "toolchain.cmake").write_text(_CMAKE_TOOLCHAIN.format(processor=processor))
+        (folder / "toolchain.cmake").write_text(
+            _CMAKE_TOOLCHAIN.format(cmake=architecture(processor).cmake)
+        )
 
     zig = plain(ZIG)
     key = digest(identity(processor, floor), str(zig))
     return Toolchain(processor, floor, plain(store.made("toolchains", "zig", key, write)))
+
+
+def _target(processor: str, floor: str) -> str:
+    """zig's options for what to compile for."""
+    named = architecture(processor)
+    return f"-target {named.zig}.{floor}" + (f" -mcpu={named.cpu}" if named.cpu else "")
 
 
 def launcher() -> str | None:

@@ -16,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wheelhouse import architectures
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.rootfs import USER
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.plain import plain
 from wheelhouse.store import Store, digest, file_digest
 from wheelhouse.toolchain import ZIG, environment
@@ -28,8 +30,6 @@ HOME = f"/home/{USER}"
 TIMEOUT = 600.0
 _SOURCE = Path(__file__).parents[2] / "native/count.c"
 _GUEST = Path("/emulator")
-_LOADER = Path("/lib64/ld-linux-x86-64.so.2")
-_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def run(
     Raises WheelhouseError if a tool is missing or the time is up.
     """
     tools.ensure()
+    qemu = _program(board)
     with tempfile.TemporaryDirectory() as name:
         desk = Path(name)
         count = desk / "count"
@@ -83,7 +84,7 @@ def run(
             *_isolation(),
             *_system(tree),
             *_machine(board, desk),
-            *_emulator(),
+            *_emulator(qemu),
             *("--bind", work.absolute(), HOME, "--chdir", HOME),
             *_words(
                 "--ro-bind", {folder.absolute(): path for folder, path in (binds or {}).items()}
@@ -91,7 +92,7 @@ def run(
             *(_counting(counter, count) if counter else []),
             *("--remount-ro", "/"),
             *_words("--setenv", {**_environment(board, bool(counter)), **(env or {})}),
-            *_start(command, bool(counter)),
+            *_start(qemu, command, bool(counter)),
         ]
         done = host.run(argv, timeout=timeout)
         counted = count.read_text().strip()
@@ -108,15 +109,9 @@ def plugin(store: Store) -> Path:
             raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
 
     command = [
-        *(str(plain(ZIG)), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
-        *(
-            "-fvisibility=hidden",
-            "-Wl,-z,undefs",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            str(plain(_SOURCE)),
-        ),
+        *(str(plain(ZIG)), "cc", "-target", architectures.native().target),
+        *("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,undefs"),
+        *("-Wall", "-Wextra", "-Werror", str(plain(_SOURCE))),
     ]
     key = digest(command[1:-1], file_digest(_SOURCE))
     return store.made("plugins", "count", key, build) / "count.so"
@@ -150,11 +145,23 @@ def _machine(board: Board, desk: Path) -> list[str | Path]:
     return ["--ro-bind", desk / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
 
 
-def _emulator() -> list[str | Path]:
-    qemu = shutil.which("qemu-aarch64") or "qemu-aarch64"
+def _program(board: Board) -> str:
+    qemu = board.architecture.qemu
+    if not qemu:
+        raise WheelhouseError(
+            f"{board.name} is {board.processor}, which is not emulated.",
+            "Name its qemu in architectures.toml.",
+            Kind.USAGE,
+        )
+    return qemu.program
+
+
+def _emulator(qemu: str) -> list[str | Path]:
+    here = architectures.native()
     return [
-        *("--ro-bind", _LOADER, _GUEST / "loader", "--ro-bind", _LIBRARIES, _GUEST / "lib"),
-        *("--ro-bind", qemu, _GUEST / "qemu-aarch64"),
+        *("--ro-bind", here.loader, _GUEST / "loader"),
+        *("--ro-bind", f"/usr/lib/{here.multiarch}", _GUEST / "lib"),
+        *("--ro-bind", shutil.which(qemu) or qemu, _GUEST / qemu),
     ]
 
 
@@ -173,11 +180,11 @@ def _environment(board: Board, counted: bool) -> dict[str, str]:
     }
 
 
-def _start(command: Sequence[str], counted: bool) -> list[str | Path]:
+def _start(qemu: str, command: Sequence[str], counted: bool) -> list[str | Path]:
     program, *arguments = command
     plugin = f"{_GUEST}/count.so,out={_GUEST}/count"
     return [
-        *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / "qemu-aarch64"),
+        *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / qemu),
         *(["-plugin", plugin] if counted else []),
         *(program if "/" in program else f"/usr/bin/{program}", *arguments),
     ]

@@ -1,10 +1,10 @@
-"""arm64 trees of Raspberry Pi OS's userland, made without emulation and without root.
+"""Trees of Raspberry Pi OS's userland, made without emulation and without root.
 
 1. mmdebstrap downloads the suite's packages, checks the archive's signature and unpacks them;
    no maintainer script runs.
 2. What those scripts would have done and an import needs is done here: links and accounts.
-3. The same Python, but amd64, compiles the modules: 7 s, against 22 s emulated or 4 s at every
-   start of pip.
+3. The same Python, but for this machine, compiles the modules: 7 s, against 22 s emulated or 4 s
+   at every start of pip.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console
+from wheelhouse import architectures, console
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import host
+from wheelhouse.errors import Kind
 from wheelhouse.mirrors import VARIABLE, debian_mirrors
 from wheelhouse.plain import LINKS
 from wheelhouse.store import Store, digest, file_digest
@@ -62,17 +63,20 @@ def made(system: System, store: Store) -> bool:
 
 
 def _key(system: System) -> str:
-    return digest(system.suite, system.python, system.packages, file_digest(Path(__file__)))
+    content = (system.suite, system.architecture.debian, system.python, system.packages)
+    return digest(content, file_digest(Path(__file__)))
 
 
 def _make(system: System, store: Store, folder: Path) -> None:
     tools.ensure()
-    console.say(f"Unpacking {system.name} (Debian {system.suite}, arm64)")
-    _unpack(system.suite, "arm64", system.packages, store, folder)
-    _settle(folder)
+    debian = system.architecture.debian
+    console.say(f"Unpacking {system.name} (Debian {system.suite}, {debian})")
+    _unpack(system.suite, debian, system.packages, store, folder)
+    _settle(folder, system.architecture.multiarch)
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
-        _unpack(system.suite, "amd64", [f"python{system.python}-minimal"], store, twin)
+        native = architectures.native().debian
+        _unpack(system.suite, native, [f"python{system.python}-minimal"], store, twin)
         _compile(system.python, twin, store, folder)
 
 
@@ -112,12 +116,13 @@ def _unpack(
             done,
             store.log(f"rootfs-{suite}-{architecture}"),
             f"Check that {mirror} serves {suite}, or name another archive in {VARIABLE}.",
+            kind=Kind.FETCH,
         )
 
 
-def _settle(root: Path) -> None:
+def _settle(root: Path, multiarch: str) -> None:
     (root / "lib64").unlink()  # amd64's alone
-    libraries = root / "usr/lib/aarch64-linux-gnu"
+    libraries = root / "usr/lib" / multiarch
     for name in ("blas", "lapack"):
         link = libraries / f"lib{name}.so.3"
         if not link.exists():
