@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from auditwheel.architecture import Architecture
+from auditwheel.architecture import Architecture as Auditwheel
 from auditwheel.libc import Libc
 from auditwheel.policy import Policy, WheelPolicies
 from auditwheel.wheel_abi import analyze_wheel_abi
@@ -21,43 +21,47 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
+from wheelhouse.architectures import Architecture, architecture
 from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.store import Store
 
 _ATOMIC = re.compile("(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|al|l)?(b|h)?")
 """The instructions that Armv8.1 added as its large system extensions (Arm DDI 0487, FEAT_LSE)."""
 
 
+@failures_of(Kind.AUDIT)
 def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
     """The platform tags that the wheel has earned, for example manylinux_2_17_aarch64.
 
     Raises WheelhouseError naming the object and its symbol or library that needs more than glibc
     ``floor`` and the libraries that every system with it has, or that is for another processor.
     """
-    libc, architecture = Libc.GLIBC, Architecture(processor)
-    wanted = f"manylinux_{floor.replace('.', '_')}_{processor}"
-    policies = WheelPolicies(libc=libc, arch=architecture)
+    named = architecture(processor)
+    libc, machine = Libc.GLIBC, Auditwheel(named.wheel)
+    wanted = f"manylinux_{floor.replace('.', '_')}_{named.wheel}"
+    policies = WheelPolicies(libc=libc, arch=machine)
     policy = next((policy for policy in policies if policy.name == wanted), None)
     if policy is None:
         raise WheelhouseError(
             f"There is no platform tag {wanted}.",
-            "Name a floor in matrix.toml that `auditwheel` knows, for example 2.17.",
+            "Name a floor in architectures.toml that `auditwheel` knows, for example 2.17.",
         )
-    problems = list(_violations(wheel, policy, processor, floor))
+    problems = list(_violations(wheel, policy, named, floor))
     if not problems:
         found = analyze_wheel_abi(
-            libc, architecture, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
+            libc, machine, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
         ).overall_policy
         if not found < policy:
             return (policy.name, *policy.aliases)
         problems = [f"auditwheel finds it fit for {found.name} only"]
     raise WheelhouseError(
         f"{wheel.name} does not fit {wanted}:\n  " + "\n  ".join(problems),
-        "Remove what needs the newer symbol or library, or raise the floor in matrix.toml.",
+        "Remove what needs the newer symbol or library, or raise the floor in architectures.toml.",
     )
 
 
+@failures_of(Kind.AUDIT)
 def stable_abi(wheel: Path) -> None:
     """Check that the wheel uses no more of CPython than its tags promise, as in cp37-abi3.
 
@@ -90,6 +94,7 @@ def _outside(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield symbol, f"the stable ABI of CPython {added} and later"
 
 
+@failures_of(Kind.AUDIT)
 def exports(wheel: Path, wanted: Sequence[str]) -> None:
     """Check that the wheel's objects offer these symbols to other code, and no more.
 
@@ -106,6 +111,7 @@ def exports(wheel: Path, wanted: Sequence[str]) -> None:
             )
 
 
+@failures_of(Kind.AUDIT)
 def atomics(wheel: Path) -> None:
     """Check that the wheel's objects have no atomic instruction that came after Armv8.0.
 
@@ -130,10 +136,10 @@ def atomics(wheel: Path) -> None:
             )
 
 
-def _violations(wheel: Path, policy: Policy, processor: str, floor: str) -> Iterator[str]:
+def _violations(wheel: Path, policy: Policy, named: Architecture, floor: str) -> Iterator[str]:
     for name, elf in _objects(wheel):
-        if elf["e_machine"] != f"EM_{processor.upper()}":
-            yield f"{name} is not for {processor}"
+        if (elf["e_machine"], elf.elfclass) != (named.elf, named.bits):
+            yield f"{name} is not for {named.name}"
         for library in needed(elf):
             if library not in policy.whitelist:
                 yield f"{name} needs {library}, which is not on the list of {policy.name}"

@@ -38,6 +38,7 @@ from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import docker, host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.mobilenet import Kind
+from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 
@@ -214,10 +215,8 @@ def _newest(at: Sources) -> list[Figure]:
     (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
     theirs = at.file(sources.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
-    tried = [
-        *verify.models_of(ours, {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}),
-        *large,
-    ]
+    archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
+    tried = [*verify.models_of(ours, archives), *large]
     size = f"{ours.stat().st_size / MEGABYTE:.2f} MB"
     figures = [Figure(f"Universal wheel of TFLite {newest.version}", size, "≤ 2.4 MB")]
     for board in map(systems.board, verify.BOARDS):

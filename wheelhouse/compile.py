@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -17,13 +19,37 @@ from wheelhouse.engines import host
 from wheelhouse.engines.jobs import jobs
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.plain import plain
-from wheelhouse.toolchain import NINJA
+from wheelhouse.store import Store
+from wheelhouse.toolchain import EPOCH, NINJA, ZIG
 
 Env = Mapping[str, str]
 
 _INTERRUPTED = 128 + signal.SIGINT
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
+
+
+def launcher() -> str | None:
+    """The compiler cache to start compiles with, if one is installed."""
+    found = shutil.which("ccache") or shutil.which("sccache")
+    return str(plain(Path(found))) if found else None
+
+
+def environment(store: Store) -> dict[str, str]:
+    """What to add to the environment of whatever runs a toolchain's compiler."""
+    home = os.path.expanduser("~")  # noqa: PTH111
+    return {
+        # Compiler caches insist on one.
+        "HOME": home if os.access(home, os.W_OK) else str(store.root),
+        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
+        "WHEELHOUSE_ZIG": str(plain(ZIG)),
+        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
+        "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
+        "SOURCE_DATE_EPOCH": str(EPOCH),  # a compiler cache must know it, too
+        "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
+        "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor
+    }
 
 
 def configure(command: Sequence[str], folder: Path, label: str, log: Path, env: Env) -> None:

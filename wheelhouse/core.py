@@ -71,7 +71,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
     label = inputs.parameters["label"]
     log = inputs.store.log(f"core-{label}")
     build_folder = plain(folder) / "build"
-    env = toolchain.environment(inputs.store)
+    env = compile.environment(inputs.store)
     command = _configure(inputs, build_folder)
     # What an earlier run configured is of use if no folder was moved since.
     told = "\n".join(word for word in command if "_LAUNCHER=" not in word)
@@ -92,7 +92,7 @@ def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
     needs = {name: plain(path) for name, path in inputs.needs.items()}
     tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
     flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
-    launcher = toolchain.launcher()
+    launcher = compile.launcher()
     settings: dict[str, object] = {
         "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninja.ninja_syntax import Writer
-from packaging.version import Version
 
-from wheelhouse import armcompute, armnn, audit, compile, library, packing, sources, toolchain
+from wheelhouse import (
+    armcompute,
+    armnn,
+    audit,
+    compile,
+    library,
+    packing,
+    sources,
+    toolchain,
+    versions,
+)
 from wheelhouse.packing import About
 from wheelhouse.plain import plain
 from wheelhouse.root import ROOT
@@ -67,7 +76,7 @@ class Delegate:
         """Its core metadata."""
         return About(
             package=PROJECT,
-            version=Version(sources.shared("armnn").pin.version),
+            version=versions.of_wheel(PROJECT, sources.shared("armnn").pin.version),
             summary="The Arm NN delegate for TensorFlow Lite on Raspberry Pi",
             description=_DESCRIPTION,
             python=">=3.7",
@@ -107,7 +116,7 @@ def _link(inputs: Inputs, folder: Path) -> None:
     (folder / "exports.map").write_text(_SCRIPT)
     (folder / "build.ninja").write_text(_ninja(inputs))
     log = inputs.store.log("armnn-delegate")
-    compile.ninja(folder, f"Linking {LIBRARY}", log, toolchain.environment(inputs.store))
+    compile.ninja(folder, f"Linking {LIBRARY}", log, compile.environment(inputs.store))
     for path in folder.iterdir():
         if path.name != LIBRARY:
             path.unlink()

@@ -98,7 +98,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
     (folder / "exports.map").write_text(_EXPORTS)
     (folder / "build.ninja").write_text(_ninja(inputs, folder))
     log = inputs.store.log(f"extension-{inputs.parameters['label']}")
-    env = toolchain.environment(inputs.store)
+    env = compile.environment(inputs.store)
     compile.ninja(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
     for path in folder.iterdir():
         if path.name != f"{MODULE}.so":
@@ -116,7 +116,7 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
         *core.prefix_maps(trees, plain(folder)),
         *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
     )
-    launcher = toolchain.launcher()
+    launcher = compile.launcher()
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule(

@@ -6,21 +6,21 @@ import shutil
 from pathlib import Path
 
 from wheelhouse import compile
+from wheelhouse.architectures import native
 from wheelhouse.plain import plain
 from wheelhouse.sources import Component
 from wheelhouse.step import Inputs, Step
-from wheelhouse.toolchain import CMAKE, NINJA, Toolchain, environment, toolchain
-
-_PROCESSOR, _FLOOR = "x86_64", "2.17"
+from wheelhouse.toolchain import CMAKE, NINJA, Toolchain, toolchain
 
 
 def flatc(flatbuffers: Component) -> Step:
     """The folder that holds ``flatc``; compiling it takes some 90 s."""
+    here = native()
     return Step(
         kind="tools",
         label=f"flatc-{flatbuffers.pin.version}",
         recipe=_compile,
-        needs={"flatbuffers": flatbuffers.tree, "toolchain": toolchain(_PROCESSOR, _FLOOR)},
+        needs={"flatbuffers": flatbuffers.tree, "toolchain": toolchain(here.name, here.floor)},
     )
 
 
@@ -42,7 +42,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
     log = inputs.store.log("flatc")
-    env = environment(inputs.store)
+    env = compile.environment(inputs.store)
     compile.configure(command, folder, "Configuring flatc", log, env)
     compile.ninja(work, "Compiling flatc", log, env)
     (work / "flatc").rename(folder / "flatc")

@@ -13,7 +13,6 @@ from datetime import datetime
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
-from wheelhouse import matrix
 from wheelhouse.bench import Figure
 from wheelhouse.distribution import File
 from wheelhouse.emulator import systems
@@ -145,17 +144,17 @@ def choices(files: Sequence[File]) -> list[Choice]:
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
     for system in systems.catalogue().systems:
-        chosen = best(files, system.python) if system.name in names else None
+        chosen = best(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
     return sorted(reversed(found.values()), key=lambda choice: not choice.released)
 
 
-def best(files: Sequence[File], python: str) -> File | None:
-    """The file that pip of such a CPython takes on 64-bit Raspberry Pi OS."""
-    version = [int(part) for part in python.split(".")]
-    processor, floor = matrix.matrix().processor, matrix.matrix().floor.replace(".", "_")
-    platforms = [f"manylinux_{floor}_{processor}", f"linux_{processor}"]
+def best(files: Sequence[File], system: System) -> File | None:
+    """The file that pip takes on a system."""
+    version = [int(part) for part in system.python.split(".")]
+    machine, floor = system.architecture.wheel, system.architecture.floor.replace(".", "_")
+    platforms = [f"manylinux_{floor}_{machine}", f"linux_{machine}"]
     order: list[Tag] = [
         *cpython_tags(version, platforms=platforms),
         *compatible_tags(version, platforms=platforms),

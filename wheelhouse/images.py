@@ -14,7 +14,8 @@ from pathlib import Path
 
 from docker import DockerClient
 
-from wheelhouse import console, matrix, sources
+from wheelhouse import architectures, console, matrix, sources
+from wheelhouse.architectures import Architecture
 from wheelhouse.data import Table, load
 from wheelhouse.emulator import rootfs, systems
 from wheelhouse.emulator.systems import System
@@ -57,12 +58,12 @@ def builder(client: DockerClient, at: Sources) -> str:
 
     Raises WheelhouseError if its base cannot be had.
     """
-    own = _base_name(_architecture(client))
+    native = _architecture(client)
+    own = _base_name(native)
     base = (
         own if docker.image_is_here(client, own) else catalogue().bases[catalogue().builder.suite]
     )
-    table = matrix.matrix()
-    arguments = {"BASE": base, "TARGET": f"{table.processor}-linux-gnu.{table.floor}"}
+    arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
     name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
     if not docker.image_is_here(client, name):
         if not at.network:
@@ -70,9 +71,9 @@ def builder(client: DockerClient, at: Sources) -> str:
                 "The Docker engine has no builder image, and the network is not to be used.",
                 "Run `invoke images` once with a network.",
             )
-        requirements = _requirements(_architecture(client), at.store)
+        requirements = _requirements(native, at.store)
         context = {"Dockerfile": BUILDER, "requirements": requirements}
-        _make(client, name, context, _architecture(client), arguments, at.store)
+        _make(client, name, context, native, arguments, at.store)
     return name
 
 
@@ -84,7 +85,7 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
             "BASE": catalogue().bases[system.suite],
             "PACKAGES": " ".join((f"python{system.python}", *system.packages)),
         }
-        _make(client, name, {"Dockerfile": PI}, "arm64", arguments, store)
+        _make(client, name, {"Dockerfile": PI}, system.architecture, arguments, store)
     return name
 
 
@@ -103,21 +104,30 @@ def bootstrap(client: DockerClient, at: Sources) -> None:
     wanted = catalogue().builder
     own = _architecture(client)
     if not docker.image_is_here(client, _base_name(own)):
-        tree = get_or_make(rootfs.suite_tree(wanted.suite, own, wanted.packages), at)
+        tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), at)
         _make_from_tree(client, _base_name(own), tree, own, "0:0", at.store)
     builder(client, at)
     for system in systems.catalogue().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, at.store)
-            _make_from_tree(client, pi_name(system), tree, "arm64", docker.USER, at.store)
+            name = pi_name(system)
+            _make_from_tree(client, name, tree, system.architecture, docker.USER, at.store)
 
 
-def _architecture(client: DockerClient) -> str:
-    return str(client.version()["Arch"])
+def _architecture(client: DockerClient) -> Architecture:
+    told = str(client.version()["Arch"])
+    found = next((each for each in architectures.catalogue() if each.docker == told), None)
+    if not found:
+        raise WheelhouseError(
+            f"The Docker engine's machine is {told}, for which architectures.toml has no row.",
+            "Use an engine on another machine.",
+            Kind.ENGINE,
+        )
+    return found
 
 
-def _base_name(architecture: str) -> str:
-    return _name(f"base-{architecture}", catalogue().builder, file_digest(TREE))
+def _base_name(architecture: Architecture) -> str:
+    return _name(f"base-{architecture.docker}", catalogue().builder, file_digest(TREE))
 
 
 def pi_name(system: System) -> str:
@@ -131,11 +141,11 @@ def _name(kind: str, *parts: object) -> str:
     return f"tflite-wheelhouse/{kind}:{digest(plain)[:16]}"
 
 
-def _requirements(architecture: str, store: Store) -> Path:
+def _requirements(architecture: Architecture, store: Store) -> Path:
     """The folder with the locked toolchain's wheels for the builder image."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
-    parameters = {"python": catalogue().builder.python, "machine": machine}
-    step = Step("requirements", f"builder-{machine}", _fetch, parameters=parameters)
+    parameters = {"python": catalogue().builder.python, "machine": architecture.wheel}
+    label = f"builder-{architecture.wheel}"
+    step = Step("requirements", label, _fetch, parameters=parameters)
     return get_or_make(step, Sources(store))
 
 
@@ -146,7 +156,7 @@ def _fetch(inputs: Inputs, folder: Path) -> None:
 
 
 def _make_from_tree(
-    client: DockerClient, name: str, tree: Path, architecture: str, user: str, store: Store
+    client: DockerClient, name: str, tree: Path, architecture: Architecture, user: str, store: Store
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch, disk_space(Path(scratch)):
         packed = Path(scratch, "tree.tar")
@@ -164,7 +174,7 @@ def _make(
     client: DockerClient,
     name: str,
     context: Mapping[str, Path],
-    architecture: str,
+    architecture: Architecture,
     arguments: Mapping[str, str],
     store: Store,
 ) -> None:
@@ -178,7 +188,7 @@ def _make(
                 client,
                 name,
                 context,
-                architecture=architecture,
+                architecture=architecture.docker,
                 arguments=arguments,
                 labels=labels,
                 line=lambda text: print(text, file=record),

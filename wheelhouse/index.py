@@ -28,7 +28,7 @@ from packaging.utils import canonicalize_name
 
 from wheelhouse.data import Table, load
 from wheelhouse.distribution import File
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 API = "1.4"
 """The newest version of the simple repository API that the pages keep to: that of PEP 792."""
@@ -84,6 +84,7 @@ class Settings(Table, frozen=True):
             raise WheelhouseError(
                 f"There is no {path.name}, which names the projects of the index.",
                 f"Write {path} with a table [projects.<name>] for each; git has the usual one.",
+                Kind.USAGE,
             )
         return load(path, cls)
 

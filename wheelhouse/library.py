@@ -69,7 +69,7 @@ def archive(
     rules = _ninja(inputs, folder, chosen, (*flags, *(f"-I{path}" for path in (".", *includes))))
     (folder / "build.ninja").write_text(rules)
     log = inputs.store.log(label)
-    compile.ninja(folder, f"Compiling {label}", log, toolchain.environment(inputs.store))
+    compile.ninja(folder, f"Compiling {label}", log, compile.environment(inputs.store))
     for path in folder.iterdir():
         if path.name != f"lib{name}.a":
             path.unlink()
@@ -88,7 +88,7 @@ def _ninja(inputs: Inputs, folder: Path, chosen: Mapping[str, str], flags: Seque
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule(
         "cxx",
-        f"{toolchain.launcher() or ''} {tools.cxx} {words} $own -MD -MF $out.d -c $in -o $out",
+        f"{compile.launcher() or ''} {tools.cxx} {words} $own -MD -MF $out.d -c $in -o $out",
         depfile="$out.d",
         deps="gcc",
     )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
+from msgspec import Meta
 from packaging.version import InvalidVersion, Version
 
+from wheelhouse import architectures
+from wheelhouse.architectures import Architecture, ForProcessor
 from wheelhouse.data import Table, load
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.root import ROOT
@@ -15,7 +19,7 @@ from wheelhouse.root import ROOT
 FILE = ROOT / "wheelhouse" / "matrix.toml"
 
 
-class Row(Table, frozen=True):
+class Row(ForProcessor, frozen=True):
     """One ``[[targets]]`` table of ``matrix.toml``."""
 
     python: str
@@ -26,26 +30,33 @@ class Row(Table, frozen=True):
 class Matrix(Table, frozen=True):
     """The whole of ``matrix.toml``."""
 
-    processor: str
-    floor: str
     tflite: str
     numpy: Mapping[str, str]
+    builds: Mapping[str, Mapping[str, Annotated[int, Meta(ge=0, le=99)]]]
     targets: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A CPython, and the Raspberry Pi OS releases to verify it on, by Debian suite or name.
+    """A CPython on a processor, and the systems to verify it on, by Debian suite or name.
 
-    ``headers`` is the CPython whose headers to compile against, ``floor`` the oldest glibc to run
-    on, for example 2.17.
+    ``headers`` is the CPython whose headers to compile against.
     """
 
     python: str
     headers: str
     systems: tuple[str, ...]
     processor: str
-    floor: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the tools call its processor."""
+        return architectures.architecture(self.processor)
+
+    @property
+    def floor(self) -> str:
+        """The oldest glibc to run on, for example 2.17."""
+        return self.architecture.floor
 
     @property
     def tag(self) -> str:
@@ -76,31 +87,33 @@ def matrix() -> Matrix:
 
 def targets() -> tuple[Target, ...]:
     """All targets, oldest CPython first."""
-    table = matrix()
     return tuple(
-        Target(row.python, row.headers or row.python, row.systems, table.processor, table.floor)
-        for row in table.targets
+        Target(row.python, row.headers or row.python, row.systems, row.processor)
+        for row in matrix().targets
     )
 
 
 def choose(words: str) -> tuple[Target, ...]:
     """The targets that ``--py`` names: one version, several with commas between, or ``all``.
 
-    Raises WheelhouseError for a version that is not in the matrix.
+    A version is a target on every processor. Raises WheelhouseError for one that is not in the
+    matrix.
     """
-    known = {target.python: target for target in targets()}
     if words == "all":
-        return tuple(known.values())
-    shared = (f" {t.name} share one wheel: --py {t.python}." for t in known.values() if t.abi3)
+        return targets()
+    known = list(dict.fromkeys(target.python for target in targets()))
+    shared = dict.fromkeys(
+        f" {t.name} share one wheel: --py {t.python}." for t in targets() if t.abi3
+    )
     wanted = [word.strip() for word in words.split(",") if word.strip()]
     for word in wanted or [words]:
         if word not in known:
             raise WheelhouseError(
                 f"{word or 'An empty version'} is not in the matrix; did you mean "
-                f"{' or '.join(nearest(word, list(known)))}? (`invoke matrix` lists them)",
+                f"{' or '.join(nearest(word, known))}? (`invoke matrix` lists them)",
                 f"Give --py one of these, several with commas between, or all.{''.join(shared)}",
             )
-    return tuple(known[word] for word in dict.fromkeys(wanted))
+    return tuple(t for word in dict.fromkeys(wanted) for t in targets() if t.python == word)
 
 
 def nearest(word: str, known: list[str]) -> list[str]:

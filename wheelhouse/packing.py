@@ -15,6 +15,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.version import Version
 
 from wheelhouse import audit
+from wheelhouse.architectures import architecture
 from wheelhouse.sources import Component
 from wheelhouse.step import Inputs, Recipe, Step
 
@@ -100,6 +101,7 @@ def wheel(
             "about": {**asdict(product.about), "version": str(product.about.version)},
             "tag": product.tag,
             "processor": product.processor,
+            "wheel": architecture(product.processor).wheel,
             "floor": product.floor,
             "terms": sorted({part.pin.license for part in product.linked}),
             "license_files": {name: part.pin.license_files for name, part in licensed.items()},
@@ -125,7 +127,7 @@ def pack(
         f"{about.info}/top_level.txt": f"{about.package}\n".encode(),
         **{f"{about.info}/licenses/{name}": path.read_bytes() for name, path in licenses.items()},
     }
-    draft = write(about, told["tag"], contents, (f"linux_{told['processor']}",), folder)
+    draft = write(about, told["tag"], contents, (f"linux_{told['wheel']}",), folder)
     tags = audit.platform_tags(draft, told["processor"], told["floor"])
     audit_draft(draft)
     write(about, told["tag"], contents, tags, folder)

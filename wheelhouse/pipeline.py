@@ -173,8 +173,9 @@ def _of_runtime(wheel: Path, at: Sources, engine: str) -> Step:
 def _of_delegate(delegate: Path, at: Sources, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
     runtime = Wheel(matrix.targets()[0], upstream.choose().version, True)
-    beside = next(delegate.parent.glob(f"{runtime.label}-*.whl"), None)
-    return verify_armnn.verification(delegate, beside or _made([runtime], at, engine)[0], engine)
+    beside = (path for path in delegate.parent.glob("*.whl") if products.is_akin(path, runtime))
+    found = next(beside, None) or _made([runtime], at, engine)[0]
+    return verify_armnn.verification(delegate, found, engine)
 
 
 _VERIFICATIONS = {wheel.PROJECT: _of_runtime, delegate.PROJECT: _of_delegate}
@@ -193,7 +194,7 @@ def _vouch(wheel: Path) -> None:
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = tools.missing()
-    used = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
+    trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
@@ -201,9 +202,7 @@ def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
             "The wheels are not verified, for emulation needs Debian packages. Run "
             f"`{tools.hint(packages)}`, then `invoke verify`."
         )
-    elif not at.network and not all(
-        is_cached(rootfs.system_tree(system), at.store) for system in used
-    ):
+    elif not at.network and not all(is_cached(tree, at.store) for tree in trees):
         console.warn(
             "The wheels are not verified, for the emulated systems are not in the cache. Run "
             "`invoke verify` with a network."
@@ -227,10 +226,11 @@ def show_matrix() -> None:
         names = "\n".join(system.name for system in on)
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+    processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
     default, *others = upstream.known()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
-        f"TFLite {default} for {matrix.matrix().processor}{more}",
+        f"TFLite {default} for {processors}{more}",
         ("--py", "for", "verified on", "Debian suite", "runs on"),
         rows,
     )

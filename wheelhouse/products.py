@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Protocol
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from wheelhouse import matrix, sources
+from wheelhouse import matrix, sources, versions
+from wheelhouse.architectures import architecture
 from wheelhouse.delegate import Delegate
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
@@ -35,8 +34,8 @@ class Product(Packable, Protocol):
 
 def armnn() -> Delegate:
     """The wheel of the Arm NN delegate."""
-    table = matrix.matrix()
-    return Delegate(table.processor, table.floor, matrix.targets()[0].systems)
+    first = matrix.targets()[0]
+    return Delegate(first.processor, first.floor, first.systems)
 
 
 def every() -> list[Product]:
@@ -52,8 +51,8 @@ def from_filename(path: Path) -> Product:
     Raises WheelhouseError if there is none.
     """
     if path.is_file():
-        for known in _akin(path):
-            if known.about.version == parse_wheel_filename(path.name)[1]:
+        for known in every():
+            if is_akin(path, known) and known.about.version == parse_wheel_filename(path.name)[1]:
                 return known
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
@@ -63,12 +62,13 @@ def from_filename(path: Path) -> Product:
 
 
 def akin(path: Path) -> Product:
-    """A wheel of this checkout of the same project, release, CPython and ABI as a file's name.
+    """The first wheel of this checkout that a file's name is akin to.
 
     Raises WheelhouseError if there is none.
     """
-    for known in _akin(path):
-        return known
+    for known in every():
+        if is_akin(path, known):
+            return known
     raise WheelhouseError(
         f"{path.name} is for no CPython of the matrix, or of no TFLite that is built here.",
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
@@ -76,14 +76,22 @@ def akin(path: Path) -> Product:
     )
 
 
-def _akin(path: Path) -> Iterator[Product]:
-    with suppress(InvalidWheelFilename):
+def is_akin(path: Path, known: Product) -> bool:
+    """Whether a file is named as of a product's project, release, CPython, ABI and processor."""
+    try:
         project, version, _, tags = parse_wheel_filename(path.name)
-        names = {f"{tag.interpreter}-{tag.abi}" for tag in tags}
-        for known in every():
-            same = (canonicalize_name(known.about.package), known.about.version.public)
-            if same == (project, version.public) and known.tag in names:
-                yield known
+    except InvalidWheelFilename:
+        return False
+    releases = {versions.release_of(each) for each in (version, known.about.version)}
+    processor = f"_{architecture(known.processor).wheel}"
+    return (
+        project == canonicalize_name(known.about.package)
+        and len(releases) == 1
+        and any(
+            f"{tag.interpreter}-{tag.abi}" == known.tag and tag.platform.endswith(processor)
+            for tag in tags
+        )
+    )
 
 
 def systems_of(wheel: Path) -> list[System]:

@@ -83,7 +83,7 @@ class _Module:
     @cached_property
     def definitions(self) -> dict[str, _Definition]:
         """Its functions, classes and constants."""
-        return {name: node for node in self.tree.body for name in _defined(node)}
+        return dict(pair for node in self.tree.body for pair in _defined(node))
 
     @cached_property
     def imports(self) -> dict[str, list[str]]:
@@ -103,15 +103,14 @@ class _Module:
         return getattr(import_module(self.name), name)
 
 
-def _defined(node: ast.stmt) -> Iterator[str]:
+def _defined(node: ast.stmt) -> Iterator[tuple[str, _Definition]]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name
+        yield node.name, node
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-        yield node.target.id
+        yield node.target.id, node
     elif isinstance(node, ast.Assign):
-        for target in node.targets:
-            names = target.elts if isinstance(target, ast.Tuple) else [target]
-            yield from (each.id for each in names if isinstance(each, ast.Name))
+        targets = (each for target in node.targets for each in ast.walk(target))
+        yield from ((each.id, node) for each in targets if isinstance(each, ast.Name))
 
 
 @dataclass
@@ -144,7 +143,7 @@ class _Reached:
             raise TypeError(f"{module.name} names __file__ in a recipe; make it a constant")
         source, *names = [*module.imports.get(first, [""]), *rest]
         if source.partition(".")[0] != _PROJECT:
-            self._version(source)
+            self._version(".".join([source, *names]))
             return None
         while names and _is_module(f"{source}.{names[0]}"):
             source = f"{source}.{names.pop(0)}"
@@ -152,10 +151,15 @@ class _Reached:
             return None
         return self.resolve(_Module.named(source), names)
 
-    def _version(self, module: str) -> None:
-        top = module.partition(".")[0]
+    def _version(self, named: str) -> None:
+        top = named.partition(".")[0]
         if top not in sys.stdlib_module_names:
-            self.versions |= {f"{name} {version(name)}" for name in _projects().get(top, ())}
+            found = _projects().get(top, [])
+            # Several projects share a namespace such as ``backports``.
+            owners = [
+                name for name in found if len(found) == 1 or f"{named}.".startswith(f"{name}.")
+            ]
+            self.versions |= {f"{name} {version(name)}" for name in owners}
 
 
 @cache

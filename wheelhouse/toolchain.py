@@ -6,9 +6,6 @@ glibc floor without a sysroot.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +14,10 @@ import cmake
 import ninja
 import ziglang
 
+from wheelhouse.architectures import architecture
 from wheelhouse.plain import plain
 from wheelhouse.root import ROOT
 from wheelhouse.step import Inputs, Step
-from wheelhouse.store import Store
 
 ZIG = Path(ziglang.__file__).parent / "zig"
 CMAKE = Path(cmake.CMAKE_BIN_DIR) / "cmake"
@@ -40,13 +37,16 @@ COMPILE_FLAGS = (
     "-Wno-everything",
 )
 
+EPOCH = 315532800
+"""The time that compilers are told, in seconds: 1980-01-01, the oldest that a zip can hold."""
+
 PERSONALITY = ROOT / "native" / "personality.cc"
 """What every shared library contains, for other unwinders to pass through it."""
 
 LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
 """What every shared library is linked with."""
 
-_COMMANDS = {"cc": "cc {target}", "c++": "c++ {target}", "ar": "ar", "ranlib": "ranlib"}
+_COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
 
 # zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
 _WRAPPER = """\
@@ -65,12 +65,12 @@ for word do
   esac
   set -- "$@" "$word"
 done
-exec "${{WHEELHOUSE_ZIG:?}}" {command} "$@"
+SOURCE_DATE_EPOCH={epoch} exec "${{WHEELHOUSE_ZIG:?}}" {command} "$@"
 """
 
 _CMAKE_TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR {processor})
+set(CMAKE_SYSTEM_PROCESSOR {cmake})
 set(CMAKE_C_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
 set(CMAKE_CXX_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/c++")
 set(CMAKE_ASM_COMPILER "${{CMAKE_CURRENT_LIST_DIR}}/cc")
@@ -112,42 +112,21 @@ class Toolchain:
 
 def toolchain(processor: str, floor: str) -> Step:
     """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+    named = architecture(processor)
+    options = f"-target {named.zig}.{floor}" + (f" -mcpu={named.cpu}" if named.cpu else "")
     return Step(
         kind="toolchains",
         label=f"zig-{processor}-{floor}",
         recipe=_write,
-        parameters={"processor": processor, "floor": floor},
+        parameters={"options": options, "cmake": named.cmake, "zig": version("ziglang")},
     )
 
 
 def _write(inputs: Inputs, folder: Path) -> None:
-    processor, floor = inputs.parameters["processor"], inputs.parameters["floor"]
     for name, command in _COMMANDS.items():
-        words = command.format(target=f"-target {processor}-linux-gnu.{floor}")
+        words = command.format(options=inputs.parameters["options"])
         script = folder / name
-        script.write_text(_WRAPPER.format(command=words))
+        script.write_text(_WRAPPER.format(command=words, epoch=EPOCH))
         script.chmod(0o755)
-    (folder / "toolchain.cmake").write_text(_CMAKE_TOOLCHAIN.format(processor=processor))
-
-
-def launcher() -> str | None:
-    """The compiler cache to start compiles with, if one is installed."""
-    found = shutil.which("ccache") or shutil.which("sccache")
-    return str(plain(Path(found))) if found else None
-
-
-def environment(store: Store) -> dict[str, str]:
-    """What to add to the environment of compiles: caches, and a fixed time."""
-    home = os.path.expanduser("~")  # noqa: PTH111
-    return {
-        # Compiler caches insist on one.
-        "HOME": home if os.access(home, os.W_OK) else str(store.root),
-        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
-        "WHEELHOUSE_ZIG": str(plain(ZIG)),
-        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
-        "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
-        "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the oldest time that a zip can hold
-        "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
-        "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor
-    }
+    text = _CMAKE_TOOLCHAIN.format(cmake=inputs.parameters["cmake"])
+    (folder / "toolchain.cmake").write_text(text)

@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from wheelhouse import matrix, sources
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.versions import of_wheel
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,19 @@ def every() -> list[Release]:
 def choose(word: str = "", checkout: str = "") -> Release:
     """The release whose version is ``word``, or begins with it; the default if both are empty.
 
-    With ``checkout`` it is that folder's. Raises WheelhouseError naming the nearest releases, or if
+    The version of the wheels that are built of it here names it too, as in 2.14.1.post1. With
+    ``checkout`` it is that folder's. Raises WheelhouseError naming the nearest releases, or if
     there are no patches for the folder's version.
     """
     if checkout:
         return _of_checkout(Path(checkout), word)
     if not word:
         return Release(known()[0])
-    found = [version for version in known() if f"{version}.".startswith(f"{word}.")]
+    found = [
+        version
+        for version in known()
+        if f"{version}.".startswith(f"{word}.") or word == str(of_wheel("tflite-runtime", version))
+    ]
     if len(found) != 1:
         near = " or ".join(found or matrix.nearest(word, sorted(known(), key=Version)))
         raise WheelhouseError(

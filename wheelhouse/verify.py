@@ -17,7 +17,7 @@ import numpy as np
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import console, faces, models, products, session, sources
+from wheelhouse import console, faces, models, products, session, sources, versions
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
 from wheelhouse.models import Model
@@ -158,8 +158,8 @@ def _judge_system(
     _, built, _, _ = parse_wheel_filename(wheel.name)
     for name, wanted, found in (
         ("__version__", str(built), seen["runtime"]),
-        ("__git_version__", f"v{built.public}", seen["git"]),
-        ("machine", "aarch64", seen["machine"]),
+        ("__git_version__", f"v{versions.release_of(built)}", seen["git"]),
+        ("machine", system.architecture.machine, seen["machine"]),
         ("Python", system.python, seen["python"].rpartition(".")[0]),
     ):
         yield Check(name, found == wanted, str(found))

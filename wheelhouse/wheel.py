@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from wheelhouse import audit, extension, matrix, packing
+from wheelhouse import audit, extension, matrix, packing, versions
 from wheelhouse.core import Core
 from wheelhouse.extension import Extension
 from wheelhouse.matrix import Target
@@ -54,7 +54,8 @@ class Wheel:
         """Its PEP 440 version; a build with non-default options gets a +local label."""
         unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
         label = ".".join(name for name, applies in unusual.items() if applies)
-        return Version(f"{self.tflite}+{label}" if label else self.tflite)
+        version = versions.of_wheel(PROJECT, self.tflite)
+        return Version(f"{version}+{label}") if label else version
 
     @property
     def about(self) -> About:
@@ -92,7 +93,7 @@ class Wheel:
     @property
     def label(self) -> str:
         """Its name for readers."""
-        return f"{PROJECT}-{self.version}-{self.tag}"
+        return f"{PROJECT}-{self.version}-{self.tag}-{self.processor}"
 
     @property
     def linked(self) -> list[Component]:

@@ -98,7 +98,7 @@ def infers(system: System, at: Sources, srv: Path, work: Path, python: str) -> s
     ("name", "options", "version"),
     [
         *((name, (), "2.14.1") for name in PICKED),
-        ("Raspberry Pi OS 12", ("--pre",), "2.22.0.dev20260518"),
+        ("Raspberry Pi OS 12", ("--pre",), "2.22.0.dev2026051800"),
     ],
 )
 def test_an_install_takes_the_right_wheel_and_runs(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.mirrors import VARIABLE
 from wheelhouse.store import Store
 
@@ -55,4 +55,5 @@ def test_an_archive_without_a_signature_is_refused(
     with pytest.raises(WheelhouseError, match="not signed") as caught:
         rootfs.tree(systems.system("bookworm"), Store(tmp_path / "store"))
     assert VARIABLE in caught.value.hint
+    assert caught.value.kind is Kind.FETCH
     assert not list((tmp_path / "store/rootfs").iterdir())

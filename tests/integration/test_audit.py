@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from wheelhouse import audit
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 
 THREADS = """\
 #include <dlfcn.h>
@@ -74,6 +74,7 @@ def complaint(path, floor="2.17"):
     with pytest.raises(WheelhouseError) as failure:
         audit.platform_tags(path, "aarch64", floor)
     assert failure.value.hint
+    assert failure.value.kind is Kind.AUDIT
     return failure.value.what
 
 
@@ -127,6 +128,7 @@ def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig, wheel):
     since = "which is in the stable ABI of CPython"
     with pytest.raises(WheelhouseError) as failure:
         audit.stable_abi(wheel(thing, name=UNIVERSAL))
+    assert failure.value.kind is Kind.AUDIT
     assert failure.value.what.splitlines() == [
         f"{UNIVERSAL} does not keep to the stable ABI:",
         "  thing.so needs PyUnstable_Code_New, which is in no stable ABI",
@@ -148,6 +150,7 @@ def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, wheel):
     newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
     with pytest.raises(WheelhouseError) as failure:
         audit.atomics(wheel(newer))
+    assert failure.value.kind is Kind.AUDIT
     first, second = failure.value.what.splitlines()
     assert first == "tiny/thing.so has 1 atomics that a Raspberry Pi 4 lacks:"
     assert ": ldadd " in second
@@ -158,5 +161,8 @@ def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, wheel):
 def test_an_export_too_many_or_too_few_is_named(wrong, zig, wheel):
     path = wheel(zig("thing", COUNT, "aarch64-linux-gnu.2.17"))
     audit.exports(path, ("PyInit_thing", "count"))
-    with pytest.raises(WheelhouseError, match=r"does not export .*: (count|more) differ"):
+    with pytest.raises(
+        WheelhouseError, match=r"does not export .*: (count|more) differ"
+    ) as failure:
         audit.exports(path, wrong)
+    assert failure.value.kind is Kind.AUDIT

@@ -103,7 +103,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     """An index of several releases, one yanked, one a development release, one for no Python."""
     files = tmp_path / "files"
     requires = ("numpy>=1.19.5",)
-    for version in ("2.14.0", "2.14.1", "2.14.2", "2.22.0.dev20260518"):
+    for version in ("2.14.0", "2.14.1", "2.14.2", "2.22.0.dev2026051800"):
         wheel(files, version=version, requires=requires)
     wheel(files, version="2.15.0", python=">=99", requires=requires)
     wheel(files, "numpy", "2.4.6")
@@ -135,7 +135,7 @@ def test_an_installer_takes_the_newest_good_release(
 def test_a_development_release_is_there_for_who_asks(host: Host, client: Client) -> None:
     allow = "--prerelease=allow" if client.name == "uv" else "--pre"
     done = client.install("--index-url", f"{host.url}/simple/", allow, "tflite-runtime")
-    assert done.installed["tflite_runtime"] == "2.22.0.dev20260518", done.output
+    assert done.installed["tflite_runtime"] == "2.22.0.dev2026051800", done.output
 
 
 def test_a_yanked_release_is_there_for_who_pins_it_and_says_why(host: Host, client: Client) -> None:

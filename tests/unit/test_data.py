@@ -8,12 +8,12 @@ from wheelhouse.sources import Catalogue
 
 GOOD = {
     Matrix: """\
-processor = "aarch64"
-floor = "2.17"
 tflite = "2.14.1"
 numpy = { "3.11" = "1.23.2" }
+builds = { tflite-runtime = { "2.14.1" = 1 } }
 
 [[targets]]
+processor = "aarch64"
 python = "3.11"
 systems = ["bookworm"]
 """,
@@ -46,13 +46,16 @@ def test_the_examples_here_are_valid(loaded, shape):
 @pytest.mark.parametrize(
     ("shape", "old", "new", "place"),
     [
-        (Matrix, 'floor = "2.17"\n', "", "floor"),
-        (Matrix, 'floor = "2.17"', "floor = 2.17", "$.floor"),
-        (Matrix, 'floor = "2.17"', 'flour = "2.17"\nfloor = "2.17"', "flour"),
+        (Matrix, 'tflite = "2.14.1"\n', "", "tflite"),
+        (Matrix, 'tflite = "2.14.1"', "tflite = 2.14", "$.tflite"),
+        (Matrix, 'tflite = "2.14.1"', 'lite = "2.14.1"\ntflite = "2.14.1"', "lite"),
+        (Matrix, '"2.14.1" = 1', '"2.14.1" = 100', "$.builds"),
+        (Matrix, '"aarch64"', '"aarch46"', "Did you mean 'aarch64'? Known are: aarch64, x86_64."),
+        (Matrix, '"aarch64"', '"aarch46"', "$.targets[0]"),
         (Matrix, '"1.23.2"', "1.23", "$.numpy"),
         (Matrix, 'systems = ["bookworm"]\n', "", "$.targets[0]"),
         (Matrix, 'systems = ["bookworm"]', "systems = [bookworm]", "line 8"),
-        (Matrix, '[[targets]]\npython = "3.11"', '[targets]\npython = "3.11"', "$.targets"),
+        (Matrix, "[[targets]]", "[targets]", "$.targets"),
         (Catalogue, "license", "licence", "$.shared"),
         (Catalogue, f', sha256 = "{"0" * 64}"', "", "sha256"),
         (Catalogue, "0" * 64, "0" * 63, "artefacts[0].sha256"),

@@ -12,6 +12,7 @@ from tests.support.wheels import wheel
 from wheelhouse import bench, distribution, front, index
 from wheelhouse.bench import Figure
 from wheelhouse.distribution import File
+from wheelhouse.emulator import systems
 from wheelhouse.index import Place, Project, Settings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -40,19 +41,24 @@ def files(tmp_path: Path) -> list[File]:
 
 
 @pytest.mark.parametrize(
-    ("python", "tag"),
-    [("3.9", "cp37-abi3"), ("3.11", "cp311"), ("3.13", "cp313"), ("3.15", "cp37-abi3")],
+    ("name", "tag"),
+    [
+        ("bullseye", "cp37-abi3"),
+        ("bookworm", "cp311"),
+        ("trixie", "cp313"),
+        ("Raspberry Pi OS 14 with CPython 3.15", "cp37-abi3"),
+    ],
 )
 def test_the_wheel_of_a_system_is_the_one_that_pip_takes(
-    files: list[File], python: str, tag: str
+    files: list[File], name: str, tag: str
 ) -> None:
-    chosen = front.best(files, python)
+    chosen = front.best(files, systems.system(name))
     assert chosen is not None
     assert front.tag(chosen) == tag
 
 
 def test_a_python_that_no_wheel_is_for_has_none(files: list[File]) -> None:
-    assert front.best(files[1:], "3.9") is None
+    assert front.best(files[1:], systems.system("bullseye")) is None
 
 
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) -> None:
@@ -89,6 +95,7 @@ def test_licences_and_their_owners_are_listed(files: list[File]) -> None:
     [
         (("2.14.1", "2.22.0.dev1"), (), "2.14.1", True),
         (("2.14.1", "2.14.2"), ("2.14.2",), "2.14.1", False),
+        (("2.14.1", "2.14.1.post1"), (), "2.14.1.post1", False),
         (("2.14.1", "2.22.0.dev1"), ("2.22.0.dev1",), "2.14.1", False),
         (("2.22.0.dev1",), (), "2.22.0.dev1", False),
     ],

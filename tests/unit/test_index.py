@@ -17,7 +17,7 @@ from pypi_simple import IndexPage, ProjectPage, ProjectStatus
 from tests.support.wheels import wheel
 from wheelhouse import distribution, index
 from wheelhouse.distribution import File
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.index import Place, Project, Settings
 
 BASE = "https://wheels.example/pi/"
@@ -94,19 +94,19 @@ def test_yanked_files_say_why(tmp_path: Path, parse: Parse) -> None:
 
 
 def test_json_tells_versions_sizes_and_times(tmp_path: Path) -> None:
-    files = read(tmp_path, "2.14.1", "2.22.0.dev20260518", "2.9.0")
+    files = read(tmp_path, "2.14.1", "2.22.0.dev2026051801", "2.14.1.post1", "2.9.0")
     there = timezone(timedelta(hours=2))
     project = Project(uploaded={"2.14.1": datetime(2026, 11, 22, 1, 30, tzinfo=there)})
     pages = index.generate(files, Settings(projects={"tflite-runtime": project}))
     page = ProjectPage.from_json_data(json.loads(pages["simple/tflite-runtime/index.json"]))
     assert page.repository_version == "1.4"
-    assert page.versions == ["2.9.0", "2.14.1", "2.22.0.dev20260518"]
+    assert page.versions == ["2.9.0", "2.14.1", "2.14.1.post1", "2.22.0.dev2026051801"]
     assert [each.size for each in page.packages] == [
         (tmp_path / each.filename).stat().st_size for each in page.packages
     ]
     verified = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
     said = datetime(2026, 11, 21, 23, 30, tzinfo=timezone.utc)
-    assert [each.upload_time for each in page.packages] == [verified, said, verified]
+    assert [each.upload_time for each in page.packages] == [verified, said, verified, verified]
 
 
 def test_a_project_tells_its_status(tmp_path: Path, parse: Parse) -> None:
@@ -179,7 +179,7 @@ def test_wheels_may_lie_elsewhere(tmp_path: Path, parse: Parse) -> None:
 
 
 def test_the_order_of_the_files_changes_no_byte(tmp_path: Path) -> None:
-    files = read(tmp_path, "2.14.1", "2.9.0", "2.22.0.dev20260518", "2.14.0")
+    files = read(tmp_path, "2.14.1", "2.9.0", "2.22.0.dev2026051800", "2.14.0")
     first = index.generate(files, PLAIN)
     shuffled = [*files, files[0]]
     random.Random(1).shuffle(shuffled)  # noqa: S311
@@ -187,7 +187,7 @@ def test_the_order_of_the_files_changes_no_byte(tmp_path: Path) -> None:
 
 
 def test_a_development_release_is_no_one_s_default(tmp_path: Path, parse: Parse) -> None:
-    page = parse(index.generate(read(tmp_path, "2.22.0.dev20260518", "2.14.1"), PLAIN))
+    page = parse(index.generate(read(tmp_path, "2.22.0.dev2026051800", "2.14.1"), PLAIN))
     versions = [Version(shown.version or "") for shown in page.packages]
     assert versions == sorted(versions)
     assert [version.is_prerelease for version in versions] == [False, True]
@@ -240,6 +240,7 @@ def test_a_setting_of_no_file_is_refused(tmp_path: Path, project: Project) -> No
         ("[projects.tflite-runtime.uploaded]\n'1.0' = 2026-11-22T10:00:00", "uploaded"),
         ("[projects.tflite_runtime]", "tflite-runtime"),
         ("", "projects"),
+        ("projects", "end of document"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, place: str) -> None:
@@ -248,12 +249,14 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, place: str) -> None
     with pytest.raises(WheelhouseError) as caught:
         Settings.given(path)
     assert caught.value.what.startswith("index.toml is not valid")
+    assert caught.value.kind is Kind.USAGE
     assert place in caught.value.what
 
 
 def test_settings_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(WheelhouseError, match="There is no index"):
+    with pytest.raises(WheelhouseError, match=r"There is no index\.toml") as caught:
         Settings.given(tmp_path / "index.toml")
+    assert caught.value.kind is Kind.USAGE
 
 
 @pytest.mark.parametrize("address", ["wheels.example", "ftp://a/", "https://me:secret@a/", "/x"])

@@ -73,6 +73,7 @@ def test_a_password_in_the_clear_is_warned_of(capsys):
         (f"a-1.0-cp311-cp311-manylinux_2_34_{TAIL}", False),
         (f"a-1.1-cp311-cp311-manylinux2014_{TAIL}", False),
         (f"a-1.0+x-cp311-cp311-manylinux2014_{TAIL}", False),
+        (f"a-1.0.post1-cp311-cp311-manylinux2014_{TAIL}", False),
         ("a-1.0.tar.gz", False),
         ("nonsense.whl", False),
     ],

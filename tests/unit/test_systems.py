@@ -56,6 +56,7 @@ def test_cpuinfo_is_what_a_raspberry_pi_4_prints() -> None:
 
 def test_a_new_release_is_one_table(edited: Path) -> None:
     table = '[[systems]]\nname = "Mine"\nsuite = "duke"\npython = "3.15"\npackages = []\n'
+    table += 'processor = "aarch64"\n'
     edited.write_text(edited.read_text() + table)
     assert systems.system("duke").python == "3.15"
 
@@ -66,6 +67,7 @@ def test_a_new_release_is_one_table(edited: Path) -> None:
         ('suite = "trixie"', "", "suite"),
         ("cores = 4", 'cores = "four"', r"boards\[0\].cores"),
         ('python = "3.9"', 'pyton = "3.9"', "pyton"),
+        ('processor = "aarch64"', 'processor = "aarch46"', "Did you mean 'aarch64'"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, key: str) -> None:

@@ -16,23 +16,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wheelhouse import architectures, compile
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.rootfs import USER
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import host
+from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.plain import plain
 from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
 from wheelhouse.step import Inputs, Step, get_or_make
 from wheelhouse.store import Store
-from wheelhouse.toolchain import ZIG, environment
+from wheelhouse.toolchain import ZIG
 
 HOME = f"/home/{USER}"
 TIMEOUT = 600.0
 _SOURCE = ROOT / "native" / "count.c"
 _GUEST = Path("/emulator")
-_LOADER = Path("/lib64/ld-linux-x86-64.so.2")
-_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def run(
     Raises WheelhouseError if a tool is missing or the time is up.
     """
     tools.ensure()
+    qemu = _program(board)
     with tempfile.TemporaryDirectory() as name:
         desk = Path(name)
         count = desk / "count"
@@ -86,7 +87,7 @@ def run(
             *_isolation(),
             *_system(tree),
             *_machine(board, desk),
-            *_emulator(),
+            *_emulator(qemu),
             *("--bind", work.absolute(), HOME, "--chdir", HOME),
             *_words(
                 "--ro-bind", {folder.absolute(): path for folder, path in (binds or {}).items()}
@@ -94,7 +95,7 @@ def run(
             *(_counting(counter, count) if counter else []),
             *("--remount-ro", "/"),
             *_words("--setenv", {**_environment(board, bool(counter)), **(env or {})}),
-            *_start(command, bool(counter)),
+            *_start(qemu, command, bool(counter)),
         ]
         done = host.run(argv, timeout=timeout)
         counted = count.read_text().strip()
@@ -103,16 +104,18 @@ def run(
 
 def plugin(store: Store) -> Path:
     """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
-    return get_or_make(Step("plugins", "count", _compile), Sources(store)) / "count.so"
+    target = {"target": architectures.native().target}
+    step = Step("plugins", "count", _compile, parameters=target)
+    return get_or_make(step, Sources(store)) / "count.so"
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    command = [
-        *(str(plain(ZIG)), "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-shared", "-fPIC"),
+    command: list[str | Path] = [
+        *(plain(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
         *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror"),
-        *(str(plain(_SOURCE)), "-o", plain(folder) / "count.so"),
+        *(plain(_SOURCE), "-o", plain(folder) / "count.so"),
     ]
-    done = host.run(command, env=environment(inputs.store))
+    done = host.run(command, env=compile.environment(inputs.store))
     if done.status:
         log = inputs.store.log("plugin-count")
         raise host.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
@@ -146,11 +149,23 @@ def _machine(board: Board, desk: Path) -> list[str | Path]:
     return ["--ro-bind", desk / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
 
 
-def _emulator() -> list[str | Path]:
-    qemu = shutil.which("qemu-aarch64") or "qemu-aarch64"
+def _program(board: Board) -> str:
+    qemu = board.architecture.qemu
+    if not qemu:
+        raise WheelhouseError(
+            f"{board.name} is {board.processor}, which is not emulated.",
+            "Name its qemu in architectures.toml.",
+            Kind.USAGE,
+        )
+    return qemu.program
+
+
+def _emulator(qemu: str) -> list[str | Path]:
+    here = architectures.native()
     return [
-        *("--ro-bind", _LOADER, _GUEST / "loader", "--ro-bind", _LIBRARIES, _GUEST / "lib"),
-        *("--ro-bind", qemu, _GUEST / "qemu-aarch64"),
+        *("--ro-bind", here.loader, _GUEST / "loader"),
+        *("--ro-bind", f"/usr/lib/{here.multiarch}", _GUEST / "lib"),
+        *("--ro-bind", shutil.which(qemu) or qemu, _GUEST / qemu),
     ]
 
 
@@ -169,11 +184,11 @@ def _environment(board: Board, counted: bool) -> dict[str, str]:
     }
 
 
-def _start(command: Sequence[str], counted: bool) -> list[str | Path]:
+def _start(qemu: str, command: Sequence[str], counted: bool) -> list[str | Path]:
     program, *arguments = command
     plugin = f"{_GUEST}/count.so,out={_GUEST}/count"
     return [
-        *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / "qemu-aarch64"),
+        *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / qemu),
         *(["-plugin", plugin] if counted else []),
         *(program if "/" in program else f"/usr/bin/{program}", *arguments),
     ]

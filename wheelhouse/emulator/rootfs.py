@@ -1,10 +1,10 @@
-"""arm64 trees of Raspberry Pi OS's userland, made without emulation and without root.
+"""Trees of Raspberry Pi OS's userland, made without emulation and without root.
 
 1. mmdebstrap downloads the suite's packages, checks the archive's signature and unpacks them;
    no maintainer script runs.
 2. What those scripts would have done and an import needs is done here: links and accounts.
-3. The same Python, but amd64, compiles the modules: 7 s, against 22 s emulated or 4 s at every
-   start of pip.
+3. The same Python, but for this machine, compiles the modules: 7 s, against 22 s emulated or 4 s
+   at every start of pip.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse import console
+from wheelhouse import architectures, console
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import host
+from wheelhouse.errors import Kind
 from wheelhouse.mirrors import VARIABLE, debian_mirrors
 from wheelhouse.plain import LINKS
 from wheelhouse.sources import Sources
@@ -45,6 +46,9 @@ def system_tree(system: System) -> Step:
         "suite": system.suite,
         "python": system.python,
         "packages": system.packages,
+        "architecture": system.architecture.debian,
+        "multiarch": system.architecture.multiarch,
+        "native": architectures.native().debian,
     }
     return Step("rootfs", system.suite, _make_system, parameters=parameters, sealed=False)
 
@@ -64,15 +68,16 @@ def _make(inputs: Inputs, folder: Path) -> None:
 
 
 def _make_system(inputs: Inputs, folder: Path) -> None:
-    suite, python = inputs.parameters["suite"], inputs.parameters["python"]
+    told, store = inputs.parameters, inputs.store
+    suite, python, architecture = told["suite"], told["python"], told["architecture"]
     tools.ensure()
-    console.say(f"Unpacking {inputs.parameters['name']} (Debian {suite}, arm64)")
-    _unpack(suite, "arm64", inputs.parameters["packages"], inputs.store, folder)
-    _settle(folder)
+    console.say(f"Unpacking {told['name']} (Debian {suite}, {architecture})")
+    _unpack(suite, architecture, told["packages"], store, folder)
+    _settle(folder, told["multiarch"])
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
-        _unpack(suite, "amd64", [f"python{python}-minimal"], inputs.store, twin)
-        _compile(python, twin, inputs.store, folder)
+        _unpack(suite, told["native"], [f"python{python}-minimal"], store, twin)
+        _compile(python, twin, store, folder)
 
 
 def tree(system: System, store: Store) -> Path:
@@ -116,12 +121,13 @@ def _unpack(
             done,
             store.log(f"rootfs-{suite}-{architecture}"),
             f"Check that {mirror} serves {suite}, or name another archive in {VARIABLE}.",
+            kind=Kind.FETCH,
         )
 
 
-def _settle(root: Path) -> None:
+def _settle(root: Path, multiarch: str) -> None:
     (root / "lib64").unlink()  # amd64's alone
-    libraries = root / "usr/lib/aarch64-linux-gnu"
+    libraries = root / "usr/lib" / multiarch
     for name in ("blas", "lapack"):
         link = libraries / f"lib{name}.so.3"
         if not link.exists():

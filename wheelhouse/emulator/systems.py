@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from functools import cache
 
 from wheelhouse import data
+from wheelhouse.architectures import ForProcessor
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.root import ROOT
 
 FILE = ROOT / "wheelhouse" / "emulator" / "systems.toml"
 
 
-class System(data.Table, frozen=True):
-    """A release of Raspberry Pi OS, for example 12: suite bookworm, the CPython to use 3.11."""
+class System(ForProcessor, frozen=True):
+    """A release of Raspberry Pi OS, for example 12: suite bookworm, the CPython to use 3.11.
+
+    ``packages`` is what a tree of it holds, with what they depend on.
+    """
 
     name: str
     suite: str
@@ -22,7 +26,7 @@ class System(data.Table, frozen=True):
     packages: tuple[str, ...]
 
 
-class Board(data.Table, frozen=True):
+class Board(ForProcessor, frozen=True):
     """A Raspberry Pi: the qemu CPU model and the fields of its /proc/cpuinfo."""
 
     name: str

@@ -10,20 +10,30 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wheelhouse import console
+from wheelhouse import architectures, console
 from wheelhouse.engines import host
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.store import Store
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-PROGRAMS = {"qemu-aarch64": "qemu-user", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
 _LISTS = Path("/var/lib/apt/lists")
 
 
-def missing(programs: Mapping[str, str] = PROGRAMS) -> tuple[str, ...]:
-    """The Debian packages of ``programs`` (program to package) that are not here yet."""
-    packages = [package for name, package in programs.items() if not shutil.which(name)]
-    if programs is PROGRAMS and not KEYRING.exists():
+def emulation() -> dict[str, str]:
+    """The programs that emulation takes, each with its Debian package."""
+    emulators = (each.qemu for each in architectures.catalogue() if each.qemu)
+    return {
+        **{qemu.program: qemu.package for qemu in emulators},
+        "bwrap": "bubblewrap",
+        "mmdebstrap": "mmdebstrap",
+    }
+
+
+def missing(programs: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The Debian packages of ``programs`` that are not here yet; emulation's if none are named."""
+    wanted = emulation() if programs is None else programs
+    packages = [package for name, package in wanted.items() if not shutil.which(name)]
+    if programs is None and not KEYRING.exists():
         packages.append("debian-archive-keyring")
     return tuple(packages)
 
@@ -38,7 +48,7 @@ def hint(packages: Sequence[str]) -> str:
     return " ".join(("sudo", *install_command(packages)))
 
 
-def ensure(purpose: str = "Emulation", programs: Mapping[str, str] = PROGRAMS) -> None:
+def ensure(purpose: str = "Emulation", programs: Mapping[str, str] | None = None) -> None:
     """Make sure that ``programs`` are here: root installs them, anyone else is told the command.
 
     Raises WheelhouseError.

@@ -1,0 +1,143 @@
+"""What the tools call a processor, and that the tables which name one agree."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from auditwheel.architecture import Architecture as Auditwheel
+from elftools.elf.enums import ENUM_E_MACHINE
+from msgspec.structs import replace
+from packaging.tags import Tag
+
+from wheelhouse import architectures, data, matrix, toolchain
+from wheelhouse.architectures import Architecture, Catalogue
+from wheelhouse.emulator import qemu, systems, tools
+from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.store import Store
+
+PI = systems.board("Raspberry Pi 4")
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of architectures.toml that is used instead of it."""
+    copy = tmp_path / "architectures.toml"
+    copy.write_text(architectures.FILE.read_text())
+    monkeypatch.setattr(architectures, "FILE", copy)
+    architectures.catalogue.cache_clear()
+    yield copy
+    architectures.catalogue.cache_clear()
+
+
+@pytest.mark.parametrize("known", architectures.catalogue(), ids=lambda each: each.name)
+def test_the_tools_know_these_names(known: Architecture) -> None:
+    assert Auditwheel(known.wheel).value == known.wheel
+    assert known.elf in ENUM_E_MACHINE
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(WheelhouseError, match="named 'x86-64'") as caught:
+        architectures.architecture("x86-64")
+    assert caught.value.hint == "Did you mean 'x86_64'? Known are: aarch64, x86_64."
+    assert caught.value.kind is Kind.USAGE
+
+
+def test_this_machine_is_known_by_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert architectures.native().machine == platform.machine()
+    monkeypatch.setattr(platform, "machine", lambda: "s390x")
+    with pytest.raises(WheelhouseError, match="s390x") as caught:
+        architectures.native()
+    assert caught.value.kind is Kind.MACHINE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('debian = "arm64"\n', "", "architectures[0]"),
+        ("bits = 64", "bits = 31", "architectures[0].bits"),
+        ('floor = "2.17"', 'floor = "glibc 2.17"', "architectures[0].floor"),
+        ('package = "qemu-user"', 'pakage = "qemu-user"', "pakage"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, place: str) -> None:
+    edited.write_text(edited.read_text().replace(old, new, 1))
+    with pytest.raises(WheelhouseError) as caught:
+        data.load(edited, Catalogue)
+    assert caught.value.what.startswith("architectures.toml is not valid")
+    assert place in caught.value.what
+
+
+def test_a_target_and_its_systems_have_one_processor() -> None:
+    for target in matrix.targets():
+        for name in target.systems:
+            assert systems.system(name).processor == target.processor
+
+
+def test_every_processor_of_a_target_is_emulated_on_a_board() -> None:
+    emulated = {each.processor for each in systems.catalogue().boards if each.architecture.qemu}
+    assert {target.processor for target in matrix.targets()} <= emulated
+
+
+def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
+    first = matrix.targets()[0]
+    assert first.fits(Tag("cp37", "abi3", "manylinux_2_17_aarch64"))
+    assert not first.fits(Tag("cp37", "abi3", "manylinux_2_17_x86_64"))
+    assert not first.fits(Tag("cp311", "cp311", "manylinux_2_17_aarch64"))
+
+
+def test_another_processor_is_a_row(edited: Path, tmp_path: Path) -> None:
+    row = """
+[[architectures]]
+name = "armv7l"
+machine = "armv7l"
+zig = "arm-linux-gnueabihf"
+floor = "2.28"
+cpu = "generic+v7a+neon"
+cmake = "armv7l"
+elf = "EM_ARM"
+bits = 32
+wheel = "armv7l"
+debian = "armhf"
+multiarch = "arm-linux-gnueabihf"
+loader = "/lib/ld-linux-armhf.so.3"
+docker = "arm/v7"
+qemu = { program = "qemu-arm", package = "qemu-user" }
+"""
+    edited.write_text(edited.read_text() + row)
+    architectures.catalogue.cache_clear()
+    assert "qemu-arm" in tools.emulation()
+    target = matrix.Target("3.9", "3.9", ("buster",), "armv7l")
+    assert target.floor == "2.28"
+    assert target.fits(Tag("cp39", "cp39", "manylinux_2_28_armv7l"))
+    tools_of = toolchain.prepare("armv7l", target.floor, Store(tmp_path / "store"))
+    script = tools_of.cc.read_text()
+    assert "-target arm-linux-gnueabihf.2.28 -mcpu=generic+v7a+neon" in script
+    assert "set(CMAKE_SYSTEM_PROCESSOR armv7l)" in tools_of.cmake_file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('zig = "aarch64-linux-gnu"', 'zig = "aarch64_be-linux-gnu"'),
+        ('cmake = "aarch64"', 'cmake = "arm64"'),
+        ("bits = 64", 'bits = 64\ncpu = "cortex_a72"'),
+    ],
+)
+def test_another_target_of_the_compiler_is_another_toolchain(
+    edited: Path, old: str, new: str
+) -> None:
+    before = toolchain.identity("aarch64", "2.17")
+    edited.write_text(edited.read_text().replace(old, new, 1))
+    architectures.catalogue.cache_clear()
+    assert toolchain.identity("aarch64", "2.17") != before
+
+
+def test_what_is_not_emulated_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "ensure", lambda: None)
+    board = replace(PI, processor="x86_64")
+    with pytest.raises(WheelhouseError, match="x86_64, which is not emulated") as caught:
+        qemu.run(["true"], tree=tmp_path, board=board, work=tmp_path)
+    assert caught.value.kind is Kind.USAGE
