@@ -143,10 +143,13 @@ def _name(kind: str, *parts: object) -> str:
 
 def _requirements(architecture: Architecture, store: Store) -> Path:
     """The folder with the locked toolchain's wheels for the builder image."""
-    parameters = {"python": catalogue().builder.python, "machine": architecture.wheel}
-    label = f"builder-{architecture.wheel}"
-    step = Step("requirements", label, _fetch, parameters=parameters)
-    return get_or_make(step, Sources(store))
+    return get_or_make(requirements(architecture.wheel), Sources(store))
+
+
+def requirements(machine: str) -> Step:
+    """The folder with the locked toolchain's wheels for a machine, as Python names it."""
+    parameters = {"python": catalogue().builder.python, "machine": machine}
+    return Step("requirements", f"builder-{machine}", _fetch, parameters=parameters)
 
 
 def _fetch(inputs: Inputs, folder: Path) -> None:

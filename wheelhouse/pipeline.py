@@ -160,10 +160,16 @@ def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        verification = _VERIFICATIONS[products.akin(path).about.package](path, at, engine)
-        _place(get_or_make(verification, at) / session.RECORD, record.beside(path))
+        _place(
+            get_or_make(verification(path, at, engine), at) / session.RECORD, record.beside(path)
+        )
         _vouch(path)
         console.say(f"{path.name} is verified")
+
+
+def verification(path: Path, at: Sources, engine: str) -> Step:
+    """The folder with a wheel's record; raises WheelhouseError if it is no wheel of the matrix."""
+    return _VERIFICATIONS[products.akin(path).about.package](path, at, engine)
 
 
 def _of_runtime(wheel: Path, at: Sources, engine: str) -> Step:

@@ -14,7 +14,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -37,6 +37,7 @@ NEUTRAL = frozenset(
         "engines.jobs",
         "engines.surroundings",
         "errors",
+        "images",
         "mirrors",
         "plain",
         "recipe",
@@ -192,6 +193,7 @@ class _Reader:
 
     reached: _Reached
     module: _Module
+    local: frozenset[str] = frozenset()
 
     def read(self, node: object) -> object:
         """The node as nested lists; adds what it names to what is reached."""
@@ -199,14 +201,38 @@ class _Reader:
             return [self.read(each) for each in node]
         if not isinstance(node, ast.AST):
             return repr(node)
-        if (chain := _chain(node)) and (name := self.reached.resolve(self.module, chain)):
+        if name := self._named(_chain(node)):
             return name
+        reader = self
+        if isinstance(node, ast.FunctionDef):
+            reader = replace(self, local=self.local | {*_bound(node)})
         fields = {
-            key: self.read(value)
+            key: reader.read(value)
             for key, value in _fields(node)
             if value is not None and value != []
         }
         return [type(node).__name__, fields]
+
+    def _named(self, chain: list[str]) -> str | None:
+        known = chain and chain[0] not in self.local
+        return self.reached.resolve(self.module, chain) if known else None
+
+
+def _bound(function: ast.FunctionDef) -> Iterator[str]:
+    """The names of a function's own, which stand for nothing of its module."""
+    yield from (each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg))
+    for node in _own(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef):
+            yield node.name
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, _SCOPES):
+            yield from _own(child)
 
 
 def _chain(node: ast.AST) -> list[str]:
@@ -218,6 +244,8 @@ def _chain(node: ast.AST) -> list[str]:
     return []
 
 
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.ClassDef, ast.Lambda, *_COMPREHENSIONS)
 _WITHOUT = {"annotation", "returns", "type_comment", "type_params", "kind", "ctx", "simple"}
 
 

@@ -76,14 +76,17 @@ class Exam:
     judge: Callable[[Board, Seen], Iterable[Check]]
     files: Mapping[str, bytes] = field(default_factory=dict)
 
-    def run(self, store: Store, engine: str) -> Iterator[Trial]:
-        """Try it on all boards; raises WheelhouseError if pip refuses."""
+    def run(self, store: Store, tree: Path | None) -> Iterator[Trial]:
+        """Try it on all boards: in the system's ``tree``, or in containers if there is none.
+
+        Raises WheelhouseError if pip refuses.
+        """
         boards = [systems.board(name) for name in self.boards]
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
             self.lay_out(work, boards)
             with (
-                opened(engine, self.system, store, work, self.wheels) as pi,
+                opened(self.system, store, tree, work, self.wheels) as pi,
                 ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
             ):
                 install_on(pi, self.wheels, self.system, store)
@@ -179,22 +182,22 @@ def install(
     ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
-    with opened("host", system, at.store, work, wheels) as pi:
+    with opened(system, at.store, rootfs.tree(system, at.store), work, wheels) as pi:
         install_on(pi, wheels, system, at.store, options)
 
 
 @contextmanager
 def opened(
-    engine: str, system: System, store: Store, work: Path, wheels: Sequence[Path]
+    system: System, store: Store, tree: Path | None, work: Path, wheels: Sequence[Path]
 ) -> Iterator[Pi]:
     """The system with wheels to install and ``work`` as its home folder."""
     files = _files(wheels)
-    if engine == "docker":
-        client = docker.connect()
-        with contained(client, images.pi(client, system, store), work, files) as pi:
-            yield pi
-    else:
-        yield Sandbox(rootfs.tree(system, store), work, files)
+    if tree:
+        yield Sandbox(tree, work, files)
+        return
+    client = docker.connect()
+    with contained(client, images.pi(client, system, store), work, files) as pi:
+        yield pi
 
 
 def install_on(

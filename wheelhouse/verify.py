@@ -68,7 +68,7 @@ def _trials(inputs: Inputs) -> Iterator[Trial]:
         console.say(f"Verifying {wheel.name} on {system.name}")
         for numpy in (None, inputs.needs[numpy_of(system)]):
             tried = exam(wheel, system, numpy, archives)
-            yield from tried.run(inputs.store, inputs.parameters["engine"])
+            yield from tried.run(inputs.store, inputs.needs.get(system.name))
 
 
 def exam(wheel: Path, system: System, numpy: Path | None, archives: Mapping[str, Path]) -> Exam:

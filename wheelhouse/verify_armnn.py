@@ -96,7 +96,7 @@ def _trials(inputs: Inputs) -> Iterator[Trial]:
     for system in map(systems.system, inputs.parameters["systems"]):
         console.say(f"Verifying {delegate.name} on {system.name}")
         tried = exam(delegate, runtime, system, archives)
-        yield from tried.run(inputs.store, inputs.parameters["engine"])
+        yield from tried.run(inputs.store, inputs.needs.get(system.name))
 
 
 def exam(delegate: Path, runtime: Path, system: System, archives: Mapping[str, Path]) -> Exam:

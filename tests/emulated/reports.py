@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from wheelhouse import verify, verify_armnn
-from wheelhouse.emulator import systems
+from wheelhouse import sources, verify, verify_armnn
+from wheelhouse.emulator import rootfs, systems
 from wheelhouse.emulator.systems import Board
 from wheelhouse.record import Check
 from wheelhouse.session import Exam, Seen
@@ -29,14 +29,16 @@ def store(exam: Exam, name: str, at: Sources, *boards: str) -> None:
         path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         return ()
 
-    for _ in replace(exam, boards=boards, judge=keep).run(at, "host"):
+    tree = rootfs.tree(exam.system, at.store)
+    for _ in replace(exam, boards=boards, judge=keep).run(at.store, tree):
         pass
 
 
 def main(runtime: Path, delegate: Path) -> None:
     at, system = Sources.given(), systems.system("bookworm")
-    store(verify.exam(runtime, system, None, at), "runtime", at, "Raspberry Pi 4")
-    exam = verify_armnn.exam(delegate, runtime, system, at)
+    archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
+    store(verify.exam(runtime, system, None, archives), "runtime", at, "Raspberry Pi 4")
+    exam = verify_armnn.exam(delegate, runtime, system, archives)
     store(exam, "delegate", at, "Raspberry Pi 4", "Raspberry Pi 5")
 
 

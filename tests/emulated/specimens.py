@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from wheelhouse import models, toolchain
+from tests.support.compiler import compiler
+from wheelhouse import compile, models
 from wheelhouse.builder import Builder
 from wheelhouse.engines import host
 from wheelhouse.store import Store
@@ -27,12 +28,12 @@ def lay_out(folder: Path, store: Store) -> None:
         (folder / f"{name}.tflite").write_bytes(content)
     for name, content in models.bad().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
-    tools = toolchain.prepare("aarch64", "2.17", store)
+    tools = compiler(store)
     command = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):
         words = [*command, *options, "-o", folder / name]
-        done = host.run(words, env=toolchain.environment(store))
+        done = host.run(words, env=compile.environment(store))
         assert done.status == 0, done.stderr
 
 

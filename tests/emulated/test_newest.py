@@ -65,7 +65,7 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
     path = newest[tag]
     record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
     assert record["sha256"] == file_digest(path)
-    names = [systems.system(name).name for name in products.target_of(path).systems]
+    names = [systems.system(name).name for name in products.akin(path).systems]
     tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
     assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
     for trial in record["trials"]:

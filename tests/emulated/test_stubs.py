@@ -21,8 +21,8 @@ ignore_missing_imports = true
 """NumPy's own stubs would take minutes here, and nothing of theirs is compared."""
 
 ALLOWED = r"""
-# What binds it decides on its metaclass, its layout, its own marks and on how its constructor refuses.
-tflite_runtime\._pywrap_tensorflow_interpreter_wrapper\.InterpreterWrapper(\.__init__|\.__pybind11\w+__)?
+# What binds it decides on its metaclass, its layout, its marks and on how its constructor refuses.
+tflite_runtime\._pywrap_tensorflow_interpreter_wrapper\.InterpreterWrapper(\.__(init|pybind11\w+)__)?
 """
 
 

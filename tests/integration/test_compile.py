@@ -1,6 +1,7 @@
 import pytest
 
-from wheelhouse import compile, toolchain
+from tests.support.compiler import compiler
+from wheelhouse import compile
 from wheelhouse.errors import WheelhouseError
 
 RULES = """\
@@ -17,14 +18,19 @@ build {name}.so: link good.o {name}.o
 @pytest.fixture
 def project(store, tmp_path, zig_cache):
     """Compile ``good.c``, then one more file, and link them, with the project's own compiler."""
-    cc = toolchain.prepare("aarch64", "2.17", store).cc
+    cc = compiler(store).cc
     (tmp_path / "good.c").write_text("int good(void) { return 1; }\n")
 
     def build(name, text):
         if text is not None:
             (tmp_path / f"{name}.c").write_text(text)
         (tmp_path / "build.ninja").write_text(RULES.format(cc=cc, name=name))
-        compile.ninja(tmp_path, "Compiling thing", store.log("thing"), zig_cache)
+        compile.ninja(
+            tmp_path,
+            "Compiling thing",
+            store.log("thing"),
+            {**compile.environment(store), **zig_cache},
+        )
         return tmp_path
 
     return build

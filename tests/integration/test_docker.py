@@ -15,7 +15,7 @@ import pytest
 from docker import DockerClient
 
 from tests.support.daemon import daemon
-from wheelhouse import images, matrix, products
+from wheelhouse import images, matrix
 from wheelhouse.emulator import systems
 from wheelhouse.engines import docker
 from wheelhouse.engines.docker import Limits
@@ -171,9 +171,9 @@ class TestBox:
 
     def test_a_build_without_its_sources_fails_instead_of_fetching(self, box, repo):
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
-        words = products.encode([Wheel(matrix.targets()[0], matrix.matrix().tflite, True)])
+        label = Wheel(matrix.targets()[0], matrix.matrix().tflite, True).label
         env = {"WHEELHOUSE_CACHE": "/cache"}
-        done = box.run([PYTHON, "-m", "wheelhouse.inner", words], cwd="/project", env=env)
+        done = box.run([PYTHON, "-m", "wheelhouse.inner", label], cwd="/project", env=env)
         assert done.status == Kind.FETCH
         failure = box.run(["cat", "/cache/failure.json"], cwd="/").stdout
         assert "the network is not to be used" in failure

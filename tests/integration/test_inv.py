@@ -347,16 +347,19 @@ def test_such_a_user_makes_an_environment_where_it_can_be_written(small, nobody)
 
 
 COMPILE = """
-from wheelhouse import compile, toolchain
+from wheelhouse import compile
 from wheelhouse.engines import host
-from wheelhouse.store import Store
+from wheelhouse.sources import Sources
+from wheelhouse.step import get_or_make
+from wheelhouse.toolchain import Toolchain, toolchain
 
-store = Store.default()
-cc = f"{toolchain.launcher() or ''} {toolchain.prepare('aarch64', '2.17', store).cc}"
+at = Sources.given()
+store = at.store
+cc = f"{compile.launcher() or ''} {Toolchain(get_or_make(toolchain('aarch64', '2.17'), at)).cc}"
 (store.root / "a.c").write_text("int a;")
 rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
 (store.root / "build.ninja").write_text(rule)
-compile.ninja(store.root, "It", store.log("it"), toolchain.environment(store))
+compile.ninja(store.root, "It", store.log("it"), compile.environment(store))
 assert (store.root / "a.o").is_file()
 print(host.run([*host.PYTHON, "pip", "--version"]).stdout)
 """

@@ -169,7 +169,7 @@ RUNS = [name for name in RUNTIME["runs"] if not name.startswith(f"{FIRST}-")]
 @pytest.fixture(scope="module")
 def passing(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     archives = {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
-    tried = [model for model in verify.models_of(WHEEL, at) if model.name in RUNS]
+    tried = [model for model in verify.models_of(WHEEL, archives) if model.name in RUNS]
     named = {model.name: model for model in tried}
     named |= {f"{FIRST}-{kind}": named[FIRST] for kind in ("threads", "bytes")}
     content = stored("runtime-4")
@@ -289,7 +289,8 @@ def accelerated(
     request: pytest.FixtureRequest, at: Sources, tmp_path_factory: pytest.TempPathFactory
 ) -> Trial:
     board = BOARDS[request.param]
-    tried = [model for model in verify_armnn.models_of(WHEEL, at) if model.name in DELEGATED]
+    archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
+    tried = [model for model in verify_armnn.models_of(WHEEL, archives) if model.name in DELEGATED]
     named = {model.name: model for model in tried}
     kinds = {model.name: model.arithmetic for model in tried}
     kinds |= dict.fromkeys(ALIASES, "float32")

@@ -6,43 +6,44 @@ import pytest
 
 from wheelhouse import library
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.library import Library
 from wheelhouse.sources import Artefact, Component, Pin, Sources
+from wheelhouse.step import get_or_make
 from wheelhouse.store import Store, tree_digest
 
-FILES = {"src/one.cc": "", "src/two.cc": "-DTWO=2"}
+
+def of_both(inputs, folder):
+    compiled(inputs, folder, {"src/one.cc": "", "src/two.cc": "-DTWO=2"})
+
+
+def of_one(inputs, folder):
+    compiled(inputs, folder, {"src/two.cc": "-DTWO=2"})
+
+
+def compiled(inputs, folder, chosen):
+    texts = {"name.h": '#define NAME "name "\n'}
+    flags, includes = ("-std=c++17",), ("thing/src",)
+    library.archive(inputs, folder, chosen=chosen, flags=flags, includes=includes, texts=texts)
 
 
 @pytest.fixture
-def wanted(tmp_path):
-    """The library of a folder with two good files, for a recipe that other text replaces."""
+def build(tmp_path):
+    """Make the library of a folder with two good files by a recipe."""
     folder = tmp_path / "thing"
     (folder / "src").mkdir(parents=True)
     (folder / "src" / "one.cc").write_text('#include "name.h"\nconst char *one = NAME __FILE__;\n')
     (folder / "src" / "two.cc").write_text("int two = TWO;\n")
-    recipe = tmp_path / "recipe"
 
-    def make(text="recipe", choose=FILES):
-        recipe.write_text(text)
+    def make(store, recipe=of_both):
         artefact = Artefact(url="https://example.org/thing.tar")
         pin = Pin("1", "MIT", (artefact,), tree=tree_digest(folder))
-        return Library(
-            component=Component("thing", pin, folder),
-            processor="aarch64",
-            floor="2.17",
-            choose=lambda tree: choose,
-            flags=("-std=c++17",),
-            includes=("thing/src",),
-            headers=(),
-            texts={"name.h": '#define NAME "name "\n'},
-            recipe=recipe,
-        )
+        step = library.library(Component("thing", pin, folder), (), "aarch64", "2.17", recipe)
+        return library.only(get_or_make(step, Sources(store)))
 
     return make
 
 
-def test_two_machines_make_the_same_bytes(wanted, tmp_path):
-    paths = [library.build(wanted(), Sources(Store(tmp_path / name))) for name in ("a", "b/c")]
+def test_two_machines_make_the_same_bytes(build, tmp_path):
+    paths = [build(Store(tmp_path / name)) for name in ("a", "b/c")]
     content = paths[0].read_bytes()
     assert content == paths[1].read_bytes()
     assert b"name thing/src/one.cc" in content
@@ -50,26 +51,22 @@ def test_two_machines_make_the_same_bytes(wanted, tmp_path):
     assert [path.name for path in paths[0].parent.iterdir()] == ["libthing.a"]
 
 
-def test_only_what_was_chosen_is_in_it_each_with_its_own_flags(wanted, store):
-    archive = library.build(wanted(choose={"src/two.cc": "-DTWO=2"}), Sources(store))
+def test_only_what_was_chosen_is_in_it_each_with_its_own_flags(build, store):
+    archive = build(store, of_one)
     listed = subprocess.run(["ar", "t", archive], capture_output=True, text=True, check=True)
     assert listed.stdout.split() == ["src-two.cc.o"]
 
 
 def test_a_broken_file_is_named_and_what_was_compiled_before_is_not_compiled_again(
-    wanted, store, tmp_path
+    build, store, tmp_path
 ):
     broken = tmp_path / "thing" / "src" / "two.cc"
     broken.write_text("no C++ at all\n")
     with pytest.raises(WheelhouseError, match=r"Compiling thing-1-aarch64 failed: thing/src/two"):
-        library.build(wanted(), Sources(store))
-    (partial,) = (store.root / library.KIND).glob("*.partial")
+        build(store)
+    (partial,) = (store.root / "libraries").glob("*.partial")
     (made,) = partial.glob("src-one*.o")
     before = made.stat().st_mtime_ns
     with pytest.raises(WheelhouseError):
-        library.build(wanted(), Sources(store))
+        build(store)
     assert made.stat().st_mtime_ns == before
-
-
-def test_another_recipe_makes_another_library(wanted):
-    assert wanted("recipe").identity == wanted("recipe").identity != wanted("other").identity

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.test_compile import RULES
 from tests.integration.test_inv import ODD
+from tests.support.compiler import compiler
 from wheelhouse import compile, plain, toolchain
 from wheelhouse.emulator import qemu
 from wheelhouse.engines import host
@@ -51,8 +52,8 @@ def built(at, monkeypatch):
 
     def build(name):
         store = at(name)
-        tools = toolchain.prepare("aarch64", "2.17", store)
-        env = toolchain.environment(store)
+        tools = compiler(store)
+        env = compile.environment(store)
         source = store.root / "source"
         (source / "inc").mkdir(parents=True)
         text = "static const char *place(void) { return __FILE__; }\n"

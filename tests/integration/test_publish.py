@@ -120,7 +120,7 @@ def record(path, **changes):
         to_builtins(
             Trial(systems.system(name).name, board, "2.4.6", (Check("import", True, "None"),))
         )
-        for name in products.target_of(path).systems
+        for name in products.akin(path).systems
         for board in verify.BOARDS
     ]
     told = {

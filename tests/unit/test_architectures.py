@@ -10,13 +10,16 @@ import pytest
 from auditwheel.architecture import Architecture as Auditwheel
 from elftools.elf.enums import ENUM_E_MACHINE
 from msgspec.structs import replace
-from packaging.tags import Tag
 
-from wheelhouse import architectures, data, matrix, toolchain
+from wheelhouse import architectures, data, matrix, products, toolchain
 from wheelhouse.architectures import Architecture, Catalogue
 from wheelhouse.emulator import qemu, systems, tools
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.sources import Sources
+from wheelhouse.step import get_or_make
 from wheelhouse.store import Store
+from wheelhouse.toolchain import Toolchain
+from wheelhouse.wheel import Wheel
 
 PI = systems.board("Raspberry Pi 4")
 
@@ -81,11 +84,15 @@ def test_every_processor_of_a_target_is_emulated_on_a_board() -> None:
     assert {target.processor for target in matrix.targets()} <= emulated
 
 
+def fits(tags: str, product: Wheel) -> bool:
+    return products.is_akin(Path(f"tflite_runtime-2.14.1-{tags}.whl"), product)
+
+
 def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
-    first = matrix.targets()[0]
-    assert first.fits(Tag("cp37", "abi3", "manylinux_2_17_aarch64"))
-    assert not first.fits(Tag("cp37", "abi3", "manylinux_2_17_x86_64"))
-    assert not first.fits(Tag("cp311", "cp311", "manylinux_2_17_aarch64"))
+    universal = Wheel(matrix.targets()[0], "2.14.1", True)
+    assert fits("cp37-abi3-manylinux_2_17_aarch64", universal)
+    assert not fits("cp37-abi3-manylinux_2_17_x86_64", universal)
+    assert not fits("cp311-cp311-manylinux_2_17_aarch64", universal)
 
 
 def test_another_processor_is_a_row(edited: Path, tmp_path: Path) -> None:
@@ -111,8 +118,9 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
     assert "qemu-arm" in tools.emulation()
     target = matrix.Target("3.9", "3.9", ("buster",), "armv7l")
     assert target.floor == "2.28"
-    assert target.fits(Tag("cp39", "cp39", "manylinux_2_28_armv7l"))
-    tools_of = toolchain.prepare("armv7l", target.floor, Store(tmp_path / "store"))
+    assert fits("cp39-cp39-manylinux_2_28_armv7l", Wheel(target, "2.14.1", True))
+    step = toolchain.toolchain("armv7l", target.floor)
+    tools_of = Toolchain(get_or_make(step, Sources(Store(tmp_path / "store"))))
     script = tools_of.cc.read_text()
     assert "-target arm-linux-gnueabihf.2.28 -mcpu=generic+v7a+neon" in script
     assert "set(CMAKE_SYSTEM_PROCESSOR armv7l)" in tools_of.cmake_file.read_text()
@@ -129,10 +137,10 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
 def test_another_target_of_the_compiler_is_another_toolchain(
     edited: Path, old: str, new: str
 ) -> None:
-    before = toolchain.identity("aarch64", "2.17")
+    before = toolchain.toolchain("aarch64", "2.17").key
     edited.write_text(edited.read_text().replace(old, new, 1))
     architectures.catalogue.cache_clear()
-    assert toolchain.identity("aarch64", "2.17") != before
+    assert toolchain.toolchain("aarch64", "2.17").key != before
 
 
 def test_what_is_not_emulated_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

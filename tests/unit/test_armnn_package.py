@@ -12,8 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from wheelhouse import compile
 from wheelhouse.store import Store
-from wheelhouse.toolchain import ZIG, environment
+from wheelhouse.toolchain import ZIG
 
 PACKAGE = "tflite_armnn_delegate"
 SOURCE = Path(__file__).parents[2] / "native" / PACKAGE
@@ -55,7 +56,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-o",
         f"{PACKAGE}/libarmnnDelegate.so",
     ]
-    subprocess.run(command, cwd=folder, check=True, env=environment(Store.default()))
+    subprocess.run(command, cwd=folder, check=True, env=compile.environment(Store.default()))
     return folder
 
 

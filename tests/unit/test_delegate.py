@@ -7,6 +7,7 @@ from packaging.utils import parse_wheel_filename
 
 from wheelhouse import armcompute, matrix, packing, products, sources
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.step import Step
 from wheelhouse.wheel import Wheel
 
 NAME = "tflite_armnn_delegate-23.8-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
@@ -37,8 +38,10 @@ def patched(tmp_path, monkeypatch):
 
 def identities():
     made = products.armnn()
-    named = {each.component.name: each.identity for each in made.libraries}
-    return {**named, "link": made.link.key, "wheel": made.identity}
+    needs = made.link.needs.items()
+    libraries = {name: need.key for name, need in needs if isinstance(need, Step)}
+    del libraries["toolchain"]
+    return {**libraries, "link": made.link.key, "wheel": made.step.key}
 
 
 @pytest.mark.parametrize(
@@ -57,13 +60,15 @@ def test_a_patch_compiles_no_more_than_includes_it(component, changed, patched):
 
 def test_the_runtime_does_not_depend_on_the_delegate(patched):
     runtime = Wheel(matrix.targets()[0], "2.14.1", True)
-    before = runtime.identity
+    before = runtime.step.key
     patched("armnn")
-    assert runtime.identity == before
+    assert Wheel(matrix.targets()[0], "2.14.1", True).step.key == before
 
 
 def test_the_metadata_is_valid(made):
-    text = packing.metadata(made.about, made.linked, ["armnn/LICENSE"])
+    text = packing.metadata(
+        made.about, {part.pin.license for part in made.linked}, ["armnn/LICENSE"]
+    )
     parsed = Metadata.from_email(text, validate=True)
     assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
     assert not parsed.requires_dist
@@ -74,7 +79,9 @@ def test_the_metadata_is_valid(made):
 
 
 def test_the_name_is_for_every_python(made, tmp_path):
-    path = packing.write(made, {"tflite_armnn_delegate/__init__.py": b""}, PLATFORMS, tmp_path)
+    path = packing.write(
+        made.about, made.tag, {"tflite_armnn_delegate/__init__.py": b""}, PLATFORMS, tmp_path
+    )
     assert path.name == NAME
     *_, tags = parse_wheel_filename(path.name)
     assert tags == {Tag("py3", "none", platform) for platform in PLATFORMS}
@@ -82,9 +89,9 @@ def test_the_name_is_for_every_python(made, tmp_path):
 
 def test_every_wheel_is_known_again_by_its_name(tmp_path):
     for product in products.every():
-        path = packing.write(product, {}, PLATFORMS, tmp_path)
-        assert products.of(path) == product
-        assert products.is_delegate(path) is (product == products.armnn())
+        path = packing.write(product.about, product.tag, {}, PLATFORMS, tmp_path)
+        assert products.from_filename(path) == product
+        assert products.akin(path).about.package == product.about.package
 
 
 @pytest.mark.parametrize(
@@ -93,11 +100,11 @@ def test_every_wheel_is_known_again_by_its_name(tmp_path):
 def test_another_wheel_is_not_known(name, tmp_path):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(WheelhouseError, match="no wheel that this checkout builds"):
-        products.of(tmp_path / name)
+        products.from_filename(tmp_path / name)
 
 
-def test_products_come_out_of_json_as_they_went_in():
-    assert products.decode(products.encode(products.every())) == products.every()
+def test_every_product_has_a_label_of_its_own():
+    assert [products.labelled(product.label) for product in products.every()] == products.every()
 
 
 def test_files_for_other_processors_are_not_compiled(tmp_path):

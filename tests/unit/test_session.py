@@ -11,6 +11,7 @@ from wheelhouse import record, session
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.record import Check, Trial
 from wheelhouse.sources import Sources
+from wheelhouse.step import Inputs, get_or_make
 from wheelhouse.store import Store, file_digest
 
 
@@ -19,22 +20,23 @@ def trial(passed: bool) -> Trial:
     return Trial("Raspberry Pi OS 12", "Raspberry Pi 4", "1.24.2 (own)", checks)
 
 
+def passes(inputs: Inputs, folder: Path) -> None:
+    session.write_record(inputs, folder, [trial(True)])
+
+
+def fails(inputs: Inputs, folder: Path) -> None:
+    session.write_record(inputs, folder, [trial(True), trial(False)])
+
+
 @pytest.fixture
 def at(tmp_path: Path) -> Sources:
     return Sources(Store(tmp_path / "cache"))
 
 
-def test_trials_become_a_record_once(tmp_path: Path, at: Sources) -> None:
+def test_trials_become_a_record(tmp_path: Path, at: Sources) -> None:
     path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
-    runs: list[int] = []
-
-    def trials() -> list[Trial]:
-        runs.append(1)
-        return [trial(True)]
-
-    told = session.verified(path, "key", trials, at, "docker", runtime)
-    assert session.verified(path, "key", trials, at, "docker", runtime) == told
-    assert len(runs) == 1
+    step = session.verification(path, passes, [], "docker", {"runtime": runtime})
+    told = get_or_make(step, at) / session.RECORD
     found = record.read(told.read_bytes())
     assert (found.wheel, found.sha256) == (path.name, file_digest(path))
     assert (found.engine, found.trials) == ("docker", (trial(True),))
@@ -42,12 +44,26 @@ def test_trials_become_a_record_once(tmp_path: Path, at: Sources) -> None:
     assert found.date.tzinfo is not None
 
 
+def test_other_bytes_another_runtime_or_engine_are_tried_again(tmp_path: Path) -> None:
+    path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
+
+    def key(engine: str = "docker") -> str:
+        return session.verification(path, passes, [], engine, {"runtime": runtime}).key
+
+    keys = [key(), key("host")]
+    runtime.write_bytes(b"another")
+    keys.append(key())
+    path.write_bytes(b"another")
+    keys.append(key())
+    assert len({*keys}) == 4
+
+
 def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
     tmp_path: Path, at: Sources
 ) -> None:
     path = wheel(tmp_path)
     with pytest.raises(WheelhouseError) as caught:
-        session.verified(path, "key", lambda: [trial(True), trial(False)], at, "host")
+        get_or_make(session.verification(path, fails, [], "host", {}), at)
     what = "4 threads work: [0, 0] started (Raspberry Pi OS 12, Raspberry Pi 4, NumPy 1.24.2 (own))"
     assert caught.value.what == f"{path.name} did not pass:\n  {what}"
     kept = Path(str(caught.value.hint).removeprefix("All that was seen is in ").rstrip("."))

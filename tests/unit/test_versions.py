@@ -14,7 +14,7 @@ from packaging.metadata import Metadata
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import matrix, packing, products, sources, upstream, versions
+from wheelhouse import matrix, packing, products, sources, upstream, versions, wheel
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.matrix import Matrix
 from wheelhouse.products import Product
@@ -46,11 +46,11 @@ def runtime(release: str, xnnpack: bool = True) -> Wheel:
 def packed(product: Product, folder: Path) -> Path:
     """The wheel with all that tells its version, and without what is compiled."""
     about = product.about
-    metadata = packing.metadata(about, product.linked, [])
+    metadata = packing.metadata(about, [part.pin.license for part in product.linked], [])
     files = {f"{about.info}/METADATA": metadata.encode()}
     if isinstance(product, Wheel):
-        files[f"{about.package}/__init__.py"] = product._init()
-    return packing.write(product, files, PLATFORMS, folder)
+        files[f"{about.package}/__init__.py"] = wheel._init(str(product.version), product.tflite)
+    return packing.write(about, product.tag, files, PLATFORMS, folder)
 
 
 def assigned(text: str) -> dict[str, str]:
@@ -125,8 +125,8 @@ def test_name_metadata_and_module_tell_one_version(
 
 def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
     for version in ("2.14.1", "2.14.1.post3", "2.14.1.post3+noxnnpack", "2.22.0.dev2026051812"):
-        target = products.target_of(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
-        assert target.python == "3.11"
+        known = products.akin(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
+        assert (known.about.package, known.tag) == ("tflite_runtime", "cp311-cp311")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
 )
 def test_a_wheel_of_no_target_is_wrong_use(name: str) -> None:
     with pytest.raises(WheelhouseError, match=re.escape(name)) as caught:
-        products.target_of(Path(name))
+        products.akin(Path(name))
     assert caught.value.kind is Kind.USAGE
 
 
@@ -150,11 +150,11 @@ def test_only_the_number_of_this_checkout_is_built_again(
     numbered(1)
     made: list[Product] = [runtime(DEFAULT), runtime(NEWEST), products.armnn()]
     first = [packed(product, tmp_path) for product in made]
-    assert [products.of(path) for path in first] == made
+    assert [products.from_filename(path) for path in first] == made
     numbered(2)
     for path in first:
         with pytest.raises(WheelhouseError, match="no wheel that this checkout builds"):
-            products.of(path)
+            products.from_filename(path)
 
 
 def test_a_release_is_known_by_the_version_of_its_wheels(numbered: Numbered) -> None:

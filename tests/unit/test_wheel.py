@@ -25,8 +25,12 @@ def made(request):
     return Wheel(TARGET, "2.14.1", request.param)
 
 
+def terms(made):
+    return {part.pin.license for part in made.linked}
+
+
 def metadata(made):
-    return packing.metadata(made.about, made.linked, ["eigen/COPYING.MPL2", "zig/LICENSE"])
+    return packing.metadata(made.about, terms(made), ["eigen/COPYING.MPL2", "zig/LICENSE"])
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def written(made, tmp_path):
     def write(folder, order=sorted):
         (tmp_path / folder).mkdir()
         chosen = {name: files[name] for name in order(files)}
-        return packing.write(made, chosen, PLATFORMS, tmp_path / folder)
+        return packing.write(made.about, made.tag, chosen, PLATFORMS, tmp_path / folder)
 
     return write
 
@@ -115,8 +119,8 @@ def test_without_xnnpack_the_version_and_the_core_are_others():
     with_it, without = (Wheel(TARGET, "2.14.1", xnnpack) for xnnpack in (True, False))
     assert with_it.version == Version("2.14.1")
     assert without.version == Version("2.14.1+noxnnpack")
-    assert with_it.extension.core.identity != without.extension.core.identity
-    assert with_it.identity != without.identity
+    assert with_it.extension.core.step.key != without.extension.core.step.key
+    assert with_it.step.key != without.step.key
 
 
 MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", MODULE)
@@ -139,17 +143,10 @@ def test_a_stub_tells_only_what_its_release_has():
     assert set(old.splitlines()) < set(new.splitlines())
 
 
-def test_other_types_make_another_wheel(monkeypatch, tmp_path):
-    before = Wheel(TARGET, "2.14.1", True).identity
-    (tmp_path / "py.typed").touch()
-    monkeypatch.setattr(wheel, "_PACKAGE", tmp_path)
-    assert Wheel(TARGET, "2.14.1", True).identity != before
-
-
 def test_wheels_of_two_targets_share_a_core():
     first, second = (Wheel(target, "2.14.1", True) for target in matrix.choose("3.9,3.13"))
-    assert first.extension.core.identity == second.extension.core.identity
-    assert first.identity != second.identity
+    assert first.extension.core.step.key == second.extension.core.step.key
+    assert first.step.key != second.step.key
 
 
 def test_a_wheel_is_the_same_bytes_every_time(written):
@@ -188,7 +185,7 @@ def test_the_record_lists_each_file_with_its_hash_and_size(made, written):
 
 
 def test_the_package_knows_its_version_and_suits_the_oldest_python(made):
-    text = made._init().decode()
+    text = wheel._init(str(made.version), made.tflite).decode()
     tree = ast.parse(text, feature_version=(3, 7))
     assert "TensorFlow Lite" in (ast.get_docstring(tree) or "")
     assert not [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -214,7 +211,7 @@ def test_pip_installs_the_universal_wheel_for_any_cpython(tmp_path):
     made = Wheel(UNIVERSAL, "2.14.1", True)
     info = f"tflite_runtime-{made.version}.dist-info"
     files = {"tflite_runtime/__init__.py": b"", f"{info}/METADATA": metadata(made).encode()}
-    path = packing.write(made, files, PLATFORMS, tmp_path)
+    path = packing.write(made.about, made.tag, files, PLATFORMS, tmp_path)
     assert path.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
 
     def status(python):

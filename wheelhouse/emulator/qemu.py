@@ -104,9 +104,13 @@ def run(
 
 def plugin(store: Store) -> Path:
     """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
+    return get_or_make(instruction_counter(), Sources(store)) / "count.so"
+
+
+def instruction_counter() -> Step:
+    """The folder with the instruction counter."""
     target = {"target": architectures.native().target}
-    step = Step("plugins", "count", _compile, parameters=target)
-    return get_or_make(step, Sources(store)) / "count.so"
+    return Step("plugins", "count", _compile, parameters=target)
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
