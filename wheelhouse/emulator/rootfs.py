@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wheelhouse import architectures, console
+from wheelhouse.architectures import Architecture
 from wheelhouse.emulator import tools
 from wheelhouse.emulator.systems import System
 from wheelhouse.engines import host
@@ -72,7 +73,7 @@ def _make(system: System, store: Store, folder: Path) -> None:
     debian = system.architecture.debian
     console.say(f"Unpacking {system.name} (Debian {system.suite}, {debian})")
     _unpack(system.suite, debian, system.packages, store, folder)
-    _settle(folder, system.architecture.multiarch)
+    _settle(folder, system.architecture)
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
         native = architectures.native().debian
@@ -120,9 +121,10 @@ def _unpack(
         )
 
 
-def _settle(root: Path, multiarch: str) -> None:
-    (root / "lib64").unlink()  # amd64's alone
-    libraries = root / "usr/lib" / multiarch
+def _settle(root: Path, architecture: Architecture) -> None:
+    if not architecture.loader.startswith("/lib64/"):
+        (root / "lib64").unlink()
+    libraries = root / "usr/lib" / architecture.multiarch
     for name in ("blas", "lapack"):
         link = libraries / f"lib{name}.so.3"
         if not link.exists():
