@@ -31,7 +31,7 @@ Cli = Callable[..., Completed]
 Operator = tuple[str, int]
 Report = dict[str, Any]
 
-VERSION = "2.22.0.dev20260518"
+RELEASE, VERSION = "2.22.0.dev20260518", "2.22.0.dev2026051800"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 NEW = ("mobilenet-0.25-96-dynamic", "selfie_segmentation")
 """The models that TFLite 2.14 refuses."""
@@ -237,7 +237,7 @@ def checkout(at: Sources, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
     folder = tmp_path / "tensorflow"
     for name in ("tensorflow", "wrapper"):
-        archives.unpack(at.file(sources.release(VERSION)[name]), folder, strip=0, keep=())
+        archives.unpack(at.file(sources.release(RELEASE)[name]), folder, strip=0, keep=())
     (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
     return folder
 
@@ -264,7 +264,7 @@ def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> N
     done = cli("build", "--tflite-source", str(checkout))
     assert done.status == Kind.USAGE
     assert f"{checkout} is TFLite 2.17.0, for which there are no patches here." in done.stderr
-    assert f"Check out 2.14.1 or {VERSION}" in done.stderr
+    assert f"Check out 2.14.1 or {RELEASE}" in done.stderr
 
 
 def test_the_default_release_needs_nothing_of_the_newest(at: Sources) -> None:

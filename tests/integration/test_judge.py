@@ -257,6 +257,13 @@ def test_a_real_report_of_the_runtime_passes(runtime: Trial) -> None:
     assert runtime.failed() == set()
 
 
+def test_the_second_build_of_a_release_is_judged_by_that_release(runtime: Trial) -> None:
+    runtime.options["wheel"] = Path(WHEEL.name.replace("2.14.1", "2.14.1.post1"))
+    assert runtime.failed() == {"__version__"}
+    put("2.14.1.post1", "system", "runtime")(runtime)
+    assert runtime.failed() == set()
+
+
 @pytest.mark.parametrize(
     ("fault", "checks"), [each[1:] for each in RUNTIME_FAULTS], ids=[e[0] for e in RUNTIME_FAULTS]
 )

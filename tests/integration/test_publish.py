@@ -91,14 +91,21 @@ def server(tmp_path, monkeypatch):
 def wheel(tmp_path):
     """Make a small wheel with a record that vouches for it."""
 
-    def make(python="cp311", content="1", platform=MANYLINUX, metadata=METADATA, folder="wheels"):
+    def make(
+        python="cp311",
+        content="1",
+        platform=MANYLINUX,
+        metadata=METADATA,
+        folder="wheels",
+        version="2.14.1",
+    ):
         (tmp_path / folder).mkdir(exist_ok=True)
         tag = f"{python}-{python}-{platform}"
-        path = tmp_path / folder / f"tflite_runtime-2.14.1-{tag}.whl"
-        info = "tflite_runtime-2.14.1.dist-info"
+        path = tmp_path / folder / f"tflite_runtime-{version}-{tag}.whl"
+        info = f"tflite_runtime-{version}.dist-info"
         files = {
             "tflite_runtime/__init__.py": f"CONTENT = {content!r}\n",
-            f"{info}/METADATA": metadata,
+            f"{info}/METADATA": metadata.replace("2.14.1", version),
             f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
         }
         with zipfile.ZipFile(path, "w") as archive:
@@ -212,6 +219,19 @@ def test_other_content_in_the_same_place_is_refused_before_anything_is_sent(
     assert changed.name in said
     assert "other content" in said
     assert there.files == before
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("2.14.1", "2.14.1.post1"), ("2.22.0.dev2026051800", "2.22.0.dev2026051801")],
+)
+def test_other_content_goes_beside_it_under_the_next_number(server, wheel, tmp_path, first, second):
+    there = server()
+    publish([wheel(version=first)], there.url)
+    publish([wheel(content="2", version=second)], there.url)
+    assert len(there.files) == 2
+    (got,) = downloaded(there.url, tmp_path / "got")
+    assert got.startswith(f"tflite_runtime-{second}-")
 
 
 @pytest.mark.parametrize(

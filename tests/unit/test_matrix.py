@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,19 @@ def test_versions_are_chosen_by_name():
     assert chosen("3.11") == ["3.11"]
     assert chosen("3.13, 3.9,3.13") == ["3.13", "3.9"]
     assert chosen("all") == [target.python for target in matrix.targets()]
+
+
+def test_a_version_is_chosen_on_every_processor(monkeypatch):
+    both = [
+        replace(target, processor=name)
+        for target in matrix.targets()
+        for name in ("aarch64", "x86_64")
+    ]
+    monkeypatch.setattr(matrix, "targets", lambda: tuple(both))
+    found = [(each.python, each.processor) for each in matrix.choose("3.11, 3.9")]
+    assert found == [(python, name) for python in ("3.11", "3.9") for name in ("aarch64", "x86_64")]
+    with pytest.raises(WheelhouseError, match=r"did you mean 3\.11 or 3\.13\?"):
+        matrix.choose("3.12")
 
 
 def test_a_target_knows_its_tag():

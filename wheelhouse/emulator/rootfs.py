@@ -47,6 +47,7 @@ def system_tree(system: System) -> Step:
         "python": system.python,
         "packages": system.packages,
         "architecture": system.architecture.debian,
+        "loader": system.architecture.loader,
         "multiarch": system.architecture.multiarch,
         "native": architectures.native().debian,
     }
@@ -73,7 +74,7 @@ def _make_system(inputs: Inputs, folder: Path) -> None:
     tools.ensure()
     console.say(f"Unpacking {told['name']} (Debian {suite}, {architecture})")
     _unpack(suite, architecture, told["packages"], store, folder)
-    _settle(folder, told["multiarch"])
+    _settle(folder, told["loader"], told["multiarch"])
     with tempfile.TemporaryDirectory() as scratch:
         twin = Path(scratch) / "twin"
         _unpack(suite, told["native"], [f"python{python}-minimal"], store, twin)
@@ -125,8 +126,9 @@ def _unpack(
         )
 
 
-def _settle(root: Path, multiarch: str) -> None:
-    (root / "lib64").unlink()  # amd64's alone
+def _settle(root: Path, loader: str, multiarch: str) -> None:
+    if not loader.startswith("/lib64/"):
+        (root / "lib64").unlink()
     libraries = root / "usr/lib" / multiarch
     for name in ("blas", "lapack"):
         link = libraries / f"lib{name}.so.3"
