@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import bench as figures
+from wheelhouse import bench as measuring
 from wheelhouse import changelog as changes
-from wheelhouse import console, pipeline, site, upstream
+from wheelhouse import console, figures, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
@@ -214,10 +214,12 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
     site.make(folders, settings, Place(url, files_at), HERE / "site", demand)
 
 
-@task()
-def bench(_: Context) -> None:
-    """Measure what README's table of figures says."""
-    figures.run(Sources.given())
+@task(help={"measure": "measure them anew (the default), or only make README's table"})
+def bench(_: Context, measure: bool = True) -> None:
+    """Measure the figures of wheelhouse/figures.toml, and make README's table of them."""
+    if measure:
+        measuring.run(Sources.given())
+    figures.show(figures.read().values())
 
 
 @task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
