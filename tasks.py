@@ -13,7 +13,7 @@ from invoke.tasks import task as invoke_task
 
 from wheelhouse import bench as measuring
 from wheelhouse import changelog as changes
-from wheelhouse import console, figures, pipeline, site, upstream
+from wheelhouse import console, figures, pins, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
@@ -195,6 +195,18 @@ def sources(
     chosen = [upstream.choose(tflite)] if tflite else upstream.every()
     at = Sources.given(offline, sources)
     pipeline.supply(at, Path(export) if export else None, chosen)
+
+
+@task(
+    iterable=["pin"],
+    help={
+        "write": "move each pin to the newer revision of its version, if there is one",
+        "pin": "a component or a carton, given once or more; all if none is named",
+    },
+)
+def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
+    """List the pins of sources.toml that left the mirrors or have something newer there."""
+    pins.update(Sources.given(), pin, write)
 
 
 @task(
