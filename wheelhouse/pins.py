@@ -95,7 +95,7 @@ def update(
     telling = [one for one in found if not one.here or one.revision or one.newer]
     if telling:
         columns = ("pin", "pinned", "there", "newer revision", "newer version")
-        console.table("Pins to think of", columns, [_row(one) for one in telling])
+        console.table("Pins to look at", columns, [_row(one) for one in telling])
     console.say(f"{len(found) - len(telling)} of {len(found)} pins are the newest that there is")
     movable = [one for one in found if one.revision]
     if write:
@@ -172,7 +172,7 @@ def _chosen(every: Sequence[Pinned], names: Sequence[str]) -> list[Pinned]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise WheelhouseError(
-                f"No mirror has a pin {name}; did you mean {near}?",
+                f"There is no pin {name} of a mirror's file; did you mean {near}?",
                 f"Give --pin one of these: {', '.join(known)}.",
                 Kind.USAGE,
             )
@@ -208,11 +208,15 @@ def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Findi
         if _exists([f"{mirror}/{quote(path)}" for mirror in mirrors])
     }
     whole = {one.carton for one in ours if one.artefact.debian in here}
-    found = []
+    found: list[Finding] = []
+    taken = {one.artefact.debian for one in ours}
     for one in ours:
         lost = one.artefact.debian not in here
         file = successor(one, listed, one.carton not in whole if one.carton else lost)
-        moved = replace(one.artefact, debian=file.path, sha256=file.sha256) if file else None
+        moved = None
+        if file and file.path not in taken:
+            taken.add(file.path)
+            moved = replace(one.artefact, debian=file.path, sha256=file.sha256)
         found.append(Finding(one, not lost, moved, newest(one, listed)))
     return found
 
@@ -247,6 +251,8 @@ def _exists(addresses: Sequence[str]) -> bool:
 
 def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
     ours = [one for one in chosen if one.artefact.pypi]
+    if not ours:
+        return []
     found: list[Finding] = []
     with console.steps("Python package index") as bar, ThreadPoolExecutor(4) as pool:
         for finding in pool.map(lambda one: _wheel(one, store), ours):

@@ -279,7 +279,8 @@ class Sources:
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
             "Check the network and the mirrors, which apt's and pip's configuration name (or "
-            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept.",
+            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept. "
+            "`invoke update-pins` lists files that have left the mirrors.",
             Kind.FETCH,
         )
 
