@@ -128,9 +128,7 @@ def test_only_the_named_pin_moves(archive, update, toml):
 
 
 def test_of_two_archives_that_are_gone_one_moves_to_the_next(archive, update, toml):
-    entry = (
-        f'    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often\n'
-    )
+    entry = f'    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often\n'
     older = entry.replace("150.0", "149.0")
     toml.write_text(toml.read_text().replace(entry, entry + older))
     update("browser", write=True)
