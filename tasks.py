@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import bench as figures
+from wheelhouse import bench as measuring
 from wheelhouse import changelog as changes
-from wheelhouse import console, pipeline, site, upstream
+from wheelhouse import console, figures, pins, pipeline, site, upstream
 from wheelhouse import images as containers
 from wheelhouse import matrix as targets
 from wheelhouse import releases as earlier
@@ -22,10 +22,10 @@ from wheelhouse.engines import host
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.index import Place, Settings
 from wheelhouse.record import Demand
+from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
 from wheelhouse.store import FULL
 
-HERE = Path(__file__).parent
 ENGINE = {
     "engine": "host (this machine, the default), docker (containers without network), or auto "
     "(docker if an engine answers)"
@@ -89,7 +89,7 @@ def _of_the_system(error: OSError) -> WheelhouseError:
 
 def _show(name: str, *words: str) -> None:
     """Run a command that speaks for itself; raises WheelhouseError with its name if it fails."""
-    if status := host.show(words, cwd=HERE):
+    if status := host.show(words, cwd=ROOT):
         raise WheelhouseError(
             f"{name} ended with status {status}.",
             "What it found is told above: mend that and run the same command again.",
@@ -172,7 +172,7 @@ def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None
 @task(help={"of": "the project's repository on GitHub, as in owner/name"})
 def releases(_: Context, of: str = "") -> None:
     """Download the wheels of earlier releases into releases/, for `invoke index`."""
-    earlier.fetch(of, HERE / "releases")
+    earlier.fetch(of, ROOT / "releases")
 
 
 @task()
@@ -198,6 +198,18 @@ def sources(
 
 
 @task(
+    iterable=["pin"],
+    help={
+        "write": "move each pin to the newer revision of its version, if there is one",
+        "pin": "a component or a carton, given once or more; all if none is named",
+    },
+)
+def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
+    """List the pins of sources.toml that left the mirrors or have something newer there."""
+    pins.update(Sources.given(), pin, write)
+
+
+@task(
     iterable=["wheels"],
     help={
         "wheels": "a folder of verified wheels, given once or more, also of earlier releases; "
@@ -209,21 +221,23 @@ def sources(
 def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> None:
     """Make a static package index and its front page in site/."""
     folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
-    settings = Settings.given(HERE / "index.toml")
+    settings = Settings.given(ROOT / "index.toml")
     demand = Demand.ITS_RELEASE if wheels else Demand.TODAY
-    site.make(folders, settings, Place(url, files_at), HERE / "site", demand)
+    site.make(folders, settings, Place(url, files_at), ROOT / "site", demand)
 
 
-@task()
-def bench(_: Context) -> None:
-    """Measure what README's table of figures says."""
-    figures.run(Sources.given())
+@task(help={"measure": "measure them anew (the default), or only make README's table"})
+def bench(_: Context, measure: bool = True) -> None:
+    """Measure the figures of wheelhouse/figures.toml, and make README's table of them."""
+    if measure:
+        measuring.run(Sources.given())
+    figures.show(figures.read().values())
 
 
 @task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
 def changelog(_: Context, release: str) -> None:
     """Move what is in changes/ into CHANGELOG.md, as a release does."""
-    changes.fold(HERE, release)
+    changes.fold(ROOT, release)
 
 
 @task()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import platform
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from wheelhouse import data
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.root import ROOT
 
-FILE = Path(__file__).with_suffix(".toml")
+FILE = ROOT / "wheelhouse" / "architectures.toml"
 
 
 class Emulator(data.Table, frozen=True):

@@ -1,4 +1,4 @@
-"""Measure the figures in README: what a build costs, and what an inference costs on a Pi.
+"""Measure the figures of ``figures.toml``: what a build costs, and what an inference costs on a Pi.
 
 Builds are timed in an empty cache of their own, side by side in one run. Inferences are counted in
 executed instructions, which repeat exactly, against the official ``tflite-runtime`` wheel.
@@ -10,10 +10,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from statistics import geometric_mean
 from typing import get_args
@@ -23,6 +24,7 @@ from docker.errors import ImageNotFound
 
 from wheelhouse import (
     console,
+    figures,
     images,
     matrix,
     models,
@@ -36,70 +38,63 @@ from wheelhouse import (
 from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.emulator.systems import Board
 from wheelhouse.engines import docker, host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.figures import Figure
 from wheelhouse.mobilenet import Kind
 from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 
-README = ROOT / "README.md"
-_WORKLOAD = Path(__file__).with_name("workload.py")
+_WORKLOAD = ROOT / "wheelhouse" / "workload.py"
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
-START, END = "<!-- figures: `invoke bench` writes these -->", "<!-- end of figures -->"
 
 KINDS: tuple[Kind, ...] = ("int8", "float32")
 PYTHON = "3.11"
 MEGABYTE = 1_000_000
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One row of the table: what was measured, the value, and what it should be."""
-
-    name: str
-    value: str
-    goal: str
+_COUNTED = "counted on an emulated board, one thread"
+_TIME = "wall time, empty cache at first"
+_BESIDE = "wall time, side by side from empty caches"
+_MEMORY = "resident memory of all processes"
 
 
 def run(at: Sources) -> None:
-    """Measure everything and write README's table."""
+    """Measure everything and write ``figures.toml``."""
     with tempfile.TemporaryDirectory() as scratch:
-        figures = _builds(Path(scratch, "alone"))
-        figures += _containers(Path(scratch)) if docker.answers() else []
+        found = _builds(Path(scratch, "alone"))
+        found |= _containers(Path(scratch)) if docker.answers() else {}
     wheels = pipeline.build(matrix.targets(), True, at, "host")
     universal, specific = (
         next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = at.file(sources.shared("tflite-runtime"))
-    figures += _sizes(wheels)
-    figures += _inferences(universal, theirs, at)
-    figures += _overheads(universal, specific, theirs, at)
-    figures += _newest(at)
-    rows = [(figure.name, figure.value, figure.goal) for figure in figures]
+    found |= _sizes(wheels)
+    found |= _inferences(universal, theirs, at)
+    found |= _overheads(universal, specific, theirs, at)
+    found |= _newest(at)
+    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
     console.table("Figures", ("figure", "measured", "goal"), rows)
-    README.write_text(rewritten(README.read_text(), figures))
+    figures.write(figures.read() | found)
 
 
-def rewritten(text: str, figures: Sequence[Figure]) -> str:
-    """README's text with the table between its two marks replaced."""
-    before, _, rest = text.partition(START)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise WheelhouseError(
-            "README.md has no place for the figures.", f"Put back the lines {START} and {END}."
-        )
-    rows = "".join(f"| {figure.name} | {figure.value} | {figure.goal} |\n" for figure in figures)
-    table = f"| figure | measured | goal |\n|---|---|---|\n{rows}"
-    return f"{before}{START}\n{table}{END}{after}"
+def _figure(
+    name: str,
+    value: float,
+    unit: str,
+    how: str,
+    goal: float | None = None,
+    detail: str = "",
+) -> Figure:
+    """A figure that was measured today."""
+    return Figure(name, value, unit, datetime.now(timezone.utc).date(), how, goal, detail)
 
 
-def listed(text: str) -> list[Figure]:
-    """The figures that README's table holds; none if it has no such table."""
-    table = text.partition(START)[2].partition(END)[0]
-    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[3:]]
-    return [Figure(*row) for row in rows]
+def _ratio(name: str, pair: tuple[float, float], goal: float, form: str) -> Figure:
+    """The first against the second of a pair, both told in the given form."""
+    ours, theirs = pair
+    detail = f"{form.format(ours)} / {form.format(theirs)}"
+    return _figure(name, round(ours / theirs, 3), "×", _COUNTED, goal, detail)
 
 
 @dataclass(frozen=True)
@@ -108,45 +103,53 @@ class _Cost:
     bytes: int
 
 
-def _builds(cache: Path) -> list[Figure]:
+def _builds(cache: Path) -> dict[str, Figure]:
     one = _build(cache, "--py", PYTHON)
     more = _build(cache, "--py", "3.13")
     each = ",".join(target.python for target in matrix.targets() if not target.abi3)
     rest = _build(cache, "--py", each)
     again = _build(cache, "--py", each)
     cores = len(os.sched_getaffinity(0))
-    whole = one.seconds + more.seconds + rest.seconds
-    return [
-        Figure(
-            f"Cold build of one wheel, fetching included, {cores} cores",
-            f"{one.seconds / 60:.1f} min",
-            "< 20 min",
-        ),
-        Figure(
+    whole = (one.seconds + more.seconds + rest.seconds) / one.seconds
+    cold = f"Cold build of one wheel, fetching included, {cores} cores"
+    gigabytes = round(one.bytes / 1000 / MEGABYTE, 1)
+    return {
+        "cold-build": _figure(cold, round(one.seconds / 60, 1), "min", _TIME, 20),
+        "all-wheels": _figure(
             "All four wheels for one CPython each against one of them",
-            f"{whole / one.seconds:.2f} ×",
-            "≤ 1.15 ×",
+            *(round(whole, 2), "×", _TIME, 1.15),
         ),
-        Figure("One more CPython on a built core", f"{more.seconds:.0f} s", "< 60 s"),
-        Figure("The same again, nothing changed", f"{again.seconds:.1f} s", "< 3 s"),
-        Figure("Peak memory of a build", f"{one.bytes / 1000 / MEGABYTE:.1f} GB", "≤ 3 GB"),
-    ]
+        "one-more": _figure(
+            "One more CPython on a built core", round(more.seconds), "s", _TIME, 60
+        ),
+        "nothing": _figure(
+            "The same again, nothing changed", round(again.seconds, 1), "s", _TIME, 3
+        ),
+        "memory": _figure("Peak memory of a build", gigabytes, "GB", _MEMORY, 3),
+    }
 
 
-def _containers(folder: Path) -> list[Figure]:
+def _containers(folder: Path) -> dict[str, Figure]:
     """Builds in containers against builds on this machine, side by side from empty caches."""
     client, at = docker.connect(), Sources.given()
     with suppress(ImageNotFound):
         client.images.remove(images.builder(client, at), force=True)
     start = time.monotonic()
     images.builder(client, at)
-    image = time.monotonic() - start
+    image = round(time.monotonic() - start)
     cold, warm = (_side_by_side(folder, "--py", python) for python in (PYTHON, "3.13"))
-    return [
-        Figure("The builder image, its base and packages fetched", f"{image:.0f} s", "—"),
-        Figure("Cold build in a container against this machine's", f"{cold:.2f} ×", "≤ 1.10 ×"),
-        Figure("One more CPython in a container against this machine's", f"{warm:.2f} ×", "—"),
-    ]
+    return {
+        "builder-image": _figure(
+            "The builder image, its base and packages fetched", image, "s", _TIME
+        ),
+        "container-cold": _figure(
+            "Cold build in a container against this machine's",
+            *(round(cold, 2), "×", _BESIDE, 1.10),
+        ),
+        "container-more": _figure(
+            "One more CPython in a container against this machine's", round(warm, 2), "×", _BESIDE
+        ),
+    }
 
 
 def _side_by_side(folder: Path, *options: str) -> float:
@@ -173,7 +176,7 @@ def _build(cache: Path, *options: str) -> _Cost:
     watcher.start()
     start = time.monotonic()
     try:
-        done = host.run(command, cwd=README.parent, env={"WHEELHOUSE_CACHE": str(cache)})
+        done = host.run(command, cwd=ROOT, env={"WHEELHOUSE_CACHE": str(cache)})
     finally:
         running = False
         watcher.join()
@@ -190,26 +193,30 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _sizes(wheels: Sequence[Path]) -> list[Figure]:
+def _sizes(wheels: Sequence[Path]) -> dict[str, Figure]:
+    return {"largest-wheel": _size("Largest wheel", wheels, 2.0)}
+
+
+def _size(name: str, wheels: Sequence[Path], goal: float) -> Figure:
     largest = max(path.stat().st_size for path in wheels)
-    return [Figure("Largest wheel", f"{largest / MEGABYTE:.2f} MB", "≤ 2.0 MB")]
+    return _figure(name, round(largest / MEGABYTE, 2), "MB", "bytes of the file", goal)
 
 
-def _inferences(ours: Path, theirs: Path, at: Sources) -> list[Figure]:
+def _inferences(ours: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
     goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
-    figures = []
+    found = {}
     for kind in KINDS:
         model = models.benchmark_mobilenet(kind).content
         for board in map(systems.board, verify.BOARDS):
-            counts = [_use(wheel, model, 2, board, at) / MEGABYTE for wheel in (ours, theirs)]
+            pair = _pair(_use(wheel, model, 2, board, at) / MEGABYTE for wheel in (ours, theirs))
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
-            value = f"{counts[0]:.0f} M / {counts[1]:.0f} M = {counts[0] / counts[1]:.3f}"
             goal = goals.get((kind, board.qemu_cpu), 0.99)
-            figures.append(Figure(f"{name}, against {OFFICIAL}", value, f"≤ {goal}"))
-    return figures
+            key = f"mobilenet-{kind}-{board.qemu_cpu}"
+            found[key] = _ratio(f"{name}, against {OFFICIAL}", pair, goal, "{:.0f} M")
+    return found
 
 
-def _newest(at: Sources) -> list[Figure]:
+def _newest(at: Sources) -> dict[str, Figure]:
     """The newest release against the newest ai-edge-litert, on all models that there are here."""
     newest = upstream.every()[-1]
     (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
@@ -217,8 +224,7 @@ def _newest(at: Sources) -> list[Figure]:
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
     archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
     tried = [*verify.models_of(ours, archives), *large]
-    size = f"{ours.stat().st_size / MEGABYTE:.2f} MB"
-    figures = [Figure(f"Universal wheel of TFLite {newest.version}", size, "≤ 2.4 MB")]
+    found = {"newest-wheel": _size(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)}
     for board in map(systems.board, verify.BOARDS):
         ratios = {
             model.name: _use(ours, model.content, 2, board, at)
@@ -227,36 +233,45 @@ def _newest(at: Sources) -> list[Figure]:
         }
         for name, ratio in ratios.items():
             console.say(f"{board.name}: {name} {ratio:.3f}")
-        worst = max(ratios, key=ratios.__getitem__)
-        figures.append(
-            Figure(
-                f"Instructions per inference of {len(ratios)} models, {board.name}, geometric mean "
-                f"and worst, TFLite {newest.version} against {LITERT}",
-                f"{geometric_mean(ratios.values()):.3f}, {ratios[worst]:.3f} ({worst})",
-                "≤ 1.00, ≤ 1.03",
-            )
-        )
-    return figures
+        found |= _spread(ratios, board, f"TFLite {newest.version} against {LITERT}")
+    return found
 
 
-def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> list[Figure]:
+def _spread(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str, Figure]:
+    """The geometric mean of all models' ratios, and the worst of them."""
+    name = f"Instructions per inference of {len(ratios)} models, {board.name}"
+    mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
+    return {
+        f"newest-mean-{board.qemu_cpu}": _figure(
+            f"{name}, geometric mean, {versus}", round(mean, 3), "×", _COUNTED, 1
+        ),
+        f"newest-worst-{board.qemu_cpu}": _figure(
+            f"{name}, worst, {versus}", round(ratios[worst], 3), "×", _COUNTED, 1.03, worst
+        ),
+    }
+
+
+def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
     board = systems.board(verify.BOARDS[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
-    uses = [_use(wheel, tiny, 1000, board, at) / 1000 for wheel in (universal, specific)]
-    imports = [_import(wheel, board, at) / MEGABYTE for wheel in (universal, theirs)]
-    return [
-        Figure(
+    uses = _pair(_use(wheel, tiny, 1000, board, at) / 1000 for wheel in (universal, specific))
+    imports = _pair(_import(wheel, board, at) / MEGABYTE for wheel in (universal, theirs))
+    return {
+        "call": _ratio(
             "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
-            "against that for CPython 3.11",
-            f"{uses[0]:.1f} k / {uses[1]:.1f} k = {uses[0] / uses[1]:.3f}",
-            "≤ 1.05",
+            f"against that for CPython {PYTHON}",
+            *(uses, 1.05, "{:.1f} k"),
         ),
-        Figure(
+        "import": _ratio(
             f"Instructions of the import beyond NumPy's, universal wheel against {OFFICIAL}",
-            f"{imports[0]:.1f} M / {imports[1]:.1f} M = {imports[0] / imports[1]:.3f}",
-            "≤ 1",
+            *(imports, 1, "{:.1f} M"),
         ),
-    ]
+    }
+
+
+def _pair(values: Iterable[float]) -> tuple[float, float]:
+    ours, theirs = values
+    return ours, theirs
 
 
 def _use(wheel: Path, model: bytes, times: int, board: Board, at: Sources) -> float:

@@ -13,7 +13,8 @@ import httpx
 from wheelhouse import console
 
 ATTEMPTS = 4
-_GONE = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_GONE = _MISSING | {HTTPStatus.FORBIDDEN}
 
 
 class UnreachableError(Exception):
@@ -44,14 +45,36 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
                 time.sleep(2 ** (failures - 1))
 
 
+def exists(url: str) -> bool:
+    """Whether a server has something at ``url``.
+
+    Asks again as :func:`read` does; raises UnreachableError if the server gives no answer.
+    """
+    problem = ""
+    for failures in range(ATTEMPTS):
+        try:
+            with _client() as client:
+                reply = client.head(url)
+            if reply.is_success or reply.status_code in _MISSING:
+                return reply.is_success
+            problem = f"HTTP {reply.status_code}"
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise UnreachableError(str(error)) from error
+        except httpx.HTTPError as error:
+            problem = str(error) or type(error).__name__
+        if failures < ATTEMPTS - 1:
+            time.sleep(2**failures)
+    raise UnreachableError(problem)
+
+
+def _client() -> httpx.Client:
+    # The system's own certificates, as apt and pip trust them.
+    return httpx.Client(verify=ssl.create_default_context(), follow_redirects=True, timeout=60)
+
+
 def _once(url: str, start: int, bar: console.Bar) -> Iterator[bytes]:
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
-    # The system's own certificates, as apt and pip trust them.
-    trust = ssl.create_default_context()
-    with (
-        httpx.Client(verify=trust, follow_redirects=True, timeout=60) as client,
-        client.stream("GET", url, headers=headers) as reply,
-    ):
+    with _client() as client, client.stream("GET", url, headers=headers) as reply:
         if reply.status_code in _GONE:
             raise UnreachableError(f"HTTP {reply.status_code}")
         if reply.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

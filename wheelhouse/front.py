@@ -1,6 +1,6 @@
 """The site's front page: how to install on which Raspberry Pi OS, and what is known of the wheels.
 
-Everything on it comes from the wheels, their records, the matrix and README's table of figures.
+Everything on it comes from the wheels, their records, the matrix and the measured figures.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import datetime
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
-from wheelhouse.bench import Figure
 from wheelhouse.distribution import File
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.systems import System
+from wheelhouse.figures import Figure
 from wheelhouse.index import FILES, Place, Shelf, templates
 from wheelhouse.record import Trial
 

@@ -29,6 +29,7 @@ from packaging.utils import canonicalize_name
 from wheelhouse.data import Table, load
 from wheelhouse.distribution import File
 from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.root import ROOT
 
 API = "1.4"
 """The newest version of the simple repository API that the pages keep to: that of PEP 792."""
@@ -37,7 +38,7 @@ FILES = "files"
 FOLDER = "{folder}"
 
 templates = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    loader=FileSystemLoader(ROOT / "wheelhouse" / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from wheelhouse import bench, console, distribution, front, index
+from wheelhouse import console, distribution, figures, front, index
 from wheelhouse.distribution import File
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.index import Place, Settings
@@ -34,9 +34,8 @@ def make(
     """
     files = public(read(wheels(folders), demand))
     shelves = index.shelve(files, settings)
-    figures = bench.listed(bench.README.read_text())
     pages = index.generate(files, settings, place)
-    pages["index.html"] = front.page(shelves, place, figures)
+    pages["index.html"] = front.page(shelves, place, tuple(figures.read().values()))
     kept = [file for shelf in shelves for file in shelf.files]
     carried = {} if place.files else {f"{index.FILES}/{file.name}": file.path for file in kept}
     write(pages, carried, site)

@@ -301,7 +301,8 @@ class Sources:
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
             "Check the network and the mirrors, which apt's and pip's configuration name (or "
-            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept.",
+            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept. "
+            "`invoke update-pins` lists files that have left the mirrors.",
             Kind.FETCH,
         )
 
@@ -477,22 +478,27 @@ def _content(pin: Pin, archive: Path) -> str:
         return "unreadable"
 
 
+def pip_tags(wheel: str) -> tuple[str, ...]:
+    """The options that let pip choose among wheels of the same tags as the named one has."""
+    tags = sorted(parse_wheel_filename(wheel)[3], key=str)
+    first = tags[0]
+    if first.platform == "any":
+        return ()
+    python = first.interpreter.removeprefix("cp").removeprefix("py")
+    platforms = [word for tag in tags for word in ("--platform", tag.platform)]
+    choice = ("--implementation", first.interpreter[:2], "--python-version", python)
+    return (*choice, "--abi", first.abi, *platforms)
+
+
 def _from_index(artefact: Artefact, final: Path, store: Store) -> Path:
     """Let pip fetch a wheel, so that its own configuration names the index."""
     console.say(f"Fetching {artefact.pypi} from the Python package index")
-    name, version, _, tags = parse_wheel_filename(artefact.pypi)
-    platforms = [word for tag in sorted(tags, key=str) for word in ("--platform", tag.platform)]
-    tag = min(tags, key=str)
+    name, version, _, _ = parse_wheel_filename(artefact.pypi)
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
         wanted = Path(scratch, "wanted.txt")
         wanted.write_text(f"{name}=={version} --hash=sha256:{artefact.sha256}\n")
-        python = tag.interpreter.removeprefix("cp").removeprefix("py")
-        choice: tuple[str, ...] = ()
-        if tag.platform != "any":
-            choice = ("--implementation", tag.interpreter[:2], "--python-version", python)
-            choice = (*choice, "--abi", tag.abi, *platforms)
         checked = ("--require-hashes", "-r", wanted, "--dest", scratch)
-        done = host.run([*_PIP_DOWNLOAD, *choice, *checked])
+        done = host.run([*_PIP_DOWNLOAD, *pip_tags(artefact.pypi), *checked])
         got = Path(scratch, artefact.pypi)
         if done.status or not got.is_file() or file_digest(got) != artefact.sha256:
             log = store.log(f"pip-{artefact.pypi}")

@@ -85,3 +85,28 @@ def test_an_address_that_is_not_of_the_web_is_given_up_at_once(waits, address):
     with pytest.raises(UnreachableError):
         list(download.read(address))
     assert waits == []
+
+
+# Whether there is something
+
+
+def test_a_server_is_asked_what_it_has_until_it_can_tell(mirror, url, waits):
+    assert download.exists(url)
+    assert not download.exists(f"{mirror.url}/other")
+    assert waits == []
+    mirror.statuses = [503, 503]
+    assert download.exists(url)
+    assert waits == [1, 2]
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_server_that_refuses_to_tell_is_not_one_without_the_file(mirror, url, waits, status):
+    mirror.statuses = [status] * 4
+    with pytest.raises(UnreachableError, match=f"HTTP {status}"):
+        download.exists(url)
+
+
+def test_an_address_that_cannot_be_is_not_asked_again(waits):
+    with pytest.raises(UnreachableError):
+        download.exists("nowhere")
+    assert waits == []

@@ -21,7 +21,7 @@ class Server:
 
 
 class Scripted(Server):
-    """A server that answers each GET by its own method ``answer``."""
+    """A server that answers each GET and HEAD by its own method ``answer``."""
 
     def __init__(self) -> None:
         server = self
@@ -29,6 +29,8 @@ class Scripted(Server):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.answer(self)
+
+            do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *words: object) -> None:
                 pass

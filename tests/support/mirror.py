@@ -52,6 +52,8 @@ class Mirror(Scripted):
         request.send_header("Content-Length", str(len(content)))
         request.send_header("Content-Type", "text/html")
         request.end_headers()
+        if request.command == "HEAD":
+            return
         cut = self.cuts.pop(0) if self.cuts else len(content)
         request.wfile.write(content[:cut])
         if self.stall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ from packaging.version import Version
 
 from tests.support import REPO
 from tests.support.wheels import wheel
-from wheelhouse import bench, distribution, front, index
-from wheelhouse.bench import Figure
+from wheelhouse import distribution, front, index
 from wheelhouse.distribution import File
 from wheelhouse.emulator import systems
+from wheelhouse.figures import Figure
 from wheelhouse.index import Place, Project, Settings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -111,15 +112,14 @@ def test_the_page_is_about_what_pip_installs(
     assert ("want version 2.22.0.dev1, which is in development" in page) == coming
 
 
-def test_readme_s_figures_are_read_back() -> None:
-    figures = [Figure("Largest wheel", "1.63 MB", "≤ 2.0 MB"), Figure("Time", "1 s / 2 s", "< 3 s")]
-    text = bench.rewritten(f"before\n{bench.START}\n{bench.END}\nafter", figures)
-    assert bench.listed(text) == figures
-    assert bench.listed("no table") == []
-
-
-def test_this_checkout_s_readme_has_figures() -> None:
-    assert len(bench.listed(bench.README.read_text())) > 5
+def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
+    figure = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
+    read = [file(tmp_path, "cp37-abi3", "12")]
+    shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
+    page = front.page(shelves, Place(), [figure]).decode()
+    row = page[page.index("Largest wheel") :].partition("</tr>")[0]
+    assert ">1.63 MB<" in row
+    assert ">≤ 2.0 MB<" in row
 
 
 def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:

@@ -1,0 +1,253 @@
+"""`invoke update-pins` against a signed Debian archive and a package index, both on loopback."""
+
+import hashlib
+
+import pytest
+
+from tests.integration.test_sources import tar_xz
+from tests.support.debian_archive import Archive, Key
+from wheelhouse import pins
+from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.sources import Sources
+from wheelhouse.store import tree_digest
+
+HEADERS = "pool/main/p/py/libpy-dev_3.11.2-6+deb12u{}_arm64.deb"
+CARTON = "pool/main/b/browser/browser_{}.orig.tar.xz"
+WHEEL = "loopback_thing-{}-cp311-cp311-manylinux_2_17_aarch64.whl"
+PART = {"src/part/a.c": b"int a;\n", "src/part/b.txt": b"not kept"}
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    made = Key(tmp_path_factory.mktemp("gpg"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def archive(mirror, key):
+    """An archive whose suite has new revisions of what ``toml`` pins."""
+    made = Archive(mirror, key)
+    made.add(HEADERS.format(8), b"old headers")
+    made.add(HEADERS.format(9), b"new headers")
+    made.add(HEADERS.format(9).replace("3.11.2", "3.12.1"), b"another version", "sid")
+    made.add(CARTON.format("151.0"), tar_xz({f"browser/{k}": v for k, v in PART.items()}))
+    del mirror.files[HEADERS.format(8)]
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """A file of pins: headers of an older revision, and a part of an archive that is gone."""
+    part = tmp_path / "part"
+    part.mkdir()
+    (part / "a.c").write_bytes(PART["src/part/a.c"])
+    path = tmp_path / "sources.toml"
+    path.write_text(f"""\
+# A comment at the top.
+[cartons]
+browser = [
+    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often
+]
+
+[tflite."1".part]
+version = "2025-01-01"
+license = "MIT"
+keep = ["*.c"]
+tree = "{tree_digest(part)}"
+carton = "browser"
+folder = "src/part"
+
+[shared."py-3.11"]     # a comment beside
+version = "3.11.2"
+license = "PSF-2.0"
+artefacts = [
+    {{ debian = "{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}" }},
+    {{ url = "https://example.invalid/headers.tar.gz", sha256 = "{sha256(b"old headers")}" }},
+]
+""")
+    return path
+
+
+@pytest.fixture
+def update(store, key, toml):
+    def run(*names, write=False):
+        pins.update(Sources(store), names, write, toml, key.ring)
+
+    return run
+
+
+def test_what_left_the_mirror_is_listed_with_what_is_there_now(archive, update, toml, capfd):
+    before = toml.read_text()
+    update()
+    out, err = capfd.readouterr()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    assert [row for row in rows if row] == [
+        ["browser", "150.0", "no", "151.0", "151.0"],
+        ["py-3.11", "3.11.2-6+deb12u8", "no", "3.11.2-6+deb12u9", "3.12.1"],
+    ]
+    assert "0 of 2 pins are the newest that there is" in err
+    assert "`invoke update-pins --write` moves" in err
+    assert "has no bullseye, trixie" in err
+    assert toml.read_text() == before
+
+
+def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
+    archive, mirror, update, toml, capfd
+):
+    before = toml.read_text()
+    update(write=True)
+    carton = sha256(mirror.files[CARTON.format("151.0")])
+    moved = {
+        f'"{CARTON.format("150.0")}", sha256 = "{"0" * 64}"': (
+            f'"{CARTON.format("151.0")}", sha256 = "{carton}"'
+        ),
+        f'"{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}"': (
+            f'"{HEADERS.format(9)}", sha256 = "{sha256(b"new headers")}"'
+        ),
+    }
+    for old, new in moved.items():
+        before = before.replace(old, new)
+    assert toml.read_text() == before
+    out = capfd.readouterr().out
+    assert "py-3.11: libpy-dev_3.11.2-6+deb12u8_arm64.deb became" in out
+    assert "browser: browser_150.0.orig.tar.xz became browser_151.0.orig.tar.xz" in out
+    update(write=True)
+    assert toml.read_text() == before
+
+
+def test_only_the_named_pin_moves(archive, update, toml):
+    update("py-3.11", write=True)
+    assert HEADERS.format(9) in toml.read_text()
+    assert CARTON.format("150.0") in toml.read_text()
+
+
+def test_of_two_archives_that_are_gone_one_moves_to_the_next(archive, update, toml):
+    entry = f'    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often\n'
+    older = entry.replace("150.0", "149.0")
+    toml.write_text(toml.read_text().replace(entry, entry + older))
+    update("browser", write=True)
+    text = toml.read_text()
+    assert text.count(CARTON.format("151.0")) == 1
+    assert older in text
+
+
+def test_an_archive_with_other_content_is_told_apart_and_the_rest_moves(
+    archive, update, toml, store
+):
+    toml.write_text(toml.read_text().replace('keep = ["*.c"]', 'keep = ["*.txt"]'))
+    with pytest.raises(WheelhouseError) as failure:
+        update(write=True)
+    assert failure.value.kind is Kind.FETCH
+    assert failure.value.what.splitlines() == [
+        "Not moved, for its content is not the pinned one:",
+        "  browser_151.0.orig.tar.xz: part",
+    ]
+    assert CARTON.format("150.0") in toml.read_text()
+    assert HEADERS.format(9) in toml.read_text()
+    assert not [path for path in store.root.rglob("*") if "browser" in path.name]
+
+
+def test_a_file_that_is_not_what_the_list_says_is_refused(archive, mirror, update, toml):
+    mirror.files[HEADERS.format(9)] = b"swapped"
+    before = toml.read_text()
+    with pytest.raises(WheelhouseError, match="not the pinned") as failure:
+        update("py-3.11", write=True)
+    assert failure.value.kind is Kind.FETCH
+    assert toml.read_text() == before
+
+
+def test_lists_that_the_archive_did_not_sign_are_refused(archive, mirror, update, toml):
+    name = "dists/bookworm/InRelease"
+    mirror.files[name] = mirror.files[name].replace(b"Codename: bookworm", b"Codename: bullseye")
+    before = toml.read_text()
+    with pytest.raises(WheelhouseError) as failure:
+        update(write=True)
+    assert failure.value.kind is Kind.FETCH
+    assert "could not be read" in failure.value.what
+    assert toml.read_text() == before
+
+
+def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(archive, update, toml):
+    pinned = f'    {{ debian = "{HEADERS.format(8)}", sha256'
+    text = toml.read_text().replace(pinned, f"    {{ debian = '{HEADERS.format(8)}', sha256")
+    toml.write_text(text)
+    with pytest.raises(WheelhouseError) as failure:
+        update("py-3.11", write=True)
+    assert sha256(b"new headers") in failure.value.hint
+    assert toml.read_text() == text
+
+
+# Python's package index
+
+
+@pytest.fixture
+def wheels(mirror, toml, monkeypatch):
+    """Pin version 1.0 of a wheel; ``offer`` puts wheels into the index."""
+    wheel = f'{{ pypi = "{WHEEL.format("1.0")}", sha256 = "{"0" * 64}" }}'
+    toml.write_text(
+        f'[tflite]\n[shared.thing]\nversion = "1.0"\nlicense = "MIT"\nartefacts = [{wheel}]\n'
+    )
+    monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+
+    def offer(*names):
+        links = "".join(f'<a href="../../{name}">{name}</a>' for name in names)
+        page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        mirror.files["simple/loopback-thing/"] = page
+
+    return offer
+
+
+@pytest.mark.parametrize(
+    ("offered", "row"),
+    [
+        (["1.0"], None),
+        (["1.0", "1.1"], ["thing", "1.0", "yes", "", "1.1"]),
+        (["1.1"], ["thing", "1.0", "no", "", "1.1"]),
+        (["0.9"], ["thing", "1.0", "no", "", ""]),
+        ([], ["thing", "1.0", "no", "", ""]),
+    ],
+)
+def test_a_wheel_is_looked_for_in_pip_s_index(wheels, update, toml, capfd, offered, row):
+    other = WHEEL.format("3.0").replace("cp311", "cp312")
+    wheels(*(WHEEL.format(version) for version in offered), other)
+    before = toml.read_text()
+    update(write=True)
+    lines = capfd.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert rows == ([row] if row else [])
+    assert toml.read_text() == before
+
+
+def test_an_index_that_fails_is_no_index_without_the_wheel(wheels, mirror, update):
+    mirror.statuses = [500] * 9
+    with pytest.raises(WheelhouseError) as failure:
+        update()
+    assert failure.value.kind is Kind.FETCH
+    assert "package index does not answer" in failure.value.what
+    assert f"{mirror.url}/simple" in failure.value.what
+
+
+# The command
+
+
+def test_a_mirror_that_does_not_answer_ends_the_command(cli, mirror, tmp_path):
+    mirror.close()
+    done = cli("update-pins", "--pin", "python-3.11", WHEELHOUSE_CACHE=str(tmp_path))
+    error, reason, then = done.stderr.splitlines()
+    assert error == "error: The Debian mirror does not answer:"
+    assert mirror.url in reason
+    assert "WHEELHOUSE_DEBIAN_MIRROR" in then
+    assert done.status == Kind.FETCH
+
+
+def test_an_unknown_pin_is_answered_with_the_nearest(cli):
+    done = cli("update-pins", "--pin", "pyton-3.11")
+    assert "did you mean python-3.11?" in done.stderr
+    assert done.status == Kind.USAGE

@@ -1,0 +1,83 @@
+"""A small archive of Debian packages on a mirror, signed by a key of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+from tests.support.mirror import Mirror
+from wheelhouse.emulator import tools
+
+
+class Key:
+    """A signing key in a folder of its own; ``ring`` is the keyring that apt checks against."""
+
+    def __init__(self, folder: Path) -> None:
+        tools.ensure("Signing a test's archive", {"gpg": "gpg"})
+        self._env = {**os.environ, "GNUPGHOME": str(folder)}
+        folder.chmod(0o700)
+        self._gpg("--passphrase", "", "--quick-generate-key", "archive", "ed25519", "sign", "never")
+        self.ring = folder / "ring.gpg"
+        self.ring.write_bytes(self._gpg("--export"))
+
+    def sign(self, content: bytes) -> bytes:
+        """The content, clear-signed."""
+        return self._gpg("--clearsign", content=content)
+
+    def close(self) -> None:
+        subprocess.run(["gpgconf", "--kill", "all"], env=self._env, check=False)
+
+    def _gpg(self, *words: str, content: bytes = b"") -> bytes:
+        command = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", *words]
+        done = subprocess.run(
+            command, env=self._env, input=content, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+class Archive:
+    """What the mirror's suites hold; ``publish`` makes and signs their lists."""
+
+    def __init__(self, mirror: Mirror, key: Key) -> None:
+        self._mirror = mirror
+        self._key = key
+        self._lists: dict[str, dict[str, str]] = defaultdict(
+            lambda: {"main/binary-arm64/Packages": "", "main/source/Sources": ""}
+        )
+
+    def add(self, path: str, content: bytes, suite: str = "bookworm") -> None:
+        """Put a package or an upstream archive into the pool and into a suite's lists."""
+        folder, _, name = path.rpartition("/")
+        package, version, *_ = name.partition(".orig")[0].split("_")
+        self._mirror.files[path] = content
+        sha256 = hashlib.sha256(content).hexdigest()
+        size = len(content)
+        if name.endswith(".deb"):
+            self._lists[suite]["main/binary-arm64/Packages"] += (
+                f"Package: {package}\nVersion: {version}\nArchitecture: arm64\n"
+                f"Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n"
+            )
+        else:
+            self._lists[suite]["main/source/Sources"] += (
+                f"Package: {package}\nBinary: {package}\nVersion: {version}-1\n"
+                f"Format: 3.0 (quilt)\nDirectory: {folder}\n"
+                f"Checksums-Sha256:\n {sha256} {size} {name}\n\n"
+            )
+
+    def publish(self) -> None:
+        """Lay the lists on the mirror."""
+        for suite, lists in self._lists.items():
+            rows = ""
+            for name, text in lists.items():
+                self._mirror.files[f"dists/{suite}/{name}"] = text.encode()
+                rows += f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} {name}\n"
+            release = (
+                f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\n"
+                "Date: Sat, 01 Jan 2022 00:00:00 UTC\nArchitectures: arm64\nComponents: main\n"
+                f"SHA256:\n{rows}"
+            )
+            self._mirror.files[f"dists/{suite}/InRelease"] = self._key.sign(release.encode())
