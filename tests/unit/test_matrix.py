@@ -1,12 +1,7 @@
-import subprocess
-import sys
-
 import pytest
 
-from tests.support import REPO
 from wheelhouse import matrix, upstream
-from wheelhouse.emulator import systems
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.errors import WheelhouseError
 
 ALL = " or ".join(target.python for target in matrix.targets())
 DEFAULT, NEWEST = upstream.known()
@@ -50,28 +45,6 @@ def test_an_unknown_version_is_answered_with_its_neighbours(words, message):
         matrix.choose(words)
     assert failure.value.what == f"{message} (`invoke matrix` lists them)"
     assert failure.value.hint.endswith("CPython 3.7 and later share one wheel: --py 3.7.")
-
-
-def invoke(*words):
-    command = [sys.executable, "-m", "invoke", "--search-root", REPO, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-
-
-@pytest.mark.parametrize("version", ["3.12", "2.7", "banana", "", "3.9,3.12"])
-def test_the_command_ends_with_one_error_and_what_to_do_next(version):
-    done = invoke("build", f"--py={version}")
-    with pytest.raises(WheelhouseError) as failure:
-        matrix.choose(version)
-    assert done.stderr == f"error: {failure.value.what}\nnext: {failure.value.hint}\n"
-    assert done.stdout == ""
-    assert done.returncode == Kind.USAGE
-
-
-def test_the_command_lists_the_matrix():
-    done = invoke("matrix")
-    assert done.returncode == 0
-    suites = {systems.system(name).suite for t in matrix.targets() for name in t.systems}
-    assert all(suite in done.stdout for suite in suites)
 
 
 def test_a_release_is_known_by_its_beginning():
@@ -119,9 +92,3 @@ def test_a_checkout_tells_its_release(tmp_path, name, text, version):
     path.write_text(text.replace("2", "3"))
     with pytest.raises(WheelhouseError, match="for which there are no patches here"):
         upstream.choose(checkout=str(tmp_path))
-
-
-def test_the_command_lists_the_releases():
-    done = invoke("matrix")
-    assert "2.14.1" in done.stdout
-    assert NEWEST in done.stdout

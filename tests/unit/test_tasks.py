@@ -3,7 +3,6 @@
 import errno
 import re
 import shlex
-import subprocess
 import sys
 
 import pytest
@@ -27,16 +26,6 @@ from wheelhouse.store import disk_space
 def test_only_chooses_among_the_folders_of_tests(words, suites):
     assert pipeline.suites(words) == suites
     assert all((REPO / "tests" / suite).is_dir() for suite in suites)
-
-
-def test_an_unknown_kind_of_tests_is_answered_with_the_nearest():
-    command = [sys.executable, "-m", "invoke", "test", "--only", "unit,emulate"]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
-    assert done.returncode == Kind.USAGE
-    assert done.stderr == (
-        "error: There is no kind of tests emulate; did you mean emulated?\n"
-        "next: Give --only one of these: unit, integration, emulated.\n"
-    )
 
 
 def test_the_documented_exit_codes_are_those_of_the_code():

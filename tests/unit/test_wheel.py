@@ -2,8 +2,6 @@ import ast
 import base64
 import csv
 import hashlib
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -196,32 +194,3 @@ def test_the_package_knows_its_version_and_suits_the_oldest_python(made):
     exec(text, content)  # noqa: S102
     assert content["__version__"] == str(made.version)
     assert content["__git_version__"] == "v2.14.1"
-
-
-def test_pip_installs_it_for_the_target(written, tmp_path):
-    platform = ["--platform", PLATFORMS[0], "--python-version", "3.11", "--implementation", "cp"]
-    where = ["--target", tmp_path / "installed", "--only-binary=:all:"]
-    offline = ["--no-index", "--no-deps", "--disable-pip-version-check", "-q"]
-    command = [sys.executable, "-m", "pip", "install", *platform, *where, *offline, written("a")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    module = tmp_path / "installed" / "tflite_runtime" / f"{MODULE}.so"
-    assert module.read_bytes() == bytes(range(256)) * 9
-    assert module.stat().st_mode & 0o111
-
-
-def test_pip_installs_the_universal_wheel_for_any_cpython(tmp_path):
-    made = Wheel(UNIVERSAL, "2.14.1", True)
-    info = f"tflite_runtime-{made.version}.dist-info"
-    files = {"tflite_runtime/__init__.py": b"", f"{info}/METADATA": metadata(made).encode()}
-    path = packing.write(made, files, PLATFORMS, tmp_path)
-    assert path.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
-
-    def status(python):
-        choice = ["--platform", PLATFORMS[1], "--python-version", python, "--implementation", "cp"]
-        options = ["--dry-run", "--target", tmp_path, "--only-binary=:all:", "--no-index"]
-        command = [sys.executable, "-m", "pip", "install", *choice, *options, "--no-deps", path]
-        return subprocess.run(command, capture_output=True, check=False).returncode
-
-    assert [status(python) for python in ("3.7", "3.12", "3.16")] == [0, 0, 0]
-    assert status("3.6") != 0
