@@ -1,7 +1,6 @@
-import socket
-
 import pytest
 
+from tests.support.loopback import closed
 from wheelhouse import download
 from wheelhouse.download import UnreachableError
 
@@ -62,10 +61,8 @@ def test_a_server_that_stays_overloaded_is_given_up_with_its_status(mirror, url,
 
 
 def test_a_closed_port_is_tried_four_times(waits):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     with pytest.raises(UnreachableError, match="refused"):
-        list(download.read(f"http://127.0.0.1:{port}/file"))
+        list(download.read(f"{closed()}/file"))
     assert waits == [1, 2, 4]
 
 

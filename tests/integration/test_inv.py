@@ -5,15 +5,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from tests.support.wheels import wheel
 from wheelhouse.errors import Kind
+from wheelhouse.store import file_digest
 
 ODD = "a b'c\"d$e#f%g:h=i;j&äß"
 """The name of a folder that every character of a shell, ninja, CMake or pip is in."""
@@ -102,14 +102,8 @@ def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo, tmp_path):
 def lock_of_one(tmp_path):
     """A folder to be given as --sources whose Python requirements are a module named invoke."""
     wheels = tmp_path / f"carried {ODD}" / "python"
-    wheels.mkdir(parents=True)
-    name = "invoke-9.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheels / name, "w") as archive:
-        archive.writestr("invoke.py", "")
-        archive.writestr("invoke-9.0.dist-info/METADATA", "Name: invoke\nVersion: 9.0\n")
-        archive.writestr("invoke-9.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("invoke-9.0.dist-info/RECORD", "")
-    digest = sha256((wheels / name).read_bytes()).hexdigest()
+    module = {"invoke.py": "", "invoke/__init__.py": None}
+    digest = file_digest(wheel(wheels, "invoke", "9.0", replaced=module))
     return wheels.parent, f"invoke==9.0 --hash=sha256:{digest}\n"
 
 

@@ -1,8 +1,6 @@
 """Uploads to a real server with a password file, and what pip then gets from it."""
 
 import base64
-import hashlib
-import json
 import os
 import shutil
 import socket
@@ -10,18 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-import zipfile
 from pathlib import Path
 
 import pytest
-from msgspec import to_builtins
 from passlib.apache import HtpasswdFile
 
+from tests.support import wheels
 from wheelhouse import products, verify
 from wheelhouse.emulator import systems
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.publish import publish
-from wheelhouse.record import Check, Trial, beside
+from wheelhouse.record import beside
 from wheelhouse.store import file_digest
 
 USER, PASSWORD = "publisher", "pass-Wort-4711"
@@ -92,23 +89,12 @@ def wheel(tmp_path):
     """Make a small wheel with a record that vouches for it."""
 
     def make(python="cp311", content="1", platform=MANYLINUX, metadata=METADATA, folder="wheels"):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        tag = f"{python}-{python}-{platform}"
-        path = tmp_path / folder / f"tflite_runtime-2.14.1-{tag}.whl"
-        info = "tflite_runtime-2.14.1.dist-info"
         files = {
             "tflite_runtime/__init__.py": f"CONTENT = {content!r}\n",
-            f"{info}/METADATA": metadata,
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
+            "tflite_runtime-2.14.1.dist-info/METADATA": metadata,
         }
-        with zipfile.ZipFile(path, "w") as archive:
-            rows = ""
-            for name, text in files.items():
-                archive.writestr(name, text)
-                digest = hashlib.sha256(text.encode()).digest()
-                sum_ = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-                rows += f"{name},sha256={sum_},{len(text)}\n"
-            archive.writestr(f"{info}/RECORD", f"{rows}{info}/RECORD,,\n")
+        tag = f"{python}-{python}-{platform}"
+        path = wheels.wheel(tmp_path / folder, tag=tag, replaced=files)
         record(path)
         return path
 
@@ -116,27 +102,18 @@ def wheel(tmp_path):
 
 
 def record(path, **changes):
+    """The record of a wheel that passed on all systems of its target."""
     trials = [
-        to_builtins(
-            Trial(systems.system(name).name, board, "2.4.6", (Check("import", True, "None"),))
-        )
+        wheels.trial(systems.system(name).name, board)
         for name in products.target_of(path).systems
         for board in verify.BOARDS
     ]
-    told = {
-        "wheel": path.name,
-        "sha256": file_digest(path),
-        "date": "2026-11-22T12:00:00+00:00",
-        "reference": "ai-edge-litert 2.3.0",
-        "trials": trials,
-        **changes,
-    }
-    beside(path).write_text(json.dumps(told))
+    wheels.record(path, {"trials": trials, **changes})
 
 
-def refusal(wheels, to, **words):
+def refusal(paths, to, **words):
     with pytest.raises(WheelhouseError) as caught:
-        publish(wheels, to, **words)
+        publish(paths, to, **words)
     return str(caught.value)
 
 
@@ -227,9 +204,12 @@ def test_other_content_in_the_same_place_is_refused_before_anything_is_sent(
         (lambda path: record(path, sha256="0" * 64), "not the file that its record is about"),
         (lambda path: record(path, wheel="other.whl"), "not the file that its record is about"),
         (lambda path: record(path, trials=[]), "no check at all"),
-        (lambda path: record(path, trials=[trial(passed=False)]), "did not pass"),
-        (lambda path: record(path, trials=[{**trial(), "checks": []}]), "no check at all"),
-        (lambda path: record(path, trials=[trial(system="sid")]), "was not tried on"),
+        (lambda path: record(path, trials=[wheels.trial(passed=False)]), "did not pass"),
+        (lambda path: record(path, trials=[wheels.trial(checks=0)]), "no check at all"),
+        (
+            lambda path: record(path, trials=[wheels.trial(systems.system("sid").name)]),
+            "was not tried on",
+        ),
     ],
 )
 def test_an_unverified_wheel_is_refused_before_anything_is_sent(server, wheel, change, said):
@@ -240,11 +220,6 @@ def test_an_unverified_wheel_is_refused_before_anything_is_sent(server, wheel, c
     assert said in problem
     assert good.name not in problem
     assert there.files == {}
-
-
-def trial(system="bookworm", passed=True):
-    name = systems.system(system).name
-    return to_builtins(Trial(name, "Raspberry Pi 5", "2.4.6", (Check("import", passed, ""),)))
 
 
 def test_a_local_version_stays_here(server, wheel, capsys):
@@ -267,17 +242,17 @@ def test_metadata_that_an_index_would_refuse(server, wheel):
 
 def test_after_a_failure_the_same_command_goes_on(server, wheel, capsys):
     there = server()
-    wheels = [wheel(python) for python in ("cp39", "cp311", "cp313")]
-    obstacle = there.packages / wheels[1].name
+    paths = [wheel(python) for python in ("cp39", "cp311", "cp313")]
+    obstacle = there.packages / paths[1].name
     obstacle.mkdir()
-    said = refusal(wheels, there.url)
-    assert f"did not take {wheels[1].name}: HTTP 500" in said
-    assert f"Uploaded before it: {wheels[0].name}." in said
+    said = refusal(paths, there.url)
+    assert f"did not take {paths[1].name}: HTTP 500" in said
+    assert f"Uploaded before it: {paths[0].name}." in said
     obstacle.rmdir()
     capsys.readouterr()
-    publish(wheels, there.url)
-    assert capsys.readouterr().out.split() == [wheels[1].name, wheels[2].name]
-    assert there.files == {path.name: file_digest(path) for path in wheels}
+    publish(paths, there.url)
+    assert capsys.readouterr().out.split() == [paths[1].name, paths[2].name]
+    assert there.files == {path.name: file_digest(path) for path in paths}
 
 
 def test_a_wrong_password(server, wheel, monkeypatch):

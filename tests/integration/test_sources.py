@@ -1,24 +1,20 @@
 import hashlib
-import io
 import os
 import random
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.support import REPO
+from tests.support.archives import tar_xz
+from tests.support.loopback import closed
+from tests.support.wheels import wheel
 from wheelhouse import archives, sources
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Artefact, Component, Pin, Sources
-from wheelhouse.store import tree_digest
+from wheelhouse.store import file_digest, tree_digest
 
 POOL = "pool/main/t/thing/thing_1.0+dfsg.orig.tar.xz"
 FILES = {"thing-1.0/LICENSE": b"free", "thing-1.0/src/a.c": b"int a;\nint b;\nint c;\n"}
@@ -27,16 +23,6 @@ MEBIBYTE = 1 << 20
 
 def sha256(content):
     return hashlib.sha256(content).hexdigest()
-
-
-def tar_xz(files):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:xz", preset=0) as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
 
 
 def noise(size):
@@ -104,15 +90,14 @@ def test_the_next_mirror_and_then_the_next_artefact_is_tried(mirror, at, waits, 
 
 
 def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(at, waits, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
-    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{closed}/a {closed}/b")
+    nobody = closed()
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{nobody}/a {nobody}/b")
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(debian(ARCHIVE)))
     first, *rest = failure.value.what.splitlines()
     assert first == "thing-1.0 could not be fetched:"
     assert [line.split("thing_")[0].strip() for line in rest] == [
-        f"{closed}/{name}/pool/main/t/thing/" for name in "ab"
+        f"{nobody}/{name}/pool/main/t/thing/" for name in "ab"
     ]
     assert all("refused" in line for line in rest)
     assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint
@@ -297,21 +282,14 @@ def test_a_component_that_the_folder_lacks_is_named(mirror, at, tmp_path):
         ),
     ],
 )
-def test_the_command_says_what_is_missing(tmp_path, options, kind, what, hint):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", REPO, "build", "--py=3.11", *options],
-        cwd=tmp_path,
-        env={**os.environ, "WHEELHOUSE_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_command_says_what_is_missing(cli, tmp_path, options, kind, what, hint):
+    done = cli("build", "--py=3.11", *options, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
     error, then = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert error.endswith(what)
     assert then.startswith("next: ")
     assert hint in then
-    assert done.returncode == kind
+    assert done.status == kind
 
 
 # One folder of a large archive
@@ -487,21 +465,9 @@ def test_a_checkout_stands_in_for_an_archive(mirror, at, carton, tmp_path, patch
 # The Python package index
 
 
-def tiny(tags):
-    info = "tiny-1.0.dist-info"
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as wheel:
-        wheel.writestr("tiny/include/tiny.h", "#define TINY")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        lines = "".join(f"Tag: {tag}\n" for tag in tags)
-        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\n{lines}")
-        wheel.writestr(f"{info}/RECORD", "")
-    return stream.getvalue()
-
-
 @pytest.fixture
-def index(mirror, monkeypatch):
-    """Let pip know no index but the mirror; put wheels there."""
+def index(mirror, monkeypatch, tmp_path):
+    """Let pip know no index but the mirror; put a wheel of these tags there."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -509,9 +475,12 @@ def index(mirror, monkeypatch):
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
 
-    def put(name, content):
-        mirror.files[f"files/{name}"] = content
-        mirror.files["simple/tiny/"] = f'<a href="/files/{name}">{name}</a>'.encode()
+    def put(tags):
+        header = {"tiny/include/tiny.h": "#define TINY", "tiny/__init__.py": None}
+        path = wheel(tmp_path / "index", "tiny", "1.0", tags, replaced=header)
+        mirror.files[f"files/{path.name}"] = path.read_bytes()
+        mirror.files["simple/tiny/"] = f'<a href="/files/{path.name}">{path.name}</a>'.encode()
+        return path
 
     return put
 
@@ -521,25 +490,24 @@ def index(mirror, monkeypatch):
     ["py3-none-any", "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64"],
 )
 def test_a_wheel_comes_from_the_index_that_pip_knows(index, at, tags):
-    name, content = f"tiny-1.0-{tags}.whl", tiny([tags])
-    index(name, content)
-    artefact = Artefact(sha256=sha256(content), pypi=name)
+    path = index(tags)
+    artefact = Artefact(sha256=file_digest(path), pypi=path.name)
     assert contents(at.tree(thing(artefact, keep=("tiny",)))) == {
         "tiny/include/tiny.h": b"#define TINY"
     }
 
 
 def test_a_wheel_of_other_content_is_refused_with_both_hashes(index, at):
-    name, content = "tiny-1.0-py3-none-any.whl", tiny(["py3-none-any"])
-    index(name, content)
-    artefact = Artefact(sha256=sha256(b"other"), pypi=name)
+    path = index("py3-none-any")
+    artefact = Artefact(sha256=sha256(b"other"), pypi=path.name)
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(artefact))
-    assert sha256(content) in failure.value.what
+    assert file_digest(path) in failure.value.what
     assert sha256(b"other") in failure.value.what
 
 
-def test_a_wheel_that_the_index_does_not_have_is_named(index, at):
+@pytest.mark.usefixtures("index")
+def test_a_wheel_that_the_index_does_not_have_is_named(at):
     artefact = Artefact(sha256=sha256(b""), pypi="tiny-1.0-py3-none-any.whl")
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(artefact))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.wheels import record as write
-from tests.support.wheels import wheel
+from tests.support.wheels import trial, wheel
 from wheelhouse import distribution, products, publish, record
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError
@@ -22,9 +22,7 @@ TODAY = ("11", "12", "13", "14", "14 with CPython 3.15")
 
 
 def tried(path: Path, *numbers: str, **more: Any) -> Path:
-    checks = [{"name": "import", "passed": True, "seen": ""}]
-    board = {"board": "Raspberry Pi 4", "numpy": "2.4.6 (newest)", "checks": checks}
-    trials = [{"system": f"Raspberry Pi OS {number}", **board} for number in numbers]
+    trials = [trial(f"Raspberry Pi OS {number}") for number in numbers]
     return write(path, {"trials": trials, **more})
 
 
