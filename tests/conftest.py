@@ -23,7 +23,7 @@ from wheelhouse.store import Store
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
 
-class _Schedule(LoadFileScheduling):
+class _Schedule(LoadFileScheduling):  # type: ignore[misc]
     """A file's tests run in one process, and all that use a Docker engine in one as well."""
 
     def _split_scope(self, nodeid: str) -> str:

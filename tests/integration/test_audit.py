@@ -1,12 +1,20 @@
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.support.wheels import wheel
 from wheelhouse import audit
 from wheelhouse.errors import WheelhouseError
+
+Link = Callable[..., Path]
+Pack = Callable[..., Path]
+
 
 THREADS = """\
 #include <dlfcn.h>
@@ -32,8 +40,8 @@ LINUX = "cp311-cp311-linux_aarch64"
 
 
 @pytest.fixture
-def zig(tmp_path, zig_cache):
-    def link(name, text, target, *words):
+def zig(tmp_path: Path, zig_cache: dict[str, str]) -> Link:
+    def link(name: str, text: str, target: str, *words: str | Path) -> Path:
         (tmp_path / f"{name}.c").write_text(text)
         command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-O1", "-s", "-shared"]
         subprocess.run(
@@ -48,34 +56,36 @@ def zig(tmp_path, zig_cache):
 
 
 @pytest.fixture
-def packed(tmp_path):
-    def pack(*objects, tag=LINUX):
+def packed(tmp_path: Path) -> Pack:
+    def pack(*objects: Path, tag: str = LINUX) -> Path:
         shared = {f"tiny/{path.name}": path.read_bytes() for path in objects}
         return wheel(tmp_path, "tiny", "1.0", tag, replaced=shared)
 
     return pack
 
 
-def complaint(path, floor="2.17"):
+def complaint(path: Path, floor: str = "2.17") -> str:
     with pytest.raises(WheelhouseError) as failure:
         audit.platform_tags(path, "aarch64", floor)
     assert failure.value.hint
     return failure.value.what
 
 
-def auditwheel(path):
-    command = [sys.executable, "-m", "auditwheel", "show", path]
+def auditwheel(path: Path) -> str:
+    command = [sys.executable, "-m", "auditwheel", "show", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(zig, packed):
+def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(
+    zig: Link, packed: Pack
+) -> None:
     path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     tags = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
     assert audit.platform_tags(path, "aarch64", "2.17") == tags
     assert 'platform tag: "manylinux_2_17_aarch64"' in " ".join(auditwheel(path).split())
 
 
-def test_a_newer_symbol_is_named_with_its_object_and_version(zig, packed):
+def test_a_newer_symbol_is_named_with_its_object_and_version(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
     path = packed(good, zig("thing", THREADS, "aarch64-linux-gnu.2.34"))
     first, *rest = complaint(path).splitlines()
@@ -88,7 +98,7 @@ def test_a_newer_symbol_is_named_with_its_object_and_version(zig, packed):
     assert '"manylinux_2_34_aarch64"' in auditwheel(path)
 
 
-def test_a_library_that_not_every_system_has_is_named(zig, packed):
+def test_a_library_that_not_every_system_has_is_named(zig: Link, packed: Pack) -> None:
     target = "aarch64-linux-gnu.2.17"
     library = zig("libmadeup", "int made_up(void) { return 0; }\n", target)
     path = packed(zig("thing", CALL, target, "-L", library.parent, "-lmadeup"))
@@ -97,18 +107,18 @@ def test_a_library_that_not_every_system_has_is_named(zig, packed):
     ]
 
 
-def test_an_object_for_another_processor_is_named(zig, packed):
+def test_an_object_for_another_processor_is_named(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
     path = packed(good, zig("thing", THREADS, "x86_64-linux-gnu.2.17"))
     assert complaint(path).splitlines()[1:] == ["  tiny/thing.so is not for aarch64"]
 
 
-def test_a_floor_that_no_platform_tag_exists_for_is_named(zig, packed):
+def test_a_floor_that_no_platform_tag_exists_for_is_named(zig: Link, packed: Pack) -> None:
     path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     assert complaint(path, "2.18") == "There is no platform tag manylinux_2_18_aarch64."
 
 
-def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig, packed):
+def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig: Link, packed: Pack) -> None:
     thing = zig("thing", NEWER, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
     since = "which is in the stable ABI of CPython"
     with pytest.raises(WheelhouseError) as failure:
@@ -121,7 +131,7 @@ def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig, packed):
     ]
 
 
-def test_what_every_cpythons_stable_abi_has_may_be_used(zig, packed):
+def test_what_every_cpythons_stable_abi_has_may_be_used(zig: Link, packed: Pack) -> None:
     text = "void *PyLong_FromLong(long); void *PyInit_thing(void) { return PyLong_FromLong(1); }\n"
     thing = zig("thing", text, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
     audit.stable_abi(packed(thing, tag=UNIVERSAL))
@@ -130,7 +140,7 @@ def test_what_every_cpythons_stable_abi_has_may_be_used(zig, packed):
 COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count, 1, 0); }\n"
 
 
-def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, packed):
+def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig: Link, packed: Pack) -> None:
     newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
     with pytest.raises(WheelhouseError) as failure:
         audit.atomics(packed(newer))
@@ -141,7 +151,9 @@ def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, packed):
 
 
 @pytest.mark.parametrize("wrong", [("PyInit_thing",), ("PyInit_thing", "count", "more")])
-def test_an_export_too_many_or_too_few_is_named(wrong, zig, packed):
+def test_an_export_too_many_or_too_few_is_named(
+    wrong: tuple[str, ...], zig: Link, packed: Pack
+) -> None:
     path = packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17"))
     audit.exports(path, ("PyInit_thing", "count"))
     with pytest.raises(WheelhouseError, match=r"does not export .*: (count|more) differ"):

@@ -1,5 +1,7 @@
 """Models that are made here are the same bytes everywhere."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -15,7 +17,7 @@ print([(k, hashlib.sha256(v).hexdigest()) for k, v in models.bad().items()])
 """
 
 
-def digests(**environment):
+def digests(**environment: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", DIGESTS],
         env={**os.environ, **environment},
@@ -26,6 +28,6 @@ def digests(**environment):
     ).stdout
 
 
-def test_models_are_the_same_bytes_on_another_cpu():
+def test_models_are_the_same_bytes_on_another_cpu() -> None:
     scalar = digests(OPENBLAS_CORETYPE="Prescott", OPENBLAS_NUM_THREADS="1", PYTHONHASHSEED="1")
     assert scalar == digests(PYTHONHASHSEED="2")

@@ -1,14 +1,20 @@
 """The checkers of the workflows, which `./inv lint` runs, see a defect."""
 
+from __future__ import annotations
+
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support import REPO
+
+Plant = Callable[[str, str, str], Path]
+
 
 PROGRAMS = Path(sys.executable).parent
 ACTIONLINT = [str(PROGRAMS / "actionlint"), "-shellcheck=", "-pyflakes="]
@@ -18,12 +24,12 @@ CHECKOUT = PIN.findall((REPO / ".github/workflows/ci.yml").read_text())[0]
 
 
 @pytest.fixture
-def planted(tmp_path):
+def planted(tmp_path: Path) -> Plant:
     """A copy of the workflows with one change in one file."""
     (tmp_path / ".git").mkdir()
     folder = shutil.copytree(REPO / ".github", tmp_path / ".github") / "workflows"
 
-    def plant(file, old, new):
+    def plant(file: str, old: str, new: str) -> Path:
         text = (folder / file).read_text()
         assert old in text
         (folder / file).write_text(text.replace(old, new, 1))
@@ -32,14 +38,14 @@ def planted(tmp_path):
     return plant
 
 
-def check(command, folder):
+def check(command: list[str], folder: Path) -> tuple[int, str]:
     words = [*command, ".github"] if command is ZIZMOR else command
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", [ACTIONLINT, ZIZMOR], ids=["actionlint", "zizmor"])
-def test_the_checkers_like_the_workflows(command, planted):
+def test_the_checkers_like_the_workflows(command: list[str], planted: Plant) -> None:
     status, said = check(command, planted("ci.yml", "name: CI", "name: CI"))
     assert status == 0, said
 
@@ -59,7 +65,9 @@ def test_the_checkers_like_the_workflows(command, planted):
     ],
     ids=lambda value: value if isinstance(value, str) and value.islower() else "",
 )
-def test_the_checkers_see_a_planted_defect(command, old, new, rule, planted):
+def test_the_checkers_see_a_planted_defect(
+    command: list[str], old: str, new: str, rule: str, planted: Plant
+) -> None:
     status, said = check(command, planted("ci.yml", old, new))
     assert status != 0
     assert rule in said

@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
 from wheelhouse import matrix, upstream
@@ -7,21 +11,21 @@ ALL = " or ".join(target.python for target in matrix.targets())
 DEFAULT, NEWEST = upstream.known()
 
 
-def chosen(words):
+def chosen(words: str) -> list[str]:
     return [target.python for target in matrix.choose(words)]
 
 
-def test_versions_are_chosen_by_name():
+def test_versions_are_chosen_by_name() -> None:
     assert chosen("3.11") == ["3.11"]
     assert chosen("3.13, 3.9,3.13") == ["3.13", "3.9"]
     assert chosen("all") == [target.python for target in matrix.targets()]
 
 
-def test_a_target_knows_its_tag():
+def test_a_target_knows_its_tag() -> None:
     assert [target.tag for target in matrix.choose("3.9,3.14")] == ["cp39", "cp314"]
 
 
-def test_the_oldest_target_is_for_all_later_cpythons_too():
+def test_the_oldest_target_is_for_all_later_cpythons_too() -> None:
     first, *rest = matrix.targets()
     assert (first.tag, first.abi) == ("cp37", "abi3")
     assert all(target.abi == target.tag for target in rest)
@@ -40,14 +44,14 @@ def test_the_oldest_target_is_for_all_later_cpythons_too():
         (",", f", is not in the matrix; did you mean {ALL}?"),
     ],
 )
-def test_an_unknown_version_is_answered_with_its_neighbours(words, message):
+def test_an_unknown_version_is_answered_with_its_neighbours(words: str, message: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
         matrix.choose(words)
     assert failure.value.what == f"{message} (`invoke matrix` lists them)"
     assert failure.value.hint.endswith("CPython 3.7 and later share one wheel: --py 3.7.")
 
 
-def test_a_release_is_known_by_its_beginning():
+def test_a_release_is_known_by_its_beginning() -> None:
     versions = {word: upstream.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
     assert list(versions.values()) == [DEFAULT, DEFAULT, NEWEST, NEWEST]
     assert upstream.choose(NEWEST) == upstream.Release(NEWEST)
@@ -63,7 +67,7 @@ def test_a_release_is_known_by_its_beginning():
         ("newest", f"{DEFAULT} or {NEWEST}"),
     ],
 )
-def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
+def test_an_unknown_release_is_answered_with_its_neighbours(word: str, near: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
         upstream.choose(word)
     assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
@@ -81,7 +85,7 @@ def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
         ),
     ],
 )
-def test_a_checkout_tells_its_release(tmp_path, name, text, version):
+def test_a_checkout_tells_its_release(tmp_path: Path, name: str, text: str, version: str) -> None:
     path = tmp_path / "tensorflow" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)

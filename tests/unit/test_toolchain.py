@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
 from wheelhouse import toolchain
@@ -7,7 +11,9 @@ from wheelhouse import toolchain
     ("installed", "chosen"),
     [((), None), (("sccache",), "sccache"), (("sccache", "ccache"), "ccache")],
 )
-def test_a_compiler_cache_is_used_when_one_is_installed(monkeypatch, tmp_path, installed, chosen):
+def test_a_compiler_cache_is_used_when_one_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: tuple[str, ...], chosen: str | None
+) -> None:
     for name in installed:
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
@@ -15,7 +21,9 @@ def test_a_compiler_cache_is_used_when_one_is_installed(monkeypatch, tmp_path, i
     assert toolchain.launcher() == (chosen and str(tmp_path / chosen))
 
 
-def test_a_compiler_cache_does_not_change_what_a_core_is(monkeypatch, tmp_path):
+def test_a_compiler_cache_does_not_change_what_a_core_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     without = toolchain.identity("aarch64", "2.17")
     (tmp_path / "ccache").write_text("#!/bin/sh\n")

@@ -1,4 +1,4 @@
-"""The types of fixtures that are functions."""
+"""What runs commands and tasks in processes of their own."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ class Task(Protocol):
     def __call__(
         self, code: str, through: Sequence[str] = (), **env: str
     ) -> subprocess.Popen[str]: ...
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """What a process says first on standard error."""
+    assert process.stderr
+    return process.stderr.readline()
