@@ -35,6 +35,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _Schedule(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def loopback() -> Iterator[None]:
+    """The tests' own servers are asked directly, whatever proxy the user has."""
+    told = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, ",".join(filter(None, (told, "127.0.0.1"))))
+        yield
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     return REPO
@@ -68,6 +78,12 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+def _lasting(client: DockerClient) -> tuple[set[str], set[str]]:
+    """The volumes and the images without a name that an engine holds."""
+    untagged = client.images.list(filters={"dangling": True})
+    return {str(each.id) for each in client.volumes.list()}, {str(each.id) for each in untagged}
+
+
 @pytest.fixture(scope="session")
 def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
     """A Docker engine that has all images, made from Debian's archive, and keeps nothing else.
@@ -84,12 +100,12 @@ def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
         elif not docker.answers():
             pytest.skip("no Docker engine answers; CI starts one of its own")
         client = docker.connect()
-        kept = [volume.id for volume in client.volumes.list()]
+        before = _lasting(client)
         done = cli("images", "--bootstrap")
         assert done.status == 0, done.stderr
         yield client
         assert client.containers.list(all=True, filters={"label": docker.LABEL}) == []
-        assert [volume.id for volume in client.volumes.list()] == kept
+        assert _lasting(client) == before
 
 
 @pytest.fixture

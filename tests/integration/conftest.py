@@ -20,7 +20,6 @@ from wheelhouse.store import Store
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server = Mirror()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", server.url)
     yield server
     server.close()

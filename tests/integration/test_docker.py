@@ -148,9 +148,6 @@ class TestImages:
             assert image.attrs["Config"]["User"] == docker.USER
             assert image.attrs["Config"].get("Healthcheck") is None
 
-    def test_nothing_untagged_is_left(self, engine: DockerClient) -> None:
-        assert engine.images.list(filters={"dangling": True}) == []
-
 
 class TestBox:
     def test_it_has_no_network(self, box: docker.Box) -> None:

@@ -233,7 +233,7 @@ def test_a_screen_reader_finds_tables_and_their_cells(
 def test_every_link_leads_somewhere(host: Host, opened: Open) -> None:
     page = opened(host)
     links = page.evaluate("[...document.querySelectorAll('a')].map(each => each.href)")
-    assert len(links) > 10
+    assert links
     for link in {link.partition("#")[0] for link in links}:
         with urllib.request.urlopen(link) as answer:  # noqa: S310
             assert answer.status == 200

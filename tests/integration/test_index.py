@@ -59,7 +59,6 @@ class Client:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
         env = {
             **kept,
-            "NO_PROXY": "127.0.0.1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_CACHE_DIR": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",

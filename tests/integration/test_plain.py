@@ -46,7 +46,9 @@ def at(tmp_path: Path) -> Place:
     def place(name: str) -> Store:
         root = tmp_path / name / "cache"
         root.mkdir(parents=True)
-        (root / "zig").symlink_to(Store.default().root / "zig")
+        libraries = Store.default().root / "zig"
+        libraries.mkdir(parents=True, exist_ok=True)
+        (root / "zig").symlink_to(libraries)
         return Store(root)
 
     return place

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_outputs_are_the_references(probed: Probed, made: Models) -> None:
 
 def test_versions_and_machine(probed: Probed) -> None:
     assert probed.report["system"] == {
-        "runtime": "2.3.0",
+        "runtime": version("ai-edge-litert"),
         "git": None,
         "numpy": np.__version__,
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -109,9 +110,10 @@ def test_versions_and_machine(probed: Probed) -> None:
 def test_operators_in_and_out_of_the_delegate(probed: Probed) -> None:
     runs = probed.report["runs"]
     whole = runs["mobilenet-0.25-96-float32"]["delegation"]
-    assert (whole["delegates"], len(whole["inside"]), whole["outside"]) == (1, 30, [])
+    assert (whole["delegates"], whole["outside"]) == (1, [])
     part = runs["mobilenet-0.25-96-int8"]["delegation"]
-    assert (part["delegates"], len(part["inside"]), part["outside"]) == (1, 29, ["SOFTMAX"])
+    assert (part["delegates"], part["outside"]) == (1, ["SOFTMAX"])
+    assert sorted([*part["inside"], "SOFTMAX"]) == sorted(whole["inside"])
     assert runs["arithmetic"]["delegation"]["inside"] == ["ADD", "MUL"]
     assert "XNNPACK delegate" in probed.stderr
 

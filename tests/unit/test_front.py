@@ -105,8 +105,11 @@ def test_readme_s_figures_are_read_back() -> None:
     assert bench.listed("no table") == []
 
 
-def test_this_checkout_s_readme_has_figures() -> None:
-    assert len(bench.listed(bench.README.read_text())) > 5
+def test_this_checkout_s_readme_tells_each_figure_with_its_goal() -> None:
+    figures = bench.listed(bench.README.read_text())
+    assert figures
+    assert all(figure.name and figure.value and figure.goal for figure in figures)
+    assert len({figure.name for figure in figures}) == len(figures)
 
 
 def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ def at(tmp_path: Path) -> Sources:
     return Sources(Store(tmp_path / "cache"))
 
 
+def records(at: Sources) -> list[Path]:
+    """The records of wheels that passed."""
+    return list(at.store.root.glob("verified/*/record.json"))
+
+
 def test_trials_become_a_record_once(tmp_path: Path, at: Sources) -> None:
     path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
     runs: list[int] = []
@@ -35,6 +40,7 @@ def test_trials_become_a_record_once(tmp_path: Path, at: Sources) -> None:
     told = session.verified(path, "key", trials, at, "docker", runtime)
     assert session.verified(path, "key", trials, at, "docker", runtime) == told
     assert len(runs) == 1
+    assert records(at) == [told]
     found = record.read(told.read_bytes())
     assert (found.wheel, found.sha256) == (path.name, file_digest(path))
     assert (found.engine, found.trials) == ("docker", (trial(True),))
@@ -52,4 +58,4 @@ def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
     assert caught.value.what == f"{path.name} did not pass:\n  {what}"
     kept = Path(str(caught.value.hint).removeprefix("All that was seen is in ").rstrip("."))
     assert record.read(kept.read_bytes()).trials == (trial(True), trial(False))
-    assert not list(at.store.root.glob("verified/*/record.json"))
+    assert records(at) == []
