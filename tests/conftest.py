@@ -16,8 +16,10 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support import REPO
 from tests.support.daemon import daemon, prepare
+from wheelhouse import sources
 from wheelhouse.engines import docker
 from wheelhouse.engines.host import Completed
+from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
@@ -48,6 +50,18 @@ def loopback() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def repo() -> Path:
     return REPO
+
+
+@pytest.fixture(scope="session")
+def at() -> Sources:
+    """What this project takes from elsewhere, out of the user's cache or from the network."""
+    return Sources.given()
+
+
+@pytest.fixture(scope="session")
+def archives(at: Sources) -> dict[str, Path]:
+    """The archives that models and the photograph are in."""
+    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,8 @@ WORDS = ("build", "--engine", "docker", "--no-verify")
 
 
 @pytest.fixture(scope="session")
-def builder(engine: DockerClient) -> str:
-    return images.builder(engine, Sources.given())
+def builder(engine: DockerClient, at: Sources) -> str:
+    return images.builder(engine, at)
 
 
 @pytest.fixture

@@ -81,12 +81,12 @@ CLIENTS = [
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+def programs(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """The command of every installer; a pip is unpacked, for it starts slowly from its wheel."""
     commands: Programs = {"uv": (sys.executable, "-m", "uv", "pip")}
     for name in ("pip-20.3.4", "pip-23.0.1", f"pip-{NEWEST}"):
         folder = tmp_path_factory.mktemp(name)
-        with zipfile.ZipFile(Sources.given().file(sources.shared(name))) as archive:
+        with zipfile.ZipFile(at.file(sources.shared(name))) as archive:
             archive.extractall(folder)
         commands[name] = (sys.executable, "-W", "ignore", folder / "pip")
     return commands
