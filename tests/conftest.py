@@ -16,6 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support import REPO
 from tests.support.daemon import daemon, prepare
+from tests.support.running import Cli
 from wheelhouse import sources
 from wheelhouse.engines import docker
 from wheelhouse.engines.host import Completed
@@ -65,7 +66,7 @@ def archives(at: Sources) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def cli() -> Callable[..., Completed]:
+def cli() -> Cli:
     """Run ``invoke`` as a user does; ``through`` is a command to start it with."""
 
     def run(*words: str, through: tuple[str, ...] = (), cwd: Path = REPO, **env: str) -> Completed:
@@ -99,7 +100,7 @@ def _lasting(client: DockerClient) -> tuple[set[str], set[str]]:
 
 
 @pytest.fixture(scope="session")
-def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
+def engine(cli: Cli) -> Iterator[DockerClient]:
     """A Docker engine that has all images, made from Debian's archive, and keeps nothing else.
 
     In CI it is one of the tests' own, elsewhere the contributor's.

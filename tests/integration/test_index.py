@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import pytest
 from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
 from tests.support.hosting import Host, hosted
+from tests.support.running import Cli
 from tests.support.wheels import wheel
 from wheelhouse import site, sources
-from wheelhouse.engines.host import Completed
 from wheelhouse.errors import Kind
 from wheelhouse.index import Place, Project, Settings
 from wheelhouse.sources import Sources
@@ -275,7 +275,7 @@ def test_a_strict_reader_gets_all_that_the_pages_promise(
 
 
 def test_the_command_names_the_file_that_it_refuses(
-    cli: Callable[..., Completed], project: Path, tmp_path: Path
+    cli: Cli, project: Path, tmp_path: Path
 ) -> None:
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.verified.json").unlink()

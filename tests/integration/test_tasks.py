@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
+from tests.support.running import Cli
 from wheelhouse import matrix, upstream
 from wheelhouse.emulator import systems
-from wheelhouse.engines.host import Completed
 from wheelhouse.errors import Kind, WheelhouseError
-
-Cli = Callable[..., Completed]
 
 
 @pytest.mark.parametrize("version", ["3.12", "2.7", "banana", "", "3.9,3.12"])
