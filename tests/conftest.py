@@ -16,14 +16,17 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support import REPO
 from tests.support.daemon import daemon, prepare
+from tests.support.running import Cli
+from wheelhouse import sources
 from wheelhouse.engines import docker
 from wheelhouse.engines.host import Completed
+from wheelhouse.sources import Sources
 from wheelhouse.store import Store
 
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
 
-class _Schedule(LoadFileScheduling):
+class _Schedule(LoadFileScheduling):  # type: ignore[misc]
     """A file's tests run in one process, and all that use a Docker engine in one as well."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -35,13 +38,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _Schedule(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def loopback() -> Iterator[None]:
+    """The tests' own servers are asked directly, whatever proxy the user has."""
+    told = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, ",".join(filter(None, (told, "127.0.0.1"))))
+        yield
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     return REPO
 
 
 @pytest.fixture(scope="session")
-def cli() -> Callable[..., Completed]:
+def at() -> Sources:
+    """What this project takes from elsewhere, out of the user's cache or from the network."""
+    return Sources.given()
+
+
+@pytest.fixture(scope="session")
+def archives(at: Sources) -> dict[str, Path]:
+    """The archives that models and the photograph are in."""
+    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
     """Run ``invoke`` as a user does; ``through`` is a command to start it with."""
 
     def run(*words: str, through: tuple[str, ...] = (), cwd: Path = REPO, **env: str) -> Completed:
@@ -68,8 +93,14 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+def _lasting(client: DockerClient) -> tuple[set[str], set[str]]:
+    """The volumes and the images without a name that an engine holds."""
+    untagged = client.images.list(filters={"dangling": True})
+    return {str(each.id) for each in client.volumes.list()}, {str(each.id) for each in untagged}
+
+
 @pytest.fixture(scope="session")
-def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
+def engine(cli: Cli) -> Iterator[DockerClient]:
     """A Docker engine that has all images, made from Debian's archive, and keeps nothing else.
 
     In CI it is one of the tests' own, elsewhere the contributor's.
@@ -84,12 +115,12 @@ def engine(cli: Callable[..., Completed]) -> Iterator[DockerClient]:
         elif not docker.answers():
             pytest.skip("no Docker engine answers; CI starts one of its own")
         client = docker.connect()
-        kept = [volume.id for volume in client.volumes.list()]
+        before = _lasting(client)
         done = cli("images", "--bootstrap")
         assert done.status == 0, done.stderr
         yield client
         assert client.containers.list(all=True, filters={"label": docker.LABEL}) == []
-        assert [volume.id for volume in client.volumes.list()] == kept
+        assert _lasting(client) == before
 
 
 @pytest.fixture

@@ -5,21 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import sources
 from wheelhouse.engines.host import Completed
-from wheelhouse.sources import Sources
 
 NO_NETWORK = ("bwrap", "--dev-bind", "/", "/", "--unshare-net")
-
-
-@pytest.fixture(scope="session")
-def at() -> Sources:
-    return Sources.given()
-
-
-@pytest.fixture(scope="session")
-def archives(at: Sources) -> dict[str, Path]:
-    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
 
 
 @pytest.fixture(scope="session")

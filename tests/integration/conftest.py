@@ -1,28 +1,32 @@
 """A mirror on loopback, and real processes."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.support import REPO
 from tests.support.mirror import Mirror
+from tests.support.running import Task, Until
 from wheelhouse.store import Store
 
 
 @pytest.fixture
-def mirror(monkeypatch):
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server = Mirror()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", server.url)
     yield server
     server.close()
 
 
 @pytest.fixture
-def waits(monkeypatch):
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that downloads would have waited between attempts."""
     seconds: list[float] = []
     monkeypatch.setattr(time, "sleep", seconds.append)
@@ -30,12 +34,12 @@ def waits(monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")
-def zig_cache(tmp_path_factory):
+def zig_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment for compiles: zig's libraries are shared, for their compile is slow."""
     copies = tmp_path_factory.mktemp("zig")
     return {
@@ -45,10 +49,10 @@ def zig_cache(tmp_path_factory):
 
 
 @pytest.fixture
-def until():
+def until() -> Until:
     """Wait, 20 s at most, until a condition holds."""
 
-    def wait(condition):
+    def wait(condition: Callable[[], object]) -> None:
         for _ in range(2000):
             if condition():
                 return
@@ -59,14 +63,14 @@ def until():
 
 
 @pytest.fixture
-def task():
+def task() -> Iterator[Task]:
     """Start Python code as a task of its own process, with ``tasks.task``'s manner of failing.
 
     The process leads its own group. ``through`` is a command to start it with.
     """
     started = []
 
-    def start(code, through=(), **env):
+    def start(code: str, through: Sequence[str] = (), **env: str) -> subprocess.Popen[str]:
         lines = "".join(f"    {line}\n" for line in code.strip().splitlines())
         script = (
             "from pathlib import Path\n"
@@ -95,7 +99,7 @@ def task():
 
 
 @pytest.fixture
-def small_disk():
+def small_disk() -> list[str]:
     """A command that runs another on a full and then on an enlarged disk, both of them real."""
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:

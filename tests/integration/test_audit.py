@@ -1,12 +1,20 @@
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
-import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.support.wheels import wheel
 from wheelhouse import audit
 from wheelhouse.errors import Kind, WheelhouseError
+
+Link = Callable[..., Path]
+Pack = Callable[..., Path]
+
 
 THREADS = """\
 #include <dlfcn.h>
@@ -27,13 +35,13 @@ void *PyInit_thing(void) {
                                                         : PyUnstable_Code_New();
 }
 """
-UNIVERSAL = "tiny-1.0-cp37-abi3-linux_aarch64.whl"
-LINUX = "tiny-1.0-cp311-cp311-linux_aarch64.whl"
+UNIVERSAL = "cp37-abi3-linux_aarch64"
+LINUX = "cp311-cp311-linux_aarch64"
 
 
 @pytest.fixture
-def zig(tmp_path, zig_cache):
-    def link(name, text, target, *words):
+def zig(tmp_path: Path, zig_cache: dict[str, str]) -> Link:
+    def link(name: str, text: str, target: str, *words: str | Path) -> Path:
         (tmp_path / f"{name}.c").write_text(text)
         command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-O1", "-s", "-shared"]
         subprocess.run(
@@ -48,29 +56,15 @@ def zig(tmp_path, zig_cache):
 
 
 @pytest.fixture
-def wheel(tmp_path):
-    def pack(*objects, name=LINUX):
-        path = tmp_path / name
-        info = "tiny-1.0.dist-info"
-        names = "".join(f"tiny/{shared.name},,\n" for shared in objects)  # auditwheel reads it
-        with zipfile.ZipFile(path, "w") as archive:
-            for shared in objects:
-                archive.write(shared, f"tiny/{shared.name}")
-            archive.writestr("tiny/__init__.py", "")
-            archive.writestr(
-                f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
-            )
-            archive.writestr(
-                f"{info}/WHEEL",
-                "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_aarch64\n",
-            )
-            archive.writestr(f"{info}/RECORD", names)
-        return path
+def packed(tmp_path: Path) -> Pack:
+    def pack(*objects: Path, tag: str = LINUX) -> Path:
+        shared = {f"tiny/{path.name}": path.read_bytes() for path in objects}
+        return wheel(tmp_path, "tiny", "1.0", tag, replaced=shared)
 
     return pack
 
 
-def complaint(path, floor="2.17"):
+def complaint(path: Path, floor: str = "2.17") -> str:
     with pytest.raises(WheelhouseError) as failure:
         audit.platform_tags(path, "aarch64", floor)
     assert failure.value.hint
@@ -78,23 +72,25 @@ def complaint(path, floor="2.17"):
     return failure.value.what
 
 
-def auditwheel(path):
-    command = [sys.executable, "-m", "auditwheel", "show", path]
+def auditwheel(path: Path) -> str:
+    command = [sys.executable, "-m", "auditwheel", "show", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(zig, wheel):
-    path = wheel(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(
+    zig: Link, packed: Pack
+) -> None:
+    path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     tags = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
     assert audit.platform_tags(path, "aarch64", "2.17") == tags
     assert 'platform tag: "manylinux_2_17_aarch64"' in " ".join(auditwheel(path).split())
 
 
-def test_a_newer_symbol_is_named_with_its_object_and_version(zig, wheel):
+def test_a_newer_symbol_is_named_with_its_object_and_version(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
-    path = wheel(good, zig("thing", THREADS, "aarch64-linux-gnu.2.34"))
+    path = packed(good, zig("thing", THREADS, "aarch64-linux-gnu.2.34"))
     first, *rest = complaint(path).splitlines()
-    assert first == f"{LINUX} does not fit manylinux_2_17_aarch64:"
+    assert first == f"tiny-1.0-{LINUX}.whl does not fit manylinux_2_17_aarch64:"
     assert {line.strip() for line in rest} == {
         f"tiny/thing.so needs {symbol}@GLIBC_2.34, which is newer than glibc 2.17"
         for symbol in ("pthread_create", "dlsym")
@@ -103,63 +99,65 @@ def test_a_newer_symbol_is_named_with_its_object_and_version(zig, wheel):
     assert '"manylinux_2_34_aarch64"' in auditwheel(path)
 
 
-def test_a_library_that_not_every_system_has_is_named(zig, wheel):
+def test_a_library_that_not_every_system_has_is_named(zig: Link, packed: Pack) -> None:
     target = "aarch64-linux-gnu.2.17"
     library = zig("libmadeup", "int made_up(void) { return 0; }\n", target)
-    path = wheel(zig("thing", CALL, target, "-L", library.parent, "-lmadeup"))
+    path = packed(zig("thing", CALL, target, "-L", library.parent, "-lmadeup"))
     assert complaint(path).splitlines()[1:] == [
         "  tiny/thing.so needs libmadeup.so, which is not on the list of manylinux_2_17_aarch64"
     ]
 
 
-def test_an_object_for_another_processor_is_named(zig, wheel):
+def test_an_object_for_another_processor_is_named(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
-    path = wheel(good, zig("thing", THREADS, "x86_64-linux-gnu.2.17"))
+    path = packed(good, zig("thing", THREADS, "x86_64-linux-gnu.2.17"))
     assert complaint(path).splitlines()[1:] == ["  tiny/thing.so is not for aarch64"]
 
 
-def test_a_floor_that_no_platform_tag_exists_for_is_named(zig, wheel):
-    path = wheel(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+def test_a_floor_that_no_platform_tag_exists_for_is_named(zig: Link, packed: Pack) -> None:
+    path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     assert complaint(path, "2.18") == "There is no platform tag manylinux_2_18_aarch64."
 
 
-def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig, wheel):
+def test_what_the_oldest_cpythons_stable_abi_lacks_is_named(zig: Link, packed: Pack) -> None:
     thing = zig("thing", NEWER, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
     since = "which is in the stable ABI of CPython"
     with pytest.raises(WheelhouseError) as failure:
-        audit.stable_abi(wheel(thing, name=UNIVERSAL))
+        audit.stable_abi(packed(thing, tag=UNIVERSAL))
     assert failure.value.kind is Kind.AUDIT
     assert failure.value.what.splitlines() == [
-        f"{UNIVERSAL} does not keep to the stable ABI:",
+        f"tiny-1.0-{UNIVERSAL}.whl does not keep to the stable ABI:",
         "  thing.so needs PyUnstable_Code_New, which is in no stable ABI",
         f"  thing.so needs PyObject_Vectorcall, {since} 3.12 and later",
         f"  thing.so needs PyUnicode_AsUTF8AndSize, {since} 3.10 and later",
     ]
 
 
-def test_what_every_cpythons_stable_abi_has_may_be_used(zig, wheel):
+def test_what_every_cpythons_stable_abi_has_may_be_used(zig: Link, packed: Pack) -> None:
     text = "void *PyLong_FromLong(long); void *PyInit_thing(void) { return PyLong_FromLong(1); }\n"
     thing = zig("thing", text, "aarch64-linux-gnu.2.17", "-Wl,-z,undefs")
-    audit.stable_abi(wheel(thing, name=UNIVERSAL))
+    audit.stable_abi(packed(thing, tag=UNIVERSAL))
 
 
 COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count, 1, 0); }\n"
 
 
-def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig, wheel):
+def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig: Link, packed: Pack) -> None:
     newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
     with pytest.raises(WheelhouseError) as failure:
-        audit.atomics(wheel(newer))
+        audit.atomics(packed(newer))
     assert failure.value.kind is Kind.AUDIT
     first, second = failure.value.what.splitlines()
     assert first == "tiny/thing.so has 1 atomics that a Raspberry Pi 4 lacks:"
     assert ": ldadd " in second
-    audit.atomics(wheel(zig("thing", COUNT, "aarch64-linux-gnu.2.17")))
+    audit.atomics(packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17")))
 
 
 @pytest.mark.parametrize("wrong", [("PyInit_thing",), ("PyInit_thing", "count", "more")])
-def test_an_export_too_many_or_too_few_is_named(wrong, zig, wheel):
-    path = wheel(zig("thing", COUNT, "aarch64-linux-gnu.2.17"))
+def test_an_export_too_many_or_too_few_is_named(
+    wrong: tuple[str, ...], zig: Link, packed: Pack
+) -> None:
+    path = packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17"))
     audit.exports(path, ("PyInit_thing", "count"))
     with pytest.raises(
         WheelhouseError, match=r"does not export .*: (count|more) differ"

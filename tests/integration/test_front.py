@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.browser import chromium
 from tests.support.hosting import Host, hosted
-from tests.support.wheels import wheel
+from tests.support.wheels import trial, wheel
 from wheelhouse import site
 from wheelhouse.index import Place, Project, Settings
 
@@ -22,7 +22,6 @@ ADDRESS = "https://wheels.example/pi/"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 REASON = 'crashes <img src=x onerror="document.title=1"> & burns'
-CHECK = {"name": "import", "passed": True, "seen": ""}
 
 Open = Callable[..., Page]
 
@@ -40,7 +39,7 @@ def browser() -> Iterator[Browser]:
 def make(folder: Path, place: Place) -> Path:
     """A site of two releases, the older one yanked, tried on four systems."""
     trials = [
-        {"system": f"Raspberry Pi OS {number}", "board": board, "numpy": numpy, "checks": [CHECK]}
+        trial(f"Raspberry Pi OS {number}", board, numpy)
         for number in (11, 12, 13, 14)
         for board in ("Raspberry Pi 4", "Raspberry Pi 5")
         for numpy in ("1.24.2 (own)", "2.4.6 (newest)")
@@ -234,7 +233,7 @@ def test_a_screen_reader_finds_tables_and_their_cells(
 def test_every_link_leads_somewhere(host: Host, opened: Open) -> None:
     page = opened(host)
     links = page.evaluate("[...document.querySelectorAll('a')].map(each => each.href)")
-    assert len(links) > 10
+    assert links
     for link in {link.partition("#")[0] for link in links}:
         with urllib.request.urlopen(link) as answer:  # noqa: S310
             assert answer.status == 200

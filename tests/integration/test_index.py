@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import pytest
 from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
 from tests.support.hosting import Host, hosted
+from tests.support.running import Cli
 from tests.support.wheels import wheel
 from wheelhouse import site, sources
-from wheelhouse.engines.host import Completed
 from wheelhouse.errors import Kind
 from wheelhouse.index import Place, Project, Settings
 from wheelhouse.sources import Sources
@@ -59,7 +59,6 @@ class Client:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
         env = {
             **kept,
-            "NO_PROXY": "127.0.0.1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_CACHE_DIR": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -82,12 +81,12 @@ CLIENTS = [
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+def programs(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """The command of every installer; a pip is unpacked, for it starts slowly from its wheel."""
     commands: Programs = {"uv": (sys.executable, "-m", "uv", "pip")}
     for name in ("pip-20.3.4", "pip-23.0.1", f"pip-{NEWEST}"):
         folder = tmp_path_factory.mktemp(name)
-        with zipfile.ZipFile(Sources.given().file(sources.shared(name))) as archive:
+        with zipfile.ZipFile(at.file(sources.shared(name))) as archive:
             archive.extractall(folder)
         commands[name] = (sys.executable, "-W", "ignore", folder / "pip")
     return commands
@@ -276,7 +275,7 @@ def test_a_strict_reader_gets_all_that_the_pages_promise(
 
 
 def test_the_command_names_the_file_that_it_refuses(
-    cli: Callable[..., Completed], project: Path, tmp_path: Path
+    cli: Cli, project: Path, tmp_path: Path
 ) -> None:
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.verified.json").unlink()

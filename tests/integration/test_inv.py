@@ -1,19 +1,25 @@
 """The command ``./inv``: .venv, words, and surroundings that are not what one expects."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from tests.support.wheels import wheel
 from wheelhouse.errors import Kind
+from wheelhouse.store import file_digest
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
 
 ODD = "a b'c\"d$e#f%g:h=i;j&äß"
 """The name of a folder that every character of a shell, ninja, CMake or pip is in."""
@@ -23,12 +29,12 @@ NOBODY = 12345
 
 
 @pytest.fixture
-def inv(repo, tmp_path):
+def inv(repo: Path, tmp_path: Path) -> Run:
     """Run ``inv`` in a folder where .venv is there already and its Python only says its words."""
     return stub(repo, tmp_path)
 
 
-def stub(repo, folder):
+def stub(repo: Path, folder: Path) -> Run:
     folder.mkdir(exist_ok=True)
     for name in ("inv", "requirements.lock"):
         shutil.copy(repo / name, folder / name)
@@ -39,7 +45,7 @@ def stub(repo, folder):
     python.chmod(0o755)
     shutil.copy(repo / "requirements.lock", folder / ".venv")
 
-    def run(*words, command=(), **env):
+    def run(*words: str, command: Sequence[str | Path] = (), **env: str) -> Done:
         return subprocess.run(
             [*(command or [folder / "inv"]), *words],
             env={"PATH": "/usr/bin:/bin", **env},
@@ -51,22 +57,22 @@ def stub(repo, folder):
     return run
 
 
-def program(folder):
+def program(folder: Path) -> list[str]:
     return ["-I", "-X", "utf8", f"{folder}/wheelhouse/program.py"]
 
 
-def test_wheel_files_become_options(inv, tmp_path):
+def test_wheel_files_become_options(inv: Run, tmp_path: Path) -> None:
     said = inv("verify", "a b.whl", "--wheel", "c.whl", "d.whl").stdout.splitlines()
     words = ["verify", "--wheel=a b.whl", "--wheel", "c.whl", "--wheel=d.whl"]
     assert said == [*program(tmp_path), *words]
 
 
-def test_other_words_go_through_as_they_are(inv, tmp_path):
+def test_other_words_go_through_as_they_are(inv: Run, tmp_path: Path) -> None:
     words = ["build", "--py", "3.9,3.11", "--sources", "a folder", "--no-verify"]
     assert inv(*words).stdout.splitlines() == [*program(tmp_path), *words]
 
 
-def test_a_python_that_is_too_old_is_named(inv, tmp_path):
+def test_a_python_that_is_too_old_is_named(inv: Run, tmp_path: Path) -> None:
     (tmp_path / ".venv/requirements.lock").unlink()
     done = inv("build", PYTHON="/bin/false")
     assert done.returncode == Kind.MACHINE
@@ -74,7 +80,9 @@ def test_a_python_that_is_too_old_is_named(inv, tmp_path):
     assert "next: " in done.stderr
 
 
-def test_requirements_that_cannot_be_had_leave_no_half_made_environment(inv, tmp_path):
+def test_requirements_that_cannot_be_had_leave_no_half_made_environment(
+    inv: Run, tmp_path: Path
+) -> None:
     """A folder that was carried here, but without its wheels, on a machine without a network."""
     (tmp_path / ".venv/requirements.lock").unlink()
     (tmp_path / "carried/python").mkdir(parents=True)
@@ -86,7 +94,7 @@ def test_requirements_that_cannot_be_had_leave_no_half_made_environment(inv, tmp
         assert f"The whole log is {tmp_path}/.venv.log." in done.stderr
 
 
-def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo, tmp_path):
+def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo: Path, tmp_path: Path) -> None:
     run = stub(repo, tmp_path / ODD)
     (tmp_path / "links").mkdir()
     (tmp_path / "links/inv").symlink_to(tmp_path / "links/other")
@@ -99,17 +107,11 @@ def test_it_is_found_through_a_link_and_whatever_cdpath_says(repo, tmp_path):
 
 
 @pytest.fixture
-def lock_of_one(tmp_path):
+def lock_of_one(tmp_path: Path) -> tuple[Path, str]:
     """A folder to be given as --sources whose Python requirements are a module named invoke."""
     wheels = tmp_path / f"carried {ODD}" / "python"
-    wheels.mkdir(parents=True)
-    name = "invoke-9.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheels / name, "w") as archive:
-        archive.writestr("invoke.py", "")
-        archive.writestr("invoke-9.0.dist-info/METADATA", "Name: invoke\nVersion: 9.0\n")
-        archive.writestr("invoke-9.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("invoke-9.0.dist-info/RECORD", "")
-    digest = sha256((wheels / name).read_bytes()).hexdigest()
+    module = {"invoke.py": "", "invoke/__init__.py": None}
+    digest = file_digest(wheel(wheels, "invoke", "9.0", replaced=module))
     return wheels.parent, f"invoke==9.0 --hash=sha256:{digest}\n"
 
 
@@ -125,7 +127,7 @@ class Checkout:
 
 
 @pytest.fixture
-def small(repo, tmp_path, lock_of_one):
+def small(repo: Path, tmp_path: Path, lock_of_one: tuple[Path, str]) -> Checkout:
     """A checkout in a folder of an odd name whose locked requirements take a second to install.
 
     What it starts tells the environment that reaches it.
@@ -139,7 +141,7 @@ def small(repo, tmp_path, lock_of_one):
         "import sys, invoke; print(invoke.__file__, sys.flags.isolated)"
     )
 
-    def start(*words, through=(), **env):
+    def start(*words: str, through: Sequence[str | Path] = (), **env: str) -> Done:
         options = {"PYTHON": sys.executable, "HOME": str(tmp_path / "home"), **env}
         command = [*through, folder / "inv", "build", "--sources", carried]
         return run(*words, command=command, **options)
@@ -147,7 +149,7 @@ def small(repo, tmp_path, lock_of_one):
     return Checkout(folder, start)
 
 
-def made(small, done):
+def made(small: Checkout, done: Done) -> bool:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{small.folder}/.venv/lib/"), done.stdout
     return "Making .venv" in done.stderr
@@ -171,7 +173,7 @@ HOSTILE = {
 }
 
 
-def test_settings_of_pip_and_python_do_not_reach_it(small, tmp_path):
+def test_settings_of_pip_and_python_do_not_reach_it(small: Checkout, tmp_path: Path) -> None:
     home, site = tmp_path / "home", small.folder / ".venv"
     places = (home / ".config/pip", home / ".pip", tmp_path / "xdg/pip")
     for folder in places:
@@ -186,7 +188,9 @@ def test_settings_of_pip_and_python_do_not_reach_it(small, tmp_path):
     assert not made(small, small(**HOSTILE))
 
 
-def test_a_file_of_pips_configuration_that_cannot_be_read_is_told(small, tmp_path):
+def test_a_file_of_pips_configuration_that_cannot_be_read_is_told(
+    small: Checkout, tmp_path: Path
+) -> None:
     (tmp_path / "bad.conf").write_text("index-url\n")
     done = small(PIP_CONFIG_FILE=str(tmp_path / "bad.conf"))
     assert done.returncode == Kind.FETCH
@@ -194,7 +198,7 @@ def test_a_file_of_pips_configuration_that_cannot_be_read_is_told(small, tmp_pat
     assert "bad.conf" in done.stderr
 
 
-def test_what_another_python_left_is_made_again(small):
+def test_what_another_python_left_is_made_again(small: Checkout) -> None:
     made(small, small())
     python = small.folder / ".venv/bin/python"
     for path in python.parent.glob("python*"):
@@ -207,7 +211,9 @@ def test_what_another_python_left_is_made_again(small):
     assert not made(small, small())
 
 
-def test_a_link_to_the_environment_of_another_checkout_is_replaced_not_emptied(small, tmp_path):
+def test_a_link_to_the_environment_of_another_checkout_is_replaced_not_emptied(
+    small: Checkout, tmp_path: Path
+) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs/kept").write_text("")
     (small.folder / ".venv").symlink_to(tmp_path / "theirs")
@@ -215,7 +221,7 @@ def test_a_link_to_the_environment_of_another_checkout_is_replaced_not_emptied(s
     assert (tmp_path / "theirs/kept").exists()
 
 
-def test_a_checkout_that_was_moved_goes_on(small):
+def test_a_checkout_that_was_moved_goes_on(small: Checkout) -> None:
     made(small, small())
     new = small.folder.with_name("moved ö")
     small.folder.rename(new)
@@ -227,10 +233,10 @@ def test_a_checkout_that_was_moved_goes_on(small):
 
 
 @pytest.fixture
-def real(repo):
+def real(repo: Path) -> Run:
     """Run this checkout's own ``inv``; ``where`` is more of the shell's line, as in ``>&-``."""
 
-    def run(*words, where="", through=(), **env):
+    def run(*words: str, where: str = "", through: Sequence[str | Path] = (), **env: str) -> Done:
         line = f'exec "$@" {where}'
         return subprocess.run(
             [*through, "bash", "-c", line, "bash", repo / "inv", *words],
@@ -245,14 +251,16 @@ def real(repo):
 
 @pytest.mark.parametrize("words", [["--list"], ["matrix"], ["--help", "build"]], ids=str)
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
-def test_standard_output_that_takes_nothing_ends_in_one_line(real, where, words):
+def test_standard_output_that_takes_nothing_ends_in_one_line(
+    real: Run, where: str, words: list[str]
+) -> None:
     done = real(*words, where=where)
     assert done.returncode == Kind.OTHER
     reason = "is closed" if "&" in where else "cannot be written: No space left on device"
     assert done.stderr == f"error: Standard output {reason}.\n"
 
 
-def test_a_reader_that_leaves_ends_it_in_one_line(repo):
+def test_a_reader_that_leaves_ends_it_in_one_line(repo: Path) -> None:
     """As in ``inv matrix | head -0``."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -265,7 +273,7 @@ def test_a_reader_that_leaves_ends_it_in_one_line(repo):
 
 
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", ">&- 2>&-"])
-def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real, where):
+def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real: Run, where: str) -> None:
     done = real("reproduce", "missing", where=where)
     assert (done.returncode, done.stdout, done.stderr) == (Kind.OTHER, "", "")
 
@@ -279,29 +287,33 @@ def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real, where
         (["reproduce"], "'reproduce' did not receive required positional arguments: 'wheel'"),
     ],
 )
-def test_words_that_it_does_not_know_are_told_in_one_line(real, words, said):
+def test_words_that_it_does_not_know_are_told_in_one_line(
+    real: Run, words: list[str], said: str
+) -> None:
     done = real(*words)
     assert done.returncode == Kind.USAGE
     assert done.stderr == f"error: {said} (`./inv --list`, `./inv --help TASK`)\n"
 
 
-def test_a_wheel_that_is_not_there_is_told(real, tmp_path):
+def test_a_wheel_that_is_not_there_is_told(real: Run, tmp_path: Path) -> None:
     done = real("reproduce", "missing.whl", WHEELHOUSE_CACHE=str(tmp_path))
     assert done.returncode == Kind.USAGE
     assert done.stderr.startswith("error: There is no file missing.whl.\nnext: ")
 
 
-def test_invokes_own_configuration_is_not_read(real, tmp_path):
+def test_invokes_own_configuration_is_not_read(real: Run, tmp_path: Path) -> None:
     (tmp_path / ".invoke.yaml").write_text("tasks: {collection_name: other}\nrun: {dry: true}\n")
     done = real("matrix", HOME=str(tmp_path), INVOKE_TASKS_COLLECTION_NAME="other")
     assert done.returncode == 0
     assert "TFLite" in done.stdout
 
 
-def test_modules_in_the_current_folder_are_not_taken_for_its_own(repo, tmp_path):
+def test_modules_in_the_current_folder_are_not_taken_for_its_own(
+    repo: Path, tmp_path: Path
+) -> None:
     for name in ("invoke", "rich", "tasks", "random", "wheelhouse"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')")
-    command = [repo / "inv", "matrix"]
+    command: list[str | Path] = [repo / "inv", "matrix"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
@@ -310,7 +322,7 @@ def test_modules_in_the_current_folder_are_not_taken_for_its_own(repo, tmp_path)
 
 
 @pytest.fixture
-def nobody():
+def nobody() -> tuple[str, ...]:
     """Start a command as a user whom passwd does not know, without HOME or any right to write."""
     if not shutil.which("bwrap"):
         pytest.skip("bwrap is missing")
@@ -321,8 +333,8 @@ def nobody():
 
 
 def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
-    real, nobody, tmp_path
-):
+    real: Run, nobody: tuple[str, ...], tmp_path: Path
+) -> None:
     done = real("matrix", through=nobody)
     assert done.returncode == 0, done.stderr
     assert "TFLite" in done.stdout
@@ -337,7 +349,9 @@ def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
     assert done.stderr.startswith("error: This user cannot write into ")
 
 
-def test_such_a_user_makes_an_environment_where_it_can_be_written(small, nobody):
+def test_such_a_user_makes_an_environment_where_it_can_be_written(
+    small: Checkout, nobody: tuple[str, ...]
+) -> None:
     through = (*nobody, "--setenv", "PYTHON", sys.executable)
     done = small("matrix", through=(*through, "--ro-bind", small.folder, small.folder))
     assert done.returncode == Kind.MACHINE
@@ -365,8 +379,10 @@ print(host.run([*host.PYTHON, "pip", "--version"]).stdout)
 """
 
 
-def test_a_user_without_a_home_compiles_and_downloads(nobody, repo, tmp_path):
-    through = (*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path, "--chdir", repo)
+def test_a_user_without_a_home_compiles_and_downloads(
+    nobody: tuple[str, ...], repo: Path, tmp_path: Path
+) -> None:
+    through = (*nobody, "--setenv", "WHEELHOUSE_CACHE", str(tmp_path), "--chdir", str(repo))
     done = subprocess.run(
         [*through, sys.executable, "-c", COMPILE], capture_output=True, text=True, check=False
     )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wheelhouse import models, reference, sources, verify, verify_armnn
+from wheelhouse import models, reference, verify, verify_armnn
 from wheelhouse.emulator import systems
 from wheelhouse.emulator.qemu import Emulated
 from wheelhouse.models import Model
@@ -101,11 +101,6 @@ def stored(name: str) -> dict[str, Any]:
     return content
 
 
-@pytest.fixture(scope="module")
-def at() -> Sources:
-    return Sources.given()
-
-
 def put(value: object, *keys: str) -> Fault:
     """A fault that changes one field of the report."""
 
@@ -167,8 +162,9 @@ RUNS = [name for name in RUNTIME["runs"] if not name.startswith(f"{FIRST}-")]
 
 
 @pytest.fixture(scope="module")
-def passing(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    archives = {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
+def passing(
+    at: Sources, archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Trial:
     tried = [model for model in verify.models_of(WHEEL, archives) if model.name in RUNS]
     named = {model.name: model for model in tried}
     named |= {f"{FIRST}-{kind}": named[FIRST] for kind in ("threads", "bytes")}

@@ -1,10 +1,13 @@
 """Compiles in folders of any name make the bytes that they make in others."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,10 @@ from wheelhouse.emulator import qemu
 from wheelhouse.engines import host
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.store import Store, file_digest
+
+Place = Callable[[str], Store]
+Build = Callable[[str], tuple[str, str, list[str]]]
+
 
 NAMES = ["a b", ODD, "a\nb", "a\\b", "a`b", "[a]*?", "<a>|b", "-a", "~", "a: b", "日本", "a${b}"]
 
@@ -34,23 +41,25 @@ HOSTILE |= {"DESTDIR": "/nowhere", "CMAKE_PREFIX_PATH": "/nowhere", "ZIG_LIB_DIR
 
 
 @pytest.fixture
-def at(tmp_path):
+def at(tmp_path: Path) -> Place:
     """A cache in a folder of that name, with zig's libraries."""
 
-    def place(name):
+    def place(name: str) -> Store:
         root = tmp_path / name / "cache"
         root.mkdir(parents=True)
-        (root / "zig").symlink_to(Store.default().root / "zig")
+        libraries = Store.default().root / "zig"
+        libraries.mkdir(parents=True, exist_ok=True)
+        (root / "zig").symlink_to(libraries)
         return Store(root)
 
     return place
 
 
 @pytest.fixture
-def built(at, monkeypatch):
+def built(at: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Build a library by CMake and another by ninja in such a folder; what they are made of."""
 
-    def build(name):
+    def build(name: str) -> tuple[str, str, list[str]]:
         store = at(name)
         tools = compiler(store)
         env = compile.environment(store)
@@ -94,18 +103,20 @@ def built(at, monkeypatch):
     return build
 
 
-def test_the_bytes_are_the_same_whatever_the_folders_name(built):
+def test_the_bytes_are_the_same_whatever_the_folders_name(built: Build) -> None:
     expected = built("plain")
     assert expected[-1] == ["[1/1] Generating made"]  # which is never made
     for name in NAMES:
         assert built(name) == expected, name
 
 
-def test_the_emulators_counter_compiles_in_any_folder(at):
+def test_the_emulators_counter_compiles_in_any_folder(at: Place) -> None:
     assert qemu.plugin(at(ODD)).is_file()
 
 
-def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(tmp_path):
+def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(
+    tmp_path: Path,
+) -> None:
     assert plain.plain(tmp_path / "a-b_c.d+e") == tmp_path / "a-b_c.d+e"
     for name in NAMES:
         link = plain.plain(tmp_path / name / "sub")
@@ -116,7 +127,9 @@ def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(tmp
         shutil.rmtree(tmp_path / name)
 
 
-def test_a_folder_of_links_that_is_not_this_users_is_refused(monkeypatch, tmp_path):
+def test_a_folder_of_links_that_is_not_this_users_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(plain, "LINKS", tmp_path)
     (tmp_path / "theirs").mkdir()
     (tmp_path / f"tflite-wheelhouse-{os.geteuid()}").symlink_to(tmp_path / "theirs")

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import ast
 import json
 import os
@@ -5,13 +7,19 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from wheelhouse import models, probe, reference
+from wheelhouse.models import Model
+
+Models = dict[str, Model]
+
 
 PROBE = Path(probe.__file__)
 
@@ -22,12 +30,12 @@ class Probed:
     folder: Path
     stderr: str
 
-    def outputs(self, name):
+    def outputs(self, name: str) -> dict[str, NDArray[Any]]:
         with np.load(self.folder / f"{name}.out.npz") as stored:
             return {key: stored[key] for key in stored.files}
 
 
-def run_probe(folder, plan, **environment):
+def run_probe(folder: Path, plan: dict[str, Any], **environment: str) -> Probed:
     (folder / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run(
         [sys.executable, PROBE, folder / "plan.json", folder / "report.json"],
@@ -40,12 +48,14 @@ def run_probe(folder, plan, **environment):
     return Probed(json.loads((folder / "report.json").read_text()), folder, done.stderr)
 
 
-def write(folder, name, model):
+def write(folder: Path, name: str, model: Model) -> None:
     (folder / f"{name}.tflite").write_bytes(model.content)
-    np.savez(folder / f"{name}.npz", **model.inputs)
+    np.savez(folder / f"{name}.npz", **dict[str, Any](model.inputs))
 
 
-def planned(name, model, *, key=None, threads=1, from_bytes=False):
+def planned(
+    name: str, model: Model, *, key: str | None = None, threads: int = 1, from_bytes: bool = False
+) -> dict[str, Any]:
     return {
         "name": key or name,
         "model": f"{name}.tflite",
@@ -58,12 +68,12 @@ def planned(name, model, *, key=None, threads=1, from_bytes=False):
 
 
 @pytest.fixture(scope="module")
-def made():
+def made() -> Models:
     return {model.name: model for model in models.generated()}
 
 
 @pytest.fixture(scope="module")
-def probed(tmp_path_factory, made):
+def probed(tmp_path_factory: pytest.TempPathFactory, made: Models) -> Probed:
     folder = tmp_path_factory.mktemp("probe")
     for name, model in made.items():
         write(folder, name, model)
@@ -78,7 +88,7 @@ def probed(tmp_path_factory, made):
     return run_probe(folder, {"module": "ai_edge_litert.interpreter", "bad": bad, "runs": runs})
 
 
-def test_outputs_are_the_references(probed, made):
+def test_outputs_are_the_references(probed: Probed, made: Models) -> None:
     for name, model in made.items():
         outputs = probed.outputs(name)
         keys = ("sum", "product") if model.signature else sorted(outputs)
@@ -87,9 +97,9 @@ def test_outputs_are_the_references(probed, made):
         assert (found.worst, found.reason) == (0, ""), name
 
 
-def test_versions_and_machine(probed):
+def test_versions_and_machine(probed: Probed) -> None:
     assert probed.report["system"] == {
-        "runtime": "2.3.0",
+        "runtime": version("ai-edge-litert"),
         "git": None,
         "numpy": np.__version__,
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -97,28 +107,29 @@ def test_versions_and_machine(probed):
     }
 
 
-def test_operators_in_and_out_of_the_delegate(probed):
+def test_operators_in_and_out_of_the_delegate(probed: Probed) -> None:
     runs = probed.report["runs"]
     whole = runs["mobilenet-0.25-96-float32"]["delegation"]
-    assert (whole["delegates"], len(whole["inside"]), whole["outside"]) == (1, 30, [])
+    assert (whole["delegates"], whole["outside"]) == (1, [])
     part = runs["mobilenet-0.25-96-int8"]["delegation"]
-    assert (part["delegates"], len(part["inside"]), part["outside"]) == (1, 29, ["SOFTMAX"])
+    assert (part["delegates"], part["outside"]) == (1, ["SOFTMAX"])
+    assert sorted([*part["inside"], "SOFTMAX"]) == sorted(whole["inside"])
     assert runs["arithmetic"]["delegation"]["inside"] == ["ADD", "MUL"]
     assert "XNNPACK delegate" in probed.stderr
 
 
-def test_four_threads_are_four(probed):
+def test_four_threads_are_four(probed: Probed) -> None:
     runs = probed.report["runs"]
     assert runs["mobilenet-0.25-96-int8"]["threads_started"] == 0
     assert runs["four"]["threads_started"] == 3
 
 
-def test_a_model_from_bytes_is_the_model_from_its_file(probed):
+def test_a_model_from_bytes_is_the_model_from_its_file(probed: Probed) -> None:
     from_file = probed.outputs("mobilenet-0.25-96-int8")["0"]
     np.testing.assert_array_equal(probed.outputs("bytes")["0"], from_file)
 
 
-def test_details(probed):
+def test_details(probed: Probed) -> None:
     run = probed.report["runs"]["mobilenet-0.25-96-uint8"]
     assert run["inputs"] == [
         {
@@ -132,13 +143,13 @@ def test_details(probed):
     assert probed.report["runs"]["resizable"]["outputs"][0]["shape"] == [1, 24, 40, 2]
 
 
-def test_signatures(probed):
+def test_signatures(probed: Probed) -> None:
     signature = probed.report["runs"]["arithmetic"]["signatures"][models.SIGNATURE]
     assert sorted(signature["inputs"]) == ["left", "right"]
     assert sorted(signature["outputs"]) == ["product", "sum"]
 
 
-def test_tensor_views(probed):
+def test_tensor_views(probed: Probed) -> None:
     views = probed.report["runs"]["mobilenet-0.25-96-float32"]["views"]
     assert views["written_through"] is True
     assert views["while_held"]["error"]["type"] == "RuntimeError"
@@ -146,20 +157,20 @@ def test_tensor_views(probed):
 
 @pytest.mark.parametrize("source", ["path", "bytes"])
 @pytest.mark.parametrize("name", models.bad())
-def test_bad_files_are_refused(probed, name, source):
+def test_bad_files_are_refused(probed: Probed, name: str, source: str) -> None:
     error = probed.report["bad"][name][source]["error"]
     assert error["type"] in ("ValueError", "RuntimeError")
     assert error["message"]
 
 
-def test_a_run_that_fails_hides_no_other(probed, made):
+def test_a_run_that_fails_hides_no_other(probed: Probed, made: Models) -> None:
     assert probed.report["runs"]["absent"]["error"]["type"] == "ValueError"
     failed = [name for name, run in probed.report["runs"].items() if run["error"]]
     assert failed == ["absent"]
     assert len(probed.report["runs"]) == len(made) + 3
 
 
-def test_a_runtime_that_crashes_on_a_bad_file_is_reported(tmp_path):
+def test_a_runtime_that_crashes_on_a_bad_file_is_reported(tmp_path: Path) -> None:
     module = tmp_path / "crashing.py"
     module.write_text(
         "import os, signal\n"
@@ -172,12 +183,12 @@ def test_a_runtime_that_crashes_on_a_bad_file_is_reported(tmp_path):
     assert probed.report["bad"]["x"]["path"] == {"signal": signal.SIGSEGV}
 
 
-def test_a_runtime_that_cannot_be_imported_is_reported(tmp_path):
+def test_a_runtime_that_cannot_be_imported_is_reported(tmp_path: Path) -> None:
     probed = run_probe(tmp_path, {"module": "no_such_runtime", "bad": {}, "runs": []})
     assert probed.report["error"]["type"] == "ModuleNotFoundError"
 
 
-def test_the_probe_runs_on_the_oldest_python_and_stands_alone():
+def test_the_probe_runs_on_the_oldest_python_and_stands_alone() -> None:
     tree = ast.parse(PROBE.read_text(encoding="utf-8"), feature_version=(3, 7))
     imported = {
         name.name.split(".")[0]

@@ -1,8 +1,8 @@
 """Uploads to a real server with a password file, and what pip then gets from it."""
 
+from __future__ import annotations
+
 import base64
-import hashlib
-import json
 import os
 import shutil
 import socket
@@ -10,18 +10,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import to_builtins
 from passlib.apache import HtpasswdFile
 
+from tests.support import wheels
+from tests.support.running import Cli
 from wheelhouse import products, verify
 from wheelhouse.emulator import systems
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.publish import publish
-from wheelhouse.record import Check, Trial, beside
+from wheelhouse.record import beside
 from wheelhouse.store import file_digest
 
 USER, PASSWORD = "publisher", "pass-Wort-4711"
@@ -37,10 +38,13 @@ A small wheel.
 """
 
 
+Make = Callable[..., Path]
+
+
 class Server:
     """A pypiserver on loopback that wants a password for what `wanted` names."""
 
-    def __init__(self, folder, wanted="update", *words):
+    def __init__(self, folder: Path, wanted: str = "update", *words: str) -> None:
         self.packages = folder / "packages"
         self.packages.mkdir(parents=True)
         passwords = HtpasswdFile(str(folder / "htpasswd"), new=True)
@@ -52,7 +56,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}/"
         program = Path(sys.executable).with_name("pypi-server")
         words = words or ("--disable-fallback", "--hash-algo", "sha256")
-        where = ["-i", "127.0.0.1", "-p", str(port), "-P", folder / "htpasswd", "-a", wanted]
+        where = ["-i", "127.0.0.1", "-p", str(port), "-P", str(folder / "htpasswd"), "-a", wanted]
         with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
                 [program, "run", *where, *words, self.packages], stdout=log, stderr=log
@@ -65,19 +69,21 @@ class Server:
         raise AssertionError((folder / "log").read_text())
 
     @property
-    def files(self):
+    def files(self) -> dict[str, str]:
         return {path.name: file_digest(path) for path in self.packages.iterdir()}
 
 
+Start = Callable[..., Server]
+
+
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     started: list[Server] = []
 
-    def start(*words):
+    def start(*words: str) -> Server:
         started.append(Server(tmp_path / f"server-{len(started)}", *words))
         return started[-1]
 
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TWINE_USERNAME", USER)
     monkeypatch.setenv("TWINE_PASSWORD", PASSWORD)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
@@ -88,69 +94,51 @@ def server(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def wheel(tmp_path):
+def wheel(tmp_path: Path) -> Make:
     """Make a small wheel with a record that vouches for it."""
 
     def make(
-        python="cp311",
-        content="1",
-        platform=MANYLINUX,
-        metadata=METADATA,
-        folder="wheels",
-        version="2.14.1",
-    ):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        tag = f"{python}-{python}-{platform}"
-        path = tmp_path / folder / f"tflite_runtime-{version}-{tag}.whl"
+        python: str = "cp311",
+        content: str = "1",
+        platform: str = MANYLINUX,
+        metadata: str = METADATA,
+        folder: str = "wheels",
+        version: str = "2.14.1",
+    ) -> Path:
         info = f"tflite_runtime-{version}.dist-info"
         files = {
             "tflite_runtime/__init__.py": f"CONTENT = {content!r}\n",
             f"{info}/METADATA": metadata.replace("2.14.1", version),
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
         }
-        with zipfile.ZipFile(path, "w") as archive:
-            rows = ""
-            for name, text in files.items():
-                archive.writestr(name, text)
-                digest = hashlib.sha256(text.encode()).digest()
-                sum_ = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-                rows += f"{name},sha256={sum_},{len(text)}\n"
-            archive.writestr(f"{info}/RECORD", f"{rows}{info}/RECORD,,\n")
+        tag = f"{python}-{python}-{platform}"
+        path = wheels.wheel(tmp_path / folder, tag=tag, replaced=files)
         record(path)
         return path
 
     return make
 
 
-def record(path, **changes):
+def record(path: Path, **changes: object) -> None:
+    """The record of a wheel that passed on all systems of its target."""
     trials = [
-        to_builtins(
-            Trial(systems.system(name).name, board, "2.4.6", (Check("import", True, "None"),))
-        )
+        wheels.trial(systems.system(name).name, board)
         for name in products.akin(path).systems
         for board in verify.BOARDS
     ]
-    told = {
-        "wheel": path.name,
-        "sha256": file_digest(path),
-        "date": "2026-11-22T12:00:00+00:00",
-        "reference": "ai-edge-litert 2.3.0",
-        "trials": trials,
-        **changes,
-    }
-    beside(path).write_text(json.dumps(told))
+    wheels.record(path, {"trials": trials, **changes})
 
 
-def refusal(wheels, to, **words):
+def refusal(paths: list[Path], to: str, **words: str) -> str:
     with pytest.raises(WheelhouseError) as caught:
-        publish(wheels, to, **words)
+        publish(paths, to, **words)
     return str(caught.value)
 
 
-def downloaded(url, folder, python="311"):
+def downloaded(url: str, folder: Path, python: str = "311") -> dict[str, str]:
     """What pip gets from the index, by name."""
-    words = ["--no-deps", "--only-binary=:all:", "--dest", folder, "--index-url", f"{url}simple/"]
+    words = ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     target = ["--platform", "manylinux2014_aarch64", "--python-version", python]
+    words += ["--index-url", f"{url}simple/"]
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "-q", *words, *target, "tflite-runtime"],
         env={**os.environ, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
@@ -160,8 +148,8 @@ def downloaded(url, folder, python="311"):
 
 
 def test_a_published_wheel_is_what_pip_gets_and_publishing_again_is_safe(
-    server, wheel, tmp_path, cli
-):
+    server: Start, wheel: Make, tmp_path: Path, cli: Cli
+) -> None:
     there, path = server(), wheel()
     first = cli("publish", "--to", there.url, "--wheel", str(path))
     assert first.status == 0, first.stderr
@@ -174,7 +162,7 @@ def test_a_published_wheel_is_what_pip_gets_and_publishing_again_is_safe(
     assert f"{path.name} is there already" in again.stderr
 
 
-def test_what_is_missing_is_added(server, wheel):
+def test_what_is_missing_is_added(server: Start, wheel: Make) -> None:
     there, old = server(), wheel()
     publish([old], there.url)
     new = wheel("cp39")
@@ -182,21 +170,23 @@ def test_what_is_missing_is_added(server, wheel):
     assert set(there.files) == {old.name, new.name}
 
 
-def test_an_index_that_wants_the_password_too(server, wheel):
+def test_an_index_that_wants_the_password_too(server: Start, wheel: Make) -> None:
     there, path = server("update,download,list"), wheel()
     publish([path], there.url)
     publish([path], there.url)
     assert there.files == {path.name: file_digest(path)}
 
 
-def test_an_index_without_sha256_is_compared_by_content(server, wheel):
+def test_an_index_without_sha256_is_compared_by_content(server: Start, wheel: Make) -> None:
     there, path = server("update", "--disable-fallback", "--hash-algo", "md5"), wheel()
     publish([path], there.url)
     publish([path], there.url)
     assert "other content" in refusal([wheel(content="2")], there.url)
 
 
-def test_another_index_that_a_server_falls_back_to_does_not_count(server, wheel):
+def test_another_index_that_a_server_falls_back_to_does_not_count(
+    server: Start, wheel: Make
+) -> None:
     public = server()
     publish([wheel()], public.url)
     private = server("update", "--fallback-url", f"{public.url}simple/")
@@ -209,8 +199,8 @@ def test_another_index_that_a_server_falls_back_to_does_not_count(server, wheel)
 
 @pytest.mark.parametrize("platform", [MANYLINUX, "manylinux2014_aarch64"])
 def test_other_content_in_the_same_place_is_refused_before_anything_is_sent(
-    server, wheel, platform
-):
+    server: Start, wheel: Make, platform: str
+) -> None:
     there, published = server(), wheel()
     publish([published], there.url)
     before = there.files
@@ -247,12 +237,17 @@ def test_other_content_goes_beside_it_under_the_next_number(server, wheel, tmp_p
         (lambda path: record(path, sha256="0" * 64), "not the file that its record is about"),
         (lambda path: record(path, wheel="other.whl"), "not the file that its record is about"),
         (lambda path: record(path, trials=[]), "no check at all"),
-        (lambda path: record(path, trials=[trial(passed=False)]), "did not pass"),
-        (lambda path: record(path, trials=[{**trial(), "checks": []}]), "no check at all"),
-        (lambda path: record(path, trials=[trial(system="sid")]), "was not tried on"),
+        (lambda path: record(path, trials=[wheels.trial(passed=False)]), "did not pass"),
+        (lambda path: record(path, trials=[wheels.trial(checks=0)]), "no check at all"),
+        (
+            lambda path: record(path, trials=[wheels.trial(systems.system("sid").name)]),
+            "was not tried on",
+        ),
     ],
 )
-def test_an_unverified_wheel_is_refused_before_anything_is_sent(server, wheel, change, said):
+def test_an_unverified_wheel_is_refused_before_anything_is_sent(
+    server: Start, wheel: Make, change: Callable[[Path], object], said: str
+) -> None:
     there, good, bad = server(), wheel("cp39"), wheel()
     change(bad)
     problem = refusal([good, bad], there.url)
@@ -262,12 +257,9 @@ def test_an_unverified_wheel_is_refused_before_anything_is_sent(server, wheel, c
     assert there.files == {}
 
 
-def trial(system="bookworm", passed=True):
-    name = systems.system(system).name
-    return to_builtins(Trial(name, "Raspberry Pi 5", "2.4.6", (Check("import", passed, ""),)))
-
-
-def test_a_local_version_stays_here(server, wheel, capsys):
+def test_a_local_version_stays_here(
+    server: Start, wheel: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     there, path = server(), wheel()
     local = path.with_name(path.name.replace("2.14.1", "2.14.1+noxnnpack"))
     shutil.copy(path, local)
@@ -278,29 +270,31 @@ def test_a_local_version_stays_here(server, wheel, capsys):
     assert "no wheel to upload" in refusal([local], there.url)
 
 
-def test_metadata_that_an_index_would_refuse(server, wheel):
+def test_metadata_that_an_index_would_refuse(server: Start, wheel: Make) -> None:
     there = server()
     bad = wheel(metadata=METADATA.replace("A small wheel.\n", ""))
     assert "long_description" in refusal([bad], there.url)
     assert there.files == {}
 
 
-def test_after_a_failure_the_same_command_goes_on(server, wheel, capsys):
+def test_after_a_failure_the_same_command_goes_on(
+    server: Start, wheel: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     there = server()
-    wheels = [wheel(python) for python in ("cp39", "cp311", "cp313")]
-    obstacle = there.packages / wheels[1].name
+    paths = [wheel(python) for python in ("cp39", "cp311", "cp313")]
+    obstacle = there.packages / paths[1].name
     obstacle.mkdir()
-    said = refusal(wheels, there.url)
-    assert f"did not take {wheels[1].name}: HTTP 500" in said
-    assert f"Uploaded before it: {wheels[0].name}." in said
+    said = refusal(paths, there.url)
+    assert f"did not take {paths[1].name}: HTTP 500" in said
+    assert f"Uploaded before it: {paths[0].name}." in said
     obstacle.rmdir()
     capsys.readouterr()
-    publish(wheels, there.url)
-    assert capsys.readouterr().out.split() == [wheels[1].name, wheels[2].name]
-    assert there.files == {path.name: file_digest(path) for path in wheels}
+    publish(paths, there.url)
+    assert capsys.readouterr().out.split() == [paths[1].name, paths[2].name]
+    assert there.files == {path.name: file_digest(path) for path in paths}
 
 
-def test_a_wrong_password(server, wheel, monkeypatch):
+def test_a_wrong_password(server: Start, wheel: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     there = server()
     monkeypatch.setenv("TWINE_PASSWORD", "wrong-4711")
     said = refusal([wheel()], there.url)
@@ -313,7 +307,9 @@ def test_a_wrong_password(server, wheel, monkeypatch):
 @pytest.mark.parametrize(
     ("user", "password", "missing"), [("", PASSWORD, "username"), (USER, "", "password")]
 )
-def test_missing_credentials_say_what_to_set(server, wheel, cli, user, password, missing):
+def test_missing_credentials_say_what_to_set(
+    server: Start, wheel: Make, cli: Cli, user: str, password: str, missing: str
+) -> None:
     there = server()
     words = ("publish", "--to", there.url, "--wheel", str(wheel()))
     done = cli(*words, TWINE_USERNAME=user, TWINE_PASSWORD=password)
@@ -324,7 +320,7 @@ def test_missing_credentials_say_what_to_set(server, wheel, cli, user, password,
     assert there.files == {}
 
 
-def test_credentials_from_the_keyring(server, wheel, cli, tmp_path):
+def test_credentials_from_the_keyring(server: Start, wheel: Make, cli: Cli, tmp_path: Path) -> None:
     there, path = server(), wheel()
     (tmp_path / "ring.py").write_text(
         "from keyring.backend import KeyringBackend\n"
@@ -346,7 +342,7 @@ def test_credentials_from_the_keyring(server, wheel, cli, tmp_path):
     assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_a_server_that_is_not_there(server, wheel):
+def test_a_server_that_is_not_there(server: Start, wheel: Make) -> None:
     there = server()
     there.process.terminate()
     there.process.wait()
@@ -355,7 +351,7 @@ def test_a_server_that_is_not_there(server, wheel):
     assert "Connection refused" in said
 
 
-def test_an_index_that_is_elsewhere(server, wheel):
+def test_an_index_that_is_elsewhere(server: Start, wheel: Make) -> None:
     there, path = server(), wheel()
     said = refusal([path], f"{there.url}nowhere/")
     assert "HTTP 404" in said
@@ -365,7 +361,9 @@ def test_an_index_that_is_elsewhere(server, wheel):
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong-4711"])
-def test_no_secret_is_shown_to_anybody(server, wheel, repo, password):
+def test_no_secret_is_shown_to_anybody(
+    server: Start, wheel: Make, repo: Path, password: str
+) -> None:
     there = server("update,download,list")
     words = ["-m", "invoke", "publish", "--to", there.url, "--wheel", str(wheel())]
     process = subprocess.Popen(

@@ -1,12 +1,19 @@
 """Earlier releases, from a server on loopback that answers as GitHub's REST API does."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.loopback import Scripted
+from tests.support.running import Cli
 from wheelhouse import releases
 from wheelhouse.errors import Kind, WheelhouseError
 
@@ -16,12 +23,17 @@ WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
 class GitHub(Scripted):
     """Releases in pages of two, the files in them, and attestations by SHA-256."""
 
-    def __init__(self):
-        self.releases, self.files, self.attested = [], {}, {}
-        self.asked, self.tokens = [], {}
+    def __init__(self) -> None:
+        self.releases: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self.attested: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[str] = []
+        self.tokens: dict[str, str | None] = {}
         super().__init__()
 
-    def release(self, tag, files, draft=False, told=True):
+    def release(
+        self, tag: str, files: Mapping[str, bytes], draft: bool = False, told: bool = True
+    ) -> None:
         assets = []
         for name, content in files.items():
             self.files[f"{tag}/{name}"] = content
@@ -30,7 +42,7 @@ class GitHub(Scripted):
             assets.append({"name": name, "browser_download_url": address, "digest": digest})
         self.releases.append({"tag_name": tag, "draft": draft, "assets": assets, "id": 1})
 
-    def answer(self, request):
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         path, _, query = request.path.lstrip("/").partition("?")
         self.asked.append(request.path)
         self.tokens[path] = request.headers.get("Authorization")
@@ -45,7 +57,7 @@ class GitHub(Scripted):
                 headers["Link"] = f'<{following}>; rel="next"'
         else:
             told = self.attested.get(path.rpartition("/sha256:")[2])
-            content = told and json.dumps({"attestations": told}).encode()
+            content = json.dumps({"attestations": told}).encode() if told else None
         if content is None:
             request.send_error(404)
             return
@@ -57,21 +69,20 @@ class GitHub(Scripted):
 
 
 @pytest.fixture
-def github(monkeypatch):
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server = GitHub()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("GITHUB_API_URL", server.url)
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     yield server
     server.close()
 
 
-def wheel_and_record(version, content):
+def wheel_and_record(version: str, content: bytes) -> dict[str, bytes]:
     name = WHEEL.format(version)
     return {name: content, f"{name}.verified.json": b"{}"}
 
 
-def bundle(content, subjects=1, logged=True):
+def bundle(content: bytes, subjects: int = 1, logged: bool = True) -> dict[str, Any]:
     """A Sigstore bundle as GitHub's attestation of provenance has it; nothing in it is signed."""
     subject = {"name": "x.whl", "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
     workflow = {
@@ -99,11 +110,11 @@ def bundle(content, subjects=1, logged=True):
     }
 
 
-def found(folder):
+def found(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_release_on_every_page_has_a_folder(github, tmp_path):
+def test_every_release_on_every_page_has_a_folder(github: GitHub, tmp_path: Path) -> None:
     for number in range(5):
         files = wheel_and_record(f"1.{number}", f"wheel {number}".encode())
         github.release(f"v1.{number}", {**files, "checksums.txt": b"not wanted"})
@@ -114,11 +125,14 @@ def test_every_release_on_every_page_has_a_folder(github, tmp_path):
     assert (tmp_path / "v1.3" / WHEEL.format("1.3")).read_bytes() == b"wheel 3"
 
 
-def test_what_is_there_is_not_fetched_again_unless_it_was_changed(github, tmp_path):
+def test_what_is_there_is_not_fetched_again_unless_it_was_changed(
+    github: GitHub, tmp_path: Path
+) -> None:
     github.release("v1", wheel_and_record("1.0", b"wheel"))
     releases.fetch("owner/name", tmp_path)
     github.asked.clear()
     releases.fetch("owner/name", tmp_path)
+    assert github.asked
     assert not [path for path in github.asked if path.startswith("/files/")]
     path = tmp_path / "v1" / WHEEL.format("1.0")
     path.write_bytes(b"changed")
@@ -126,7 +140,9 @@ def test_what_is_there_is_not_fetched_again_unless_it_was_changed(github, tmp_pa
     assert path.read_bytes() == b"wheel"
 
 
-def test_a_file_that_is_not_what_the_release_tells_is_refused(github, tmp_path):
+def test_a_file_that_is_not_what_the_release_tells_is_refused(
+    github: GitHub, tmp_path: Path
+) -> None:
     github.release("v1", wheel_and_record("1.0", b"wheel"))
     github.files[f"v1/{WHEEL.format('1.0')}"] = b"other"
     with pytest.raises(WheelhouseError, match="does not have the SHA-256"):
@@ -137,14 +153,16 @@ def test_a_file_that_is_not_what_the_release_tells_is_refused(github, tmp_path):
 @pytest.mark.parametrize(
     ("tag", "name"), [("../v1", WHEEL.format("1.0")), ("v1", f"../{WHEEL.format('1.0')}")]
 )
-def test_a_name_that_would_leave_the_folder_is_refused(github, tmp_path, tag, name):
+def test_a_name_that_would_leave_the_folder_is_refused(
+    github: GitHub, tmp_path: Path, tag: str, name: str
+) -> None:
     github.release(tag, {name: b"wheel"})
     with pytest.raises(WheelhouseError, match="may not name a file"):
         releases.fetch("owner/name", tmp_path / "releases")
     assert found(tmp_path) == set()
 
 
-def test_an_attestation_becomes_a_provenance_object(github, tmp_path):
+def test_an_attestation_becomes_a_provenance_object(github: GitHub, tmp_path: Path) -> None:
     github.release("v1", wheel_and_record("1.0", b"wheel"))
     told = bundle(b"wheel")
     github.attested[hashlib.sha256(b"wheel").hexdigest()] = [{"bundle": told}]
@@ -163,15 +181,20 @@ def test_an_attestation_becomes_a_provenance_object(github, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"subjects": 2}, {"logged": False}])
-def test_what_pep_740_cannot_express_is_left_out(github, tmp_path, change):
+def test_what_pep_740_cannot_express_is_left_out(
+    github: GitHub, tmp_path: Path, change: dict[str, Any]
+) -> None:
     github.release("v1", wheel_and_record("1.0", b"wheel"))
     told = {"bundle": bundle(b"wheel", **change)}
     github.attested[hashlib.sha256(b"wheel").hexdigest()] = [told, {"bundle": None}]
     releases.fetch("owner/name", tmp_path)
-    assert not [name for name in found(tmp_path) if name.endswith(".provenance")]
+    assert [path for path in github.asked if "/attestations/" in path]
+    assert found(tmp_path) == {f"v1/{name}" for name in wheel_and_record("1.0", b"wheel")}
 
 
-def test_the_token_of_a_workflow_is_used_and_goes_to_the_api_alone(github, tmp_path, monkeypatch):
+def test_the_token_of_a_workflow_is_used_and_goes_to_the_api_alone(
+    github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
     github.release("v1", wheel_and_record("1.0", b"wheel"))
     releases.fetch("owner/name", tmp_path)
@@ -180,7 +203,9 @@ def test_the_token_of_a_workflow_is_used_and_goes_to_the_api_alone(github, tmp_p
     assert (files, rest) == ({None}, {"Bearer s3cret"})
 
 
-def test_failures_say_what_to_do(github, tmp_path, monkeypatch, cli):
+def test_failures_say_what_to_do(
+    github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
     with pytest.raises(WheelhouseError, match="HTTP 404"):
         releases.fetch("owner/other", tmp_path)
     for name in ("", "owner", "a/b/c", "https://host/owner/name", "../.."):

@@ -1,45 +1,43 @@
+from __future__ import annotations
+
 import hashlib
-import io
 import os
 import random
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tarfile
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from tests.support import REPO
+from tests.support.archives import tar_xz
+from tests.support.loopback import closed
+from tests.support.mirror import Mirror
+from tests.support.running import Cli, Task, Until, first_line
+from tests.support.wheels import wheel
 from wheelhouse import archives, sources
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Artefact, Component, Pin, Sources
-from wheelhouse.store import tree_digest
+from wheelhouse.store import Store, file_digest, tree_digest
+
+Carton = tuple[Component, bytes]
+Cartons = tuple[tuple[Component, Component, Component], bytes]
+Index = Callable[[str], Path]
+Patch = Callable[..., None]
+
 
 POOL = "pool/main/t/thing/thing_1.0+dfsg.orig.tar.xz"
 FILES = {"thing-1.0/LICENSE": b"free", "thing-1.0/src/a.c": b"int a;\nint b;\nint c;\n"}
 MEBIBYTE = 1 << 20
 
 
-def sha256(content):
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def tar_xz(files):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:xz", preset=0) as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def noise(size):
+def noise(size: int) -> bytes:
     return random.Random(7).randbytes(size)  # noqa: S311
 
 
@@ -47,15 +45,15 @@ ARCHIVE = tar_xz(FILES)
 LARGE = tar_xz({**FILES, "thing-1.0/noise": noise(3 * MEBIBYTE)})
 
 
-def debian(content, path=POOL, **more):
+def debian(content: bytes, path: str = POOL, **more: Any) -> Artefact:
     return Artefact(sha256=sha256(content), debian=path, **more)
 
 
-def thing(*artefacts, **pin):
+def thing(*artefacts: Artefact, **pin: Any) -> Component:
     return Component("thing", Pin(version="1.0", license="MIT", artefacts=artefacts, **pin))
 
 
-def contents(folder):
+def contents(folder: Path) -> dict[str, bytes]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
@@ -64,11 +62,11 @@ UNPACKED = {"LICENSE": b"free", "src/a.c": b"int a;\nint b;\nint c;\n"}
 
 
 @pytest.fixture
-def at(store):
+def at(store: Store) -> Sources:
     return Sources(store)
 
 
-def fetch(component):
+def fetch(component: Component) -> str:
     """The code of a task that prints the component's folder."""
     return f"""
 from wheelhouse.sources import Artefact, Component, Pin, Sources
@@ -79,7 +77,7 @@ print(Sources.given().tree({component!r}))
 # Mirrors
 
 
-def test_a_component_is_fetched_once_checked_and_unpacked(mirror, at):
+def test_a_component_is_fetched_once_checked_and_unpacked(mirror: Mirror, at: Sources) -> None:
     mirror.files[POOL] = ARCHIVE
     tree = at.tree(thing(debian(ARCHIVE)))
     assert contents(tree) == UNPACKED
@@ -87,14 +85,16 @@ def test_a_component_is_fetched_once_checked_and_unpacked(mirror, at):
     assert mirror.requests == [(POOL, 0)]
 
 
-def test_only_what_is_kept_is_unpacked(mirror, at):
+def test_only_what_is_kept_is_unpacked(mirror: Mirror, at: Sources) -> None:
     mirror.files[POOL] = ARCHIVE
     assert contents(at.tree(thing(debian(ARCHIVE), keep=("src",)))) == {
         "src/a.c": UNPACKED["src/a.c"]
     }
 
 
-def test_the_next_mirror_and_then_the_next_artefact_is_tried(mirror, at, waits, monkeypatch):
+def test_the_next_mirror_and_then_the_next_artefact_is_tried(
+    mirror: Mirror, at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files["upstream.tar.xz"] = ARCHIVE
     upstream = Artefact(sha256=sha256(ARCHIVE), url=f"{mirror.url}/upstream.tar.xz")
@@ -103,16 +103,17 @@ def test_the_next_mirror_and_then_the_next_artefact_is_tried(mirror, at, waits, 
     assert mirror.requests == [(f"a/{POOL}", 0), (f"b/{POOL}", 0), ("upstream.tar.xz", 0)]
 
 
-def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(at, waits, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
-    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{closed}/a {closed}/b")
+def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(
+    at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = closed()
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{nobody}/a {nobody}/b")
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(debian(ARCHIVE)))
     first, *rest = failure.value.what.splitlines()
     assert first == "thing-1.0 could not be fetched:"
     assert [line.split("thing_")[0].strip() for line in rest] == [
-        f"{closed}/{name}/pool/main/t/thing/" for name in "ab"
+        f"{nobody}/{name}/pool/main/t/thing/" for name in "ab"
     ]
     assert all("refused" in line for line in rest)
     assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint
@@ -121,7 +122,9 @@ def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(at, wai
 # Downloads that break
 
 
-def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(mirror, at, waits, monkeypatch):
+def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(
+    mirror: Mirror, at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files |= {f"a/{POOL}": LARGE, f"b/{POOL}": LARGE}
     mirror.cuts = [MEBIBYTE, 0, 0, 0, 0]
@@ -129,7 +132,9 @@ def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(mirror, at, waits
     assert mirror.requests[-1] == (f"b/{POOL}", MEBIBYTE)
 
 
-def test_a_killed_download_is_gone_on_with_by_the_next_run(mirror, task, until, tmp_path):
+def test_a_killed_download_is_gone_on_with_by_the_next_run(
+    mirror: Mirror, task: Task, until: Until, tmp_path: Path
+) -> None:
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [2 * MEBIBYTE], True
     cache = str(tmp_path / "cache")
@@ -148,7 +153,7 @@ def test_a_killed_download_is_gone_on_with_by_the_next_run(mirror, task, until, 
 
 
 @pytest.mark.parametrize("junk", [b"junk", LARGE[:1000] + b"junk", LARGE + b"junk", b""])
-def test_a_damaged_part_does_no_harm(mirror, at, junk):
+def test_a_damaged_part_does_no_harm(mirror: Mirror, at: Sources, junk: bytes) -> None:
     mirror.files[POOL] = LARGE
     part = at.store.root / "files" / sha256(LARGE)[:16] / f"{Path(POOL).name}.part"
     part.parent.mkdir(parents=True)
@@ -157,7 +162,9 @@ def test_a_damaged_part_does_no_harm(mirror, at, junk):
     assert not part.exists()
 
 
-def test_other_content_than_the_pinned_is_refused_with_both_hashes(mirror, at, monkeypatch):
+def test_other_content_than_the_pinned_is_refused_with_both_hashes(
+    mirror: Mirror, at: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files |= {f"a/{POOL}": b"changed", f"b/{POOL}": b"changed too"}
     with pytest.raises(WheelhouseError) as failure:
@@ -174,7 +181,9 @@ def test_other_content_than_the_pinned_is_refused_with_both_hashes(mirror, at, m
 # A cache that is damaged, full, or used twice at once
 
 
-def test_a_damaged_archive_is_fetched_again_and_said(mirror, at, capfd):
+def test_a_damaged_archive_is_fetched_again_and_said(
+    mirror: Mirror, at: Sources, capfd: pytest.CaptureFixture[str]
+) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
     at.file(component).write_bytes(b"damaged")
@@ -182,7 +191,7 @@ def test_a_damaged_archive_is_fetched_again_and_said(mirror, at, capfd):
     assert f"{Path(POOL).name} in the cache is damaged" in capfd.readouterr().err
 
 
-def test_a_damaged_archive_without_a_network_is_an_error(mirror, at):
+def test_a_damaged_archive_without_a_network_is_an_error(mirror: Mirror, at: Sources) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
     at.file(component).write_bytes(b"damaged")
@@ -191,7 +200,7 @@ def test_a_damaged_archive_without_a_network_is_an_error(mirror, at):
     assert len(mirror.requests) == 1
 
 
-def test_a_damaged_tree_is_unpacked_again(mirror, at):
+def test_a_damaged_tree_is_unpacked_again(mirror: Mirror, at: Sources) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
     (at.tree(component) / "src" / "a.c").write_text("int damaged;")
@@ -200,8 +209,8 @@ def test_a_damaged_tree_is_unpacked_again(mirror, at):
 
 @pytest.mark.parametrize("step", ["fetching", "unpacking"])
 def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(
-    mirror, task, small_disk, tmp_path, step
-):
+    mirror: Mirror, task: Task, small_disk: list[str], tmp_path: Path, step: str
+) -> None:
     archive = LARGE if step == "fetching" else tar_xz({"a/zeros": bytes(3 * MEBIBYTE)})
     mirror.files[POOL] = archive
     process = task(
@@ -219,14 +228,16 @@ def test_on_a_full_disk_the_same_command_goes_on_once_there_is_space(
     assert starts == [0] if step == "unpacking" else 0 < starts[1] <= MEBIBYTE
 
 
-def test_two_builds_at_once_fetch_once(mirror, task, until, tmp_path):
+def test_two_builds_at_once_fetch_once(
+    mirror: Mirror, task: Task, until: Until, tmp_path: Path
+) -> None:
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [MEBIBYTE], True
     component, cache = thing(debian(LARGE)), str(tmp_path / "cache")
     first = task(fetch(component), WHEELHOUSE_CACHE=cache)
     until(lambda: mirror.requests)
     second = task(fetch(component), WHEELHOUSE_CACHE=cache)
-    said = second.stderr.readline()
+    said = first_line(second)
     mirror.go_on.set()
     outputs = [process.communicate(timeout=20)[0] for process in (first, second)]
     assert said == "thing-1.0 is being made by another build; waiting for it\n"
@@ -235,14 +246,16 @@ def test_two_builds_at_once_fetch_once(mirror, task, until, tmp_path):
     assert len(mirror.requests) == 1
 
 
-def test_two_components_of_one_archive_at_once_fetch_it_once(mirror, task, until, tmp_path):
+def test_two_components_of_one_archive_at_once_fetch_it_once(
+    mirror: Mirror, task: Task, until: Until, tmp_path: Path
+) -> None:
     mirror.files[POOL] = LARGE
     mirror.cuts, mirror.stall = [MEBIBYTE], True
     component, cache = thing(debian(LARGE)), str(tmp_path / "cache")
     first = task(fetch(component), WHEELHOUSE_CACHE=cache)
     until(lambda: mirror.requests)
     second = task(fetch(Component("other", component.pin)), WHEELHOUSE_CACHE=cache)
-    said = second.stderr.readline()
+    said = first_line(second)
     mirror.go_on.set()
     for process in (first, second):
         process.communicate(timeout=20)
@@ -254,7 +267,9 @@ def test_two_components_of_one_archive_at_once_fetch_it_once(mirror, task, until
 # A folder instead of the network
 
 
-def test_an_exported_folder_stands_in_for_the_network(mirror, at, tmp_path):
+def test_an_exported_folder_stands_in_for_the_network(
+    mirror: Mirror, at: Sources, tmp_path: Path
+) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(b"other", path="pool/other.tar.xz"), debian(ARCHIVE))
     folder = tmp_path / "exported"
@@ -265,7 +280,7 @@ def test_an_exported_folder_stands_in_for_the_network(mirror, at, tmp_path):
     assert mirror.requests == []
 
 
-def test_a_damaged_file_in_the_folder_is_named(mirror, at, tmp_path):
+def test_a_damaged_file_in_the_folder_is_named(mirror: Mirror, at: Sources, tmp_path: Path) -> None:
     (tmp_path / Path(POOL).name).write_bytes(b"damaged")
     with pytest.raises(WheelhouseError) as failure:
         Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
@@ -273,7 +288,9 @@ def test_a_damaged_file_in_the_folder_is_named(mirror, at, tmp_path):
     assert "invoke sources --export" in failure.value.hint
 
 
-def test_a_component_that_the_folder_lacks_is_named(mirror, at, tmp_path):
+def test_a_component_that_the_folder_lacks_is_named(
+    mirror: Mirror, at: Sources, tmp_path: Path
+) -> None:
     with pytest.raises(WheelhouseError) as failure:
         Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
     assert failure.value.what.startswith(f"thing-1.0 is not in {tmp_path}")
@@ -297,28 +314,23 @@ def test_a_component_that_the_folder_lacks_is_named(mirror, at, tmp_path):
         ),
     ],
 )
-def test_the_command_says_what_is_missing(tmp_path, options, kind, what, hint):
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", REPO, "build", "--py=3.11", *options],
-        cwd=tmp_path,
-        env={**os.environ, "WHEELHOUSE_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_command_says_what_is_missing(
+    cli: Cli, tmp_path: Path, options: list[str], kind: Kind, what: str, hint: str
+) -> None:
+    done = cli("build", "--py=3.11", *options, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
     error, then = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert error.endswith(what)
     assert then.startswith("next: ")
     assert hint in then
-    assert done.returncode == kind
+    assert done.status == kind
 
 
 # One folder of a large archive
 
 
 @pytest.fixture
-def carton(tmp_path):
+def carton(tmp_path: Path) -> Carton:
     """A component that is the folder ``big/deep/thing`` of a larger archive, and the archive."""
     inside = {f"top/big/deep/{name}": content for name, content in FILES.items()}
     others = {"top/big/other": noise(MEBIBYTE), "top/big/deep/thing-1.0/unwanted": b""}
@@ -331,7 +343,9 @@ def carton(tmp_path):
     return thing(artefact, keep=("LICENSE", "src"), tree=tree_digest(model)), archive
 
 
-def test_a_folder_is_taken_out_of_a_larger_archive_that_is_not_kept(mirror, at, carton):
+def test_a_folder_is_taken_out_of_a_larger_archive_that_is_not_kept(
+    mirror: Mirror, at: Sources, carton: Carton
+) -> None:
     component, mirror.files[POOL] = carton
     assert contents(at.tree(component)) == UNPACKED
     (kept,) = [path for path in (at.store.root / "files").rglob("*") if path.is_file()]
@@ -340,14 +354,18 @@ def test_a_folder_is_taken_out_of_a_larger_archive_that_is_not_kept(mirror, at, 
     assert at.file(component).read_bytes()[:7] != b"damaged"
 
 
-def test_a_broken_stream_of_a_larger_archive_goes_on(mirror, at, waits, carton):
+def test_a_broken_stream_of_a_larger_archive_goes_on(
+    mirror: Mirror, at: Sources, waits: list[float], carton: Carton
+) -> None:
     component, mirror.files[POOL] = carton
     mirror.cuts = [100_000, 500_000]
     assert contents(at.tree(component)) == UNPACKED
     assert [start for _, start in mirror.requests] == [0, 100_000, 600_000]
 
 
-def test_a_larger_archive_of_other_content_is_refused(mirror, at, carton, monkeypatch):
+def test_a_larger_archive_of_other_content_is_refused(
+    mirror: Mirror, at: Sources, carton: Carton, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b {mirror.url}/c")
     component, archive = carton
     other = tar_xz({"top/big/deep/thing-1.0/LICENSE": b"changed"})
@@ -364,7 +382,9 @@ def test_a_larger_archive_of_other_content_is_refused(mirror, at, carton, monkey
     assert not contents(at.store.root / "files")
 
 
-def test_a_folder_of_other_content_is_refused_with_both_hashes(mirror, at, carton):
+def test_a_folder_of_other_content_is_refused_with_both_hashes(
+    mirror: Mirror, at: Sources, carton: Carton
+) -> None:
     component, mirror.files[POOL] = carton
     pin = component.pin
     wrong = thing(*pin.artefacts, keep=("LICENSE",), tree=pin.tree)
@@ -375,7 +395,7 @@ def test_a_folder_of_other_content_is_refused_with_both_hashes(mirror, at, carto
 
 
 @pytest.fixture
-def cartons(tmp_path, monkeypatch):
+def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
     """Three components of one archive, two of them in one folder of it, and the archive."""
     inside = {
         "one/LICENSE": b"free",
@@ -390,7 +410,7 @@ def cartons(tmp_path, monkeypatch):
         (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "model" / name).write_bytes(content)
 
-    def component(name, folder, *keep):
+    def component(name: str, folder: str, *keep: str) -> Component:
         digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.kept(path, keep))
         pin = Pin("1.0", "MIT", (debian(archive, folder=folder),), keep=keep, tree=digest)
         return Component(name, pin)
@@ -404,7 +424,9 @@ def cartons(tmp_path, monkeypatch):
     return parts, archive
 
 
-def test_one_stream_brings_all_that_is_in_a_larger_archive(mirror, at, cartons):
+def test_one_stream_brings_all_that_is_in_a_larger_archive(
+    mirror: Mirror, at: Sources, cartons: Cartons
+) -> None:
     (one, python, two), mirror.files[POOL] = cartons
     assert contents(at.tree(two)) == {"b.c": b"int b;"}
     offline = Sources(at.store, offline=True)
@@ -414,8 +436,8 @@ def test_one_stream_brings_all_that_is_in_a_larger_archive(mirror, at, cartons):
 
 
 def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
-    mirror, at, cartons, monkeypatch
-):
+    mirror: Mirror, at: Sources, cartons: Cartons, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (one, python, two), mirror.files[POOL] = cartons
     other = Component("other", replace(one.pin, tree="0" * 64))
     monkeypatch.setattr(sources, "everything", lambda: (other, python))
@@ -427,8 +449,8 @@ def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
 
 
 def test_two_builds_at_once_that_want_different_parts_stream_once(
-    mirror, task, until, tmp_path, carton
-):
+    mirror: Mirror, task: Task, until: Until, tmp_path: Path, carton: Carton
+) -> None:
     component, archive = carton
     mirror.files[POOL] = archive
     mirror.cuts, mirror.stall = [len(archive) // 2], True
@@ -439,7 +461,7 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)
     until(lambda: mirror.requests)
     second = task(imports + both + fetch(other), WHEELHOUSE_CACHE=cache)
-    assert "other-1.0 is being fetched by another build" in second.stderr.readline()
+    assert "other-1.0 is being fetched by another build" in first_line(second)
     mirror.go_on.set()
     for process in (first, second):
         process.communicate(timeout=20)
@@ -447,7 +469,9 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     assert len(mirror.requests) == 1
 
 
-def test_any_archive_with_the_right_content_will_do(mirror, at, waits, carton):
+def test_any_archive_with_the_right_content_will_do(
+    mirror: Mirror, at: Sources, waits: list[float], carton: Carton
+) -> None:
     """Debian's is gone; upstream's has another layout and a hash that nobody pinned."""
     component, _ = carton
     upstream = Artefact(url=f"{mirror.url}/thing-abc.tar.xz")
@@ -459,7 +483,9 @@ def test_any_archive_with_the_right_content_will_do(mirror, at, waits, carton):
     assert [path for path, _ in mirror.requests] == [POOL, "thing-abc.tar.xz"]
 
 
-def test_an_archive_that_nobody_pinned_is_held_to_the_content(mirror, at, carton):
+def test_an_archive_that_nobody_pinned_is_held_to_the_content(
+    mirror: Mirror, at: Sources, carton: Carton
+) -> None:
     component, _ = carton
     mirror.files["thing.tar.xz"] = tar_xz({**FILES, "thing-1.0/src/a.c": b"int changed;"})
     upstream = (Artefact(url=f"{mirror.url}/thing.tar.xz"),)
@@ -470,7 +496,9 @@ def test_an_archive_that_nobody_pinned_is_held_to_the_content(mirror, at, carton
 # A checkout that the user has
 
 
-def test_a_checkout_stands_in_for_an_archive(mirror, at, carton, tmp_path, patch):
+def test_a_checkout_stands_in_for_an_archive(
+    mirror: Mirror, at: Sources, carton: Carton, tmp_path: Path, patch: Patch
+) -> None:
     component, _ = carton
     patch("int b;")
     for name, content in {**UNPACKED, ".git/config": b"", "docs/a.md": b"unwanted"}.items():
@@ -487,21 +515,9 @@ def test_a_checkout_stands_in_for_an_archive(mirror, at, carton, tmp_path, patch
 # The Python package index
 
 
-def tiny(tags):
-    info = "tiny-1.0.dist-info"
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as wheel:
-        wheel.writestr("tiny/include/tiny.h", "#define TINY")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        lines = "".join(f"Tag: {tag}\n" for tag in tags)
-        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\n{lines}")
-        wheel.writestr(f"{info}/RECORD", "")
-    return stream.getvalue()
-
-
 @pytest.fixture
-def index(mirror, monkeypatch):
-    """Let pip know no index but the mirror; put wheels there."""
+def index(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index:
+    """Let pip know no index but the mirror; put a wheel of these tags there."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -509,9 +525,12 @@ def index(mirror, monkeypatch):
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
 
-    def put(name, content):
-        mirror.files[f"files/{name}"] = content
-        mirror.files["simple/tiny/"] = f'<a href="/files/{name}">{name}</a>'.encode()
+    def put(tags: str) -> Path:
+        header = {"tiny/include/tiny.h": "#define TINY", "tiny/__init__.py": None}
+        path = wheel(tmp_path / "index", "tiny", "1.0", tags, replaced=header)
+        mirror.files[f"files/{path.name}"] = path.read_bytes()
+        mirror.files["simple/tiny/"] = f'<a href="/files/{path.name}">{path.name}</a>'.encode()
+        return path
 
     return put
 
@@ -520,26 +539,25 @@ def index(mirror, monkeypatch):
     "tags",
     ["py3-none-any", "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64"],
 )
-def test_a_wheel_comes_from_the_index_that_pip_knows(index, at, tags):
-    name, content = f"tiny-1.0-{tags}.whl", tiny([tags])
-    index(name, content)
-    artefact = Artefact(sha256=sha256(content), pypi=name)
+def test_a_wheel_comes_from_the_index_that_pip_knows(index: Index, at: Sources, tags: str) -> None:
+    path = index(tags)
+    artefact = Artefact(sha256=file_digest(path), pypi=path.name)
     assert contents(at.tree(thing(artefact, keep=("tiny",)))) == {
         "tiny/include/tiny.h": b"#define TINY"
     }
 
 
-def test_a_wheel_of_other_content_is_refused_with_both_hashes(index, at):
-    name, content = "tiny-1.0-py3-none-any.whl", tiny(["py3-none-any"])
-    index(name, content)
-    artefact = Artefact(sha256=sha256(b"other"), pypi=name)
+def test_a_wheel_of_other_content_is_refused_with_both_hashes(index: Index, at: Sources) -> None:
+    path = index("py3-none-any")
+    artefact = Artefact(sha256=sha256(b"other"), pypi=path.name)
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(artefact))
-    assert sha256(content) in failure.value.what
+    assert file_digest(path) in failure.value.what
     assert sha256(b"other") in failure.value.what
 
 
-def test_a_wheel_that_the_index_does_not_have_is_named(index, at):
+@pytest.mark.usefixtures("index")
+def test_a_wheel_that_the_index_does_not_have_is_named(at: Sources) -> None:
     artefact = Artefact(sha256=sha256(b""), pypi="tiny-1.0-py3-none-any.whl")
     with pytest.raises(WheelhouseError) as failure:
         at.tree(thing(artefact))
@@ -552,11 +570,11 @@ def test_a_wheel_that_the_index_does_not_have_is_named(index, at):
 
 
 @pytest.fixture
-def patch(monkeypatch, tmp_path):
+def patch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Patch:
     """Write a patch that replaces a line of src/a.c."""
     monkeypatch.setattr(sources, "PATCHES", tmp_path / "patches")
 
-    def write(old, new="int patched;"):
+    def write(old: str, new: str = "int patched;") -> None:
         folder = tmp_path / "patches" / "thing-1.0"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "0001-change-it.patch").write_text(
@@ -567,7 +585,9 @@ def patch(monkeypatch, tmp_path):
     return write
 
 
-def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(mirror, at, patch):
+def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(
+    mirror: Mirror, at: Sources, patch: Patch
+) -> None:
     mirror.files[POOL] = ARCHIVE
     plain = at.tree(thing(debian(ARCHIVE)))
     patch("int b;")
@@ -584,7 +604,7 @@ def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(mirror, at, p
     assert len(mirror.requests) == 1
 
 
-def test_a_patch_that_does_not_apply_is_named(mirror, at, patch):
+def test_a_patch_that_does_not_apply_is_named(mirror: Mirror, at: Sources, patch: Patch) -> None:
     mirror.files[POOL] = ARCHIVE
     patch("int nothing;")
     here = Path.cwd()
@@ -596,7 +616,9 @@ def test_a_patch_that_does_not_apply_is_named(mirror, at, patch):
     assert Path.cwd() == here
 
 
-def test_a_patch_that_is_no_patch_is_named(mirror, at, patch, tmp_path):
+def test_a_patch_that_is_no_patch_is_named(
+    mirror: Mirror, at: Sources, patch: Patch, tmp_path: Path
+) -> None:
     mirror.files[POOL] = ARCHIVE
     patch("int b;")
     (tmp_path / "patches" / "thing-1.0" / "0002-empty.patch").write_text("Why, but not what.\n")
@@ -604,7 +626,7 @@ def test_a_patch_that_is_no_patch_is_named(mirror, at, patch, tmp_path):
         at.tree(thing(debian(ARCHIVE)))
 
 
-def test_an_archive_that_would_write_outside_leaves_nothing(mirror, at):
+def test_an_archive_that_would_write_outside_leaves_nothing(mirror: Mirror, at: Sources) -> None:
     archive = tar_xz({"a/LICENSE": b"free", "a/../../outside": b"bad"})
     mirror.files[POOL] = archive
     with pytest.raises(WheelhouseError, match="outside"):

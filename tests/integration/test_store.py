@@ -1,7 +1,10 @@
+from __future__ import annotations
+
 import os
 import signal
 from pathlib import Path
 
+from tests.support.running import Task, Until, first_line
 from wheelhouse.errors import Kind
 
 PREPARE = """
@@ -14,11 +17,11 @@ print(Store.default().made("things", "thing", "0" * 64, make, resume={resume}))
 STEPS = 6
 
 
-def made(make, resume=False):
+def made(make: str, resume: bool = False) -> str:
     return PREPARE.format(make=make.strip().replace("\n", "\n    "), resume=resume)
 
 
-def compiled(rules):
+def compiled(rules: Path) -> str:
     """The code of a task that compiles a copy of ``rules`` and goes on with it."""
     return made(
         f"""
@@ -31,7 +34,9 @@ compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
     )
 
 
-def test_of_two_builds_at_once_one_makes_and_the_other_waits_and_uses_it(task, until, tmp_path):
+def test_of_two_builds_at_once_one_makes_and_the_other_waits_and_uses_it(
+    task: Task, until: Until, tmp_path: Path
+) -> None:
     go_on, runs = tmp_path / "go-on", tmp_path / "runs"
     code = made(f"""
 import time
@@ -44,7 +49,7 @@ while not Path({str(go_on)!r}).exists(): time.sleep(0.01)
     first = task(code, WHEELHOUSE_CACHE=str(cache))
     until(lambda: list(cache.rglob("half")))
     second = task(code, WHEELHOUSE_CACHE=str(cache))
-    said = second.stderr.readline()
+    said = first_line(second)
     assert not list(cache.rglob("out"))
     go_on.touch()
     outputs = [process.communicate(timeout=60)[0].strip() for process in (first, second)]
@@ -54,7 +59,9 @@ while not Path({str(go_on)!r}).exists(): time.sleep(0.01)
     assert runs.read_text() == "run "
 
 
-def test_a_build_whose_maker_is_killed_is_taken_over_by_the_one_that_waits(task, until, tmp_path):
+def test_a_build_whose_maker_is_killed_is_taken_over_by_the_one_that_waits(
+    task: Task, until: Until, tmp_path: Path
+) -> None:
     code = made("""
 import time
 if not Path(folder, "..", "seen").exists():
@@ -66,13 +73,15 @@ if not Path(folder, "..", "seen").exists():
     first = task(code, WHEELHOUSE_CACHE=str(tmp_path))
     until(lambda: list(tmp_path.rglob("half")))
     second = task(code, WHEELHOUSE_CACHE=str(tmp_path))
-    assert "waiting" in second.stderr.readline()
+    assert "waiting" in first_line(second)
     os.killpg(first.pid, signal.SIGKILL)
     out, _ = second.communicate(timeout=60)
     assert [path.name for path in Path(out.strip()).iterdir()] == ["out"]
 
 
-def test_a_killed_compile_goes_on_from_where_it_was(task, until, tmp_path):
+def test_a_killed_compile_goes_on_from_where_it_was(
+    task: Task, until: Until, tmp_path: Path
+) -> None:
     """Six steps in a row; each says that it ran, and the third waits to be killed."""
     cache, gate, ran = tmp_path / "cache", tmp_path / "gate", tmp_path / "ran"
     rules = tmp_path / "build.ninja"
@@ -99,7 +108,7 @@ def test_a_killed_compile_goes_on_from_where_it_was(task, until, tmp_path):
     assert not partial.exists()
 
 
-def test_an_interrupted_compile_says_how_to_go_on(task, until, tmp_path):
+def test_an_interrupted_compile_says_how_to_go_on(task: Task, until: Until, tmp_path: Path) -> None:
     rules = tmp_path / "build.ninja"
     rules.write_text(f"rule step\n  command = touch {tmp_path}/started; sleep 60\nbuild 1: step\n")
     code = f"""
@@ -115,7 +124,9 @@ compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!
     assert "Traceback" not in err
 
 
-def test_a_compile_on_a_full_disk_goes_on_once_there_is_space(task, small_disk, tmp_path):
+def test_a_compile_on_a_full_disk_goes_on_once_there_is_space(
+    task: Task, small_disk: list[str], tmp_path: Path
+) -> None:
     ran, rules = tmp_path / "ran", tmp_path / "build.ninja"
     cache = tmp_path / "cache"
     cache.mkdir()

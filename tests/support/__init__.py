@@ -1,4 +1,4 @@
-"""What tests of several kinds share: servers, small wheels, programs of Debian."""
+"""What tests of several kinds share: servers, small wheels and archives, programs of Debian."""
 
 from pathlib import Path
 

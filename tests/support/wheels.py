@@ -21,7 +21,7 @@ def wheel(
     *,
     requires: tuple[str, ...] = (),
     python: str = ">=3.7",
-    replaced: Mapping[str, str | None] | None = None,
+    replaced: Mapping[str, str | bytes | None] | None = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> Path:
     """A wheel that installs a module named like the project, and its record beside it.
@@ -41,7 +41,7 @@ def wheel(
     ]
     interpreters, abis, platforms = (part.split(".") for part in tag.split("-"))
     tags = [f"Tag: {i}-{a}-{p}" for i in interpreters for a in abis for p in platforms]
-    contents: dict[str, str | None] = {
+    contents: dict[str, str | bytes | None] = {
         f"{project}/__init__.py": f"__version__ = {version!r}\n",
         f"{info}/METADATA": "\n".join([*metadata, "", "Text.\n"]),
         f"{info}/WHEEL": "\n".join(
@@ -50,34 +50,31 @@ def wheel(
         f"{info}/licenses/{license_file}": "Do as you like.\n",
         **(replaced or {}),
     }
-    kept = {name: text for name, text in contents.items() if text is not None}
-    rows = [f"{name},sha256={_hash(text)},{len(text.encode())}" for name, text in kept.items()]
+    kept = {
+        name: content.encode() if isinstance(content, str) else content
+        for name, content in contents.items()
+        if content is not None
+    }
+    rows = [f"{name},sha256={_hash(content)},{len(content)}" for name, content in kept.items()]
     if f"{info}/RECORD" not in contents:
-        kept[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+        kept[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{project}-{version}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, text in kept.items():
-            archive.writestr(zipfile.ZipInfo(name), text)
+        for name, content in kept.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
     record(path, recorded)
     return path
 
 
 def record(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
     """The record of a wheel that passed on one system."""
-    check = {"name": "import", "passed": True, "seen": "None"}
-    trial = {
-        "system": "Raspberry Pi OS 12",
-        "board": "Raspberry Pi 5",
-        "numpy": "2.4.6 (newest)",
-        "checks": [check],
-    }
     content = {
         "wheel": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "date": "2026-11-20T10:00:00+00:00",
         "reference": "ai-edge-litert 2.3.0",
-        "trials": [trial],
+        "trials": [trial()],
         **(changes or {}),
     }
     beside = path.with_name(f"{path.name}.verified.json")
@@ -85,6 +82,19 @@ def record(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
     return beside
 
 
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
+def trial(
+    system: str = "Raspberry Pi OS 12",
+    board: str = "Raspberry Pi 5",
+    numpy: str = "2.4.6 (newest)",
+    *,
+    checks: int = 1,
+    passed: bool = True,
+) -> dict[str, Any]:
+    """A trial of a record, with as many checks of one result."""
+    check = {"name": "import", "passed": passed, "seen": "None"}
+    return {"system": system, "board": board, "numpy": numpy, "checks": [check] * checks}
+
+
+def _hash(content: bytes) -> str:
+    digest = hashlib.sha256(content).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,30 +1,21 @@
+from __future__ import annotations
+
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from tests.support.archives import COMPRESSIONS, Entry, entry, tarred
 from wheelhouse import archives
 from wheelhouse.errors import WheelhouseError
 
-
-def entry(name, kind=tarfile.REGTYPE, target="", content=b"text"):
-    member = tarfile.TarInfo(name)
-    member.type = kind
-    member.linkname = target
-    member.size = len(content) if kind == tarfile.REGTYPE else 0
-    return member, content
+Unpack = Callable[..., dict[str, str]]
 
 
-def tarred(*entries, mode="w:xz"):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as tar:
-        for member, content in entries:
-            tar.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def deb(data, name="data.tar.xz"):
+def deb(data: bytes, name: str = "data.tar.xz") -> bytes:
     members = [("debian-binary", b"2.0\n"), ("control.tar.xz", tarred()), (name, data)]
     packed = b"!<arch>\n"
     for member, content in members:
@@ -33,7 +24,7 @@ def deb(data, name="data.tar.xz"):
     return packed
 
 
-def whl(files):
+def whl(files: Mapping[str, str]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as wheel:
         for name, content in files.items():
@@ -42,10 +33,12 @@ def whl(files):
 
 
 @pytest.fixture
-def unpacked(tmp_path):
+def unpacked(tmp_path: Path) -> Unpack:
     """Unpack bytes into ``tmp_path/in/folder``; returns the files there."""
 
-    def unpack(name, content, strip=0, keep=()):
+    def unpack(
+        name: str, content: bytes, strip: int = 0, keep: Sequence[str] = ()
+    ) -> dict[str, str]:
         archive, folder = tmp_path / name, tmp_path / "in" / "folder"
         archive.write_bytes(content)
         folder.mkdir(parents=True)
@@ -59,36 +52,41 @@ def unpacked(tmp_path):
     return unpack
 
 
-def outside(tmp_path):
+def outside(tmp_path: Path) -> set[str]:
     return {path.name for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "in")}
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_what_is_kept_of_a_tar_archive_lies_without_its_leading_folder(unpacked, mode):
-    files = tarred(entry("a-1/src/x"), entry("a-1/srcs/y"), entry("a-1/LICENSE"), mode=mode)
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_what_is_kept_of_a_tar_archive_lies_without_its_leading_folder(
+    unpacked: Unpack, compression: str
+) -> None:
+    entries = entry("a-1/src/x"), entry("a-1/srcs/y"), entry("a-1/LICENSE")
+    files = tarred(*entries, compression=compression)
     assert unpacked("a.tar", files, strip=1, keep=["src", "LICENSE"]) == {
         "src/x": "text",
         "LICENSE": "text",
     }
 
 
-def test_a_hard_link_leads_to_the_same_file_without_its_leading_folder(unpacked):
+def test_a_hard_link_leads_to_the_same_file_without_its_leading_folder(unpacked: Unpack) -> None:
     files = tarred(entry("a-1/x"), entry("a-1/y", tarfile.LNKTYPE, "a-1/x"))
     assert unpacked("a.tar", files, strip=1) == {"x": "text", "y": "text"}
 
 
-def test_a_hard_link_to_what_is_not_kept_is_an_error_rather_than_a_missing_file(unpacked):
+def test_a_hard_link_to_what_is_not_kept_is_an_error_rather_than_a_missing_file(
+    unpacked: Unpack,
+) -> None:
     files = tarred(entry("x"), entry("y", tarfile.LNKTYPE, "x"))
     with pytest.raises(WheelhouseError, match=r"a\.tar was not unpacked"):
         unpacked("a.tar", files, keep=["y"])
 
 
-def test_the_files_of_a_debian_package(unpacked):
+def test_the_files_of_a_debian_package(unpacked: Unpack) -> None:
     data = tarred(entry("./usr/include/x.h"), entry("./usr/share/doc/y"))
     assert unpacked("a.deb", deb(data), keep=["usr/include"]) == {"usr/include/x.h": "text"}
 
 
-def test_the_files_of_a_wheel(unpacked):
+def test_the_files_of_a_wheel(unpacked: Unpack) -> None:
     content = whl({"p/a.py": "text", "p-1.dist-info/METADATA": "no"})
     assert unpacked("p-1-py3-none-any.whl", content, keep=["p"]) == {"p/a.py": "text"}
 
@@ -106,8 +104,8 @@ ESCAPES = {
 }
 
 
-def resolved(entries, tmp_path, folder):
-    def place(path):
+def resolved(entries: list[Entry], tmp_path: Path, folder: str) -> Iterator[Entry]:
+    def place(path: str) -> str:
         return str(tmp_path / path[1:]) if path.startswith("/") else folder + path
 
     for member, content in entries:
@@ -121,8 +119,8 @@ def resolved(entries, tmp_path, folder):
 )
 @pytest.mark.parametrize("escape", ESCAPES)
 def test_a_tar_archive_that_would_write_outside_is_refused_by_name(
-    tmp_path, unpacked, escape, name, folder
-):
+    tmp_path: Path, unpacked: Unpack, escape: str, name: str, folder: str
+) -> None:
     (tmp_path / "secret").write_text("secret")
     tar = tarred(*resolved(ESCAPES[escape], tmp_path, folder))
     content = deb(tar) if name == "c.deb" else tar
@@ -135,7 +133,9 @@ def test_a_tar_archive_that_would_write_outside_is_refused_by_name(
 
 
 @pytest.mark.parametrize("path", ["../outside", "p/../../outside", "/outside", "//outside"])
-def test_a_wheel_that_would_write_outside_is_refused_by_name(tmp_path, unpacked, path):
+def test_a_wheel_that_would_write_outside_is_refused_by_name(
+    tmp_path: Path, unpacked: Unpack, path: str
+) -> None:
     with pytest.raises(WheelhouseError) as failure:
         unpacked("bad-1-py3-none-any.whl", whl({path: "text"}))
     assert failure.value.what.startswith("bad-1-py3-none-any.whl was not unpacked: ")
@@ -143,15 +143,15 @@ def test_a_wheel_that_would_write_outside_is_refused_by_name(tmp_path, unpacked,
     assert outside(tmp_path) == {"bad-1-py3-none-any.whl"}
 
 
-GOOD = tarred(entry("x", content=bytes(range(256)) * 99), mode="w:xz")
+GOOD = tarred(entry("x", content=bytes(range(256)) * 99))
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("cut.tar.xz", GOOD[: len(GOOD) // 2]),
-        ("cut.tar.gz", tarred(entry("x", content=GOOD * 9), mode="w:gz")[:500]),
-        ("changed.tar.bz2", tarred(entry("x"), mode="w:bz2")[:-40] + bytes(40)),
+        ("cut.tar.gz", tarred(entry("x", content=GOOD * 9), compression="gz")[:500]),
+        ("changed.tar.bz2", tarred(entry("x"), compression="bz2")[:-40] + bytes(40)),
         ("page.tar.xz", b"<html>Sign in to this network</html>"),
         ("empty.tar.xz", b""),
         ("page.whl", b"<html>Sign in to this network</html>"),
@@ -161,7 +161,7 @@ GOOD = tarred(entry("x", content=bytes(range(256)) * 99), mode="w:xz")
         ("dataless.deb", deb(GOOD, name="other.tar.xz")),
     ],
 )
-def test_a_broken_archive_is_refused_by_name(unpacked, name, content):
+def test_a_broken_archive_is_refused_by_name(unpacked: Unpack, name: str, content: bytes) -> None:
     with pytest.raises(WheelhouseError) as failure:
         unpacked(name, content)
     assert failure.value.what.startswith(f"{name} was not unpacked: ")

@@ -1,6 +1,9 @@
 """Changes, a file each, and the changelog that a release makes of them."""
 
+from __future__ import annotations
+
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,19 +13,19 @@ from wheelhouse.errors import WheelhouseError
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path: Path) -> Path:
     (tmp_path / "changes").mkdir()
     (tmp_path / "changes/README.md").write_text("What this is.\n")
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n- Older.\n")
     return tmp_path
 
 
-def add(checkout, **texts):
+def add(checkout: Path, **texts: str) -> None:
     for name, text in texts.items():
         (checkout / f"changes/{name}.md").write_text(text)
 
 
-def test_a_release_gets_all_changes_and_leaves_none_behind(checkout):
+def test_a_release_gets_all_changes_and_leaves_none_behind(checkout: Path) -> None:
     add(checkout, b="- B.\n", a="- A\n  goes on.\n")
     changelog.fold(checkout, "v1")
     add(checkout, c="- C.\n")
@@ -36,13 +39,15 @@ def test_a_release_gets_all_changes_and_leaves_none_behind(checkout):
     assert [path.name for path in (checkout / "changes").iterdir()] == ["README.md"]
 
 
-def test_a_release_without_a_change_is_refused(checkout):
+def test_a_release_without_a_change_is_refused(checkout: Path) -> None:
     with pytest.raises(WheelhouseError, match="no change in changes/"):
         changelog.fold(checkout, "v1")
 
 
 @pytest.mark.parametrize("text", ["", "A.\n", "- A.\n- B.\n", "- A.\ngoes on.\n", "- A."])
-def test_a_file_that_is_not_one_entry_is_named_and_nothing_is_changed(checkout, text):
+def test_a_file_that_is_not_one_entry_is_named_and_nothing_is_changed(
+    checkout: Path, text: str
+) -> None:
     add(checkout, a="- A.\n", odd=text)
     before = (checkout / "CHANGELOG.md").read_text()
     with pytest.raises(WheelhouseError, match=r"changes/odd\.md is not one entry"):
@@ -51,5 +56,5 @@ def test_a_file_that_is_not_one_entry_is_named_and_nothing_is_changed(checkout, 
     assert (checkout / "changes/a.md").exists()
 
 
-def test_the_changes_of_this_checkout_are_entries():
+def test_the_changes_of_this_checkout_are_entries() -> None:
     assert all(changelog.entry(path) for path in changelog.fragments(REPO))

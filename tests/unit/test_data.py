@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from wheelhouse import matrix, sources
@@ -5,6 +10,10 @@ from wheelhouse.data import load
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.matrix import Matrix
 from wheelhouse.sources import Catalogue
+
+Shape = type[Matrix] | type[Catalogue]
+Load = Callable[[Shape, str | bytes], object]
+
 
 GOOD = {
     Matrix: """\
@@ -29,8 +38,8 @@ artefacts = [{{ debian = "pool/thing.tar.xz", sha256 = "{"0" * 64}" }}]
 
 
 @pytest.fixture
-def loaded(tmp_path):
-    def read(shape, text):
+def loaded(tmp_path: Path) -> Load:
+    def read(shape: Shape, text: str | bytes) -> object:
         path = tmp_path / "some.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return load(path, shape)
@@ -39,7 +48,7 @@ def loaded(tmp_path):
 
 
 @pytest.mark.parametrize("shape", GOOD)
-def test_the_examples_here_are_valid(loaded, shape):
+def test_the_examples_here_are_valid(loaded: Load, shape: Shape) -> None:
     assert isinstance(loaded(shape, GOOD[shape]), shape)
 
 
@@ -71,7 +80,9 @@ def test_the_examples_here_are_valid(loaded, shape):
         (Catalogue, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named_with_its_place(loaded, shape, old, new, place):
+def test_what_is_wrong_in_a_file_is_named_with_its_place(
+    loaded: Load, shape: Shape, old: str, new: str, place: str
+) -> None:
     assert old in GOOD[shape]
     with pytest.raises(WheelhouseError) as failure:
         loaded(shape, GOOD[shape].replace(old, new))
@@ -80,11 +91,11 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(loaded, shape, old, new
     assert "some.toml" in failure.value.hint
 
 
-def test_the_files_of_this_checkout_are_valid():
+def test_the_files_of_this_checkout_are_valid() -> None:
     assert matrix.targets()
     assert all(component.pin.artefacts for component in sources.everything())
 
 
-def test_every_patch_belongs_to_a_component_of_the_catalogue():
+def test_every_patch_belongs_to_a_component_of_the_catalogue() -> None:
     labels = {component.label for component in sources.everything()}
     assert {folder.name for folder in sources.PATCHES.iterdir()} <= labels

@@ -1,5 +1,7 @@
 """Every decision record tells its number, date and status, and is in the index with them."""
 
+from __future__ import annotations
+
 import re
 
 from tests.support import REPO
@@ -12,7 +14,7 @@ HEADER = re.compile(
 )
 
 
-def test_the_index_lists_what_the_records_say_of_themselves():
+def test_the_index_lists_what_the_records_say_of_themselves() -> None:
     rows = []
     for path in sorted(FOLDER.glob("[0-9]*.md")):
         found = HEADER.match(path.read_text())
@@ -25,5 +27,5 @@ def test_the_index_lists_what_the_records_say_of_themselves():
     assert [line for line in index if line.startswith("| ") and "](" in line] == rows
 
 
-def test_nothing_else_lies_among_the_records():
+def test_nothing_else_lies_among_the_records() -> None:
     assert {path.name for path in FOLDER.iterdir() if not path.name[0].isdigit()} == {"README.md"}

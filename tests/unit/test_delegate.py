@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from packaging.metadata import Metadata
@@ -6,24 +10,28 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from wheelhouse import armcompute, matrix, packing, products, sources
+from wheelhouse.delegate import Delegate
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.step import Step
 from wheelhouse.wheel import Wheel
+
+Patch = Callable[[str], set[str]]
+
 
 NAME = "tflite_armnn_delegate-23.8-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
 @pytest.fixture
-def made():
+def made() -> Delegate:
     return products.armnn()
 
 
 @pytest.fixture
-def patched(tmp_path, monkeypatch):
+def patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patch:
     """Add a patch to a component and tell which libraries that changes."""
 
-    def patch(name):
+    def patch(name: str) -> set[str]:
         before = identities()
         component = sources.shared(name)
         folder = tmp_path / component.label
@@ -36,7 +44,7 @@ def patched(tmp_path, monkeypatch):
     return patch
 
 
-def identities():
+def identities() -> dict[str, str]:
     made = products.armnn()
     needs = made.link.needs.items()
     libraries = {name: need.key for name, need in needs if isinstance(need, Step)}
@@ -54,21 +62,22 @@ def identities():
         ("tflite-c", {"armnn-delegate", "tflite-c"}),
     ],
 )
-def test_a_patch_compiles_no_more_than_includes_it(component, changed, patched):
+def test_a_patch_compiles_no_more_than_includes_it(
+    component: str, changed: set[str], patched: Patch
+) -> None:
     assert patched(component) == changed | {"link", "wheel"}
 
 
-def test_the_runtime_does_not_depend_on_the_delegate(patched):
+def test_the_runtime_does_not_depend_on_the_delegate(patched: Patch) -> None:
     runtime = Wheel(matrix.targets()[0], "2.14.1", True)
     before = runtime.step.key
-    patched("armnn")
+    assert patched("armnn")
     assert Wheel(matrix.targets()[0], "2.14.1", True).step.key == before
 
 
-def test_the_metadata_is_valid(made):
-    text = packing.metadata(
-        made.about, {part.pin.license for part in made.linked}, ["armnn/LICENSE"]
-    )
+def test_the_metadata_is_valid(made: Delegate) -> None:
+    terms = [part.pin.license for part in made.linked]
+    text = packing.metadata(made.about, terms, ["armnn/LICENSE"])
     parsed = Metadata.from_email(text, validate=True)
     assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
     assert not parsed.requires_dist
@@ -78,16 +87,15 @@ def test_the_metadata_is_valid(made):
     assert list(parsed.requires_python.filter(["3.6.9", "3.7.0", "3.15.0"])) == ["3.7.0", "3.15.0"]
 
 
-def test_the_name_is_for_every_python(made, tmp_path):
-    path = packing.write(
-        made.about, made.tag, {"tflite_armnn_delegate/__init__.py": b""}, PLATFORMS, tmp_path
-    )
+def test_the_name_is_for_every_python(made: Delegate, tmp_path: Path) -> None:
+    files = {"tflite_armnn_delegate/__init__.py": b""}
+    path = packing.write(made.about, made.tag, files, PLATFORMS, tmp_path)
     assert path.name == NAME
     *_, tags = parse_wheel_filename(path.name)
     assert tags == {Tag("py3", "none", platform) for platform in PLATFORMS}
 
 
-def test_every_wheel_is_known_again_by_its_name(tmp_path):
+def test_every_wheel_is_known_again_by_its_name(tmp_path: Path) -> None:
     for product in products.every():
         path = packing.write(product.about, product.tag, {}, PLATFORMS, tmp_path)
         assert products.from_filename(path) == product
@@ -97,17 +105,17 @@ def test_every_wheel_is_known_again_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     "name", [NAME.replace("23.8", "23.9"), NAME.replace("py3-none", "cp311-cp311"), "odd.whl"]
 )
-def test_another_wheel_is_not_known(name, tmp_path):
+def test_another_wheel_is_not_known(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(WheelhouseError, match="no wheel that this checkout builds"):
         products.from_filename(tmp_path / name)
 
 
-def test_every_product_has_a_label_of_its_own():
+def test_every_product_has_a_label_of_its_own() -> None:
     assert [products.labelled(product.label) for product in products.every()] == products.every()
 
 
-def test_files_for_other_processors_are_not_compiled(tmp_path):
+def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
     neon = {"common": ["neon.cpp"], "fp16": ["half.cpp"], "estate32": ["old.cpp"]}
     operator = {"files": {"common": ["both.cpp"], "neon": neon, "sve": {"common": ["sve.cpp"]}}}
     listed = {

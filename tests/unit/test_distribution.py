@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.wheels import record, wheel
+from tests.support.wheels import record, trial, wheel
 from wheelhouse import distribution
 from wheelhouse.errors import WheelhouseError
 
@@ -122,7 +122,6 @@ def test_an_unverified_wheel_is_refused(tmp_path: Path) -> None:
 
 
 FAILED = {"name": "the bad file is refused", "passed": False, "seen": "loaded"}
-TRIAL = {"system": "Raspberry Pi OS 13", "board": "Raspberry Pi 4", "numpy": "2"}
 
 
 @pytest.mark.parametrize(
@@ -131,8 +130,8 @@ TRIAL = {"system": "Raspberry Pi OS 13", "board": "Raspberry Pi 4", "numpy": "2"
         ({"sha256": "0" * 64}, "not the file that its record is about"),
         ({"wheel": "other.whl"}, "not the file that its record is about"),
         ({"trials": []}, "no check at all"),
-        ({"trials": [{**TRIAL, "checks": []}]}, "no check at all"),
-        ({"trials": [{**TRIAL, "checks": [FAILED]}]}, "the bad file is refused"),
+        ({"trials": [trial(checks=0)]}, "no check at all"),
+        ({"trials": [{**trial(), "checks": [FAILED]}]}, "the bad file is refused"),
         ({"trials": "none"}, "unreadable record"),
         ({"date": "2026-11-20T10:00:00"}, "timezone"),
     ],

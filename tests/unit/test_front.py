@@ -9,7 +9,7 @@ import pytest
 from packaging.version import Version
 
 from tests.support import REPO
-from tests.support.wheels import wheel
+from tests.support.wheels import trial, wheel
 from wheelhouse import distribution, front, index
 from wheelhouse.distribution import File
 from wheelhouse.emulator import systems
@@ -17,12 +17,6 @@ from wheelhouse.figures import Figure
 from wheelhouse.index import Place, Project, Settings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
-CHECK = {"name": "import", "passed": True, "seen": ""}
-
-
-def trial(system: str, numpy: str = "2.4.6 (newest)", checks: int = 1) -> dict[str, object]:
-    board = "Raspberry Pi 4"
-    return {"system": system, "board": board, "numpy": numpy, "checks": [CHECK] * checks}
 
 
 def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> File:
@@ -73,8 +67,8 @@ def test_only_what_was_tried_is_offered(files: list[File]) -> None:
 
 
 def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
-    own = trial("Raspberry Pi OS 12", "1.24.2 (own)", 3)
-    newest = trial("Raspberry Pi OS 12", "2.4.6 (newest)", 4)
+    own = trial(numpy="1.24.2 (own)", checks=3)
+    newest = trial(numpy="2.4.6 (newest)", checks=4)
     old = {"trials": [own, newest], "date": "2026-10-01T10:00:00+00:00"}
     wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}", recorded=old)
     wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": [newest]})

@@ -1,29 +1,28 @@
-import subprocess
-import sys
+from __future__ import annotations
+
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.support import REPO
 from wheelhouse import matrix, upstream
-from wheelhouse.emulator import systems
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.errors import WheelhouseError
 
 ALL = " or ".join(target.python for target in matrix.targets())
 DEFAULT, NEWEST = upstream.known()
 
 
-def chosen(words):
+def chosen(words: str) -> list[str]:
     return [target.python for target in matrix.choose(words)]
 
 
-def test_versions_are_chosen_by_name():
+def test_versions_are_chosen_by_name() -> None:
     assert chosen("3.11") == ["3.11"]
     assert chosen("3.13, 3.9,3.13") == ["3.13", "3.9"]
     assert chosen("all") == [target.python for target in matrix.targets()]
 
 
-def test_a_version_is_chosen_on_every_processor(monkeypatch):
+def test_a_version_is_chosen_on_every_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [
         replace(target, processor=name)
         for target in matrix.targets()
@@ -36,11 +35,11 @@ def test_a_version_is_chosen_on_every_processor(monkeypatch):
         matrix.choose("3.12")
 
 
-def test_a_target_knows_its_tag():
+def test_a_target_knows_its_tag() -> None:
     assert [target.tag for target in matrix.choose("3.9,3.14")] == ["cp39", "cp314"]
 
 
-def test_the_oldest_target_is_for_all_later_cpythons_too():
+def test_the_oldest_target_is_for_all_later_cpythons_too() -> None:
     first, *rest = matrix.targets()
     assert (first.tag, first.abi) == ("cp37", "abi3")
     assert all(target.abi == target.tag for target in rest)
@@ -59,36 +58,14 @@ def test_the_oldest_target_is_for_all_later_cpythons_too():
         (",", f", is not in the matrix; did you mean {ALL}?"),
     ],
 )
-def test_an_unknown_version_is_answered_with_its_neighbours(words, message):
+def test_an_unknown_version_is_answered_with_its_neighbours(words: str, message: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
         matrix.choose(words)
     assert failure.value.what == f"{message} (`invoke matrix` lists them)"
     assert failure.value.hint.endswith("CPython 3.7 and later share one wheel: --py 3.7.")
 
 
-def invoke(*words):
-    command = [sys.executable, "-m", "invoke", "--search-root", REPO, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-
-
-@pytest.mark.parametrize("version", ["3.12", "2.7", "banana", "", "3.9,3.12"])
-def test_the_command_ends_with_one_error_and_what_to_do_next(version):
-    done = invoke("build", f"--py={version}")
-    with pytest.raises(WheelhouseError) as failure:
-        matrix.choose(version)
-    assert done.stderr == f"error: {failure.value.what}\nnext: {failure.value.hint}\n"
-    assert done.stdout == ""
-    assert done.returncode == Kind.USAGE
-
-
-def test_the_command_lists_the_matrix():
-    done = invoke("matrix")
-    assert done.returncode == 0
-    suites = {systems.system(name).suite for t in matrix.targets() for name in t.systems}
-    assert all(suite in done.stdout for suite in suites)
-
-
-def test_a_release_is_known_by_its_beginning():
+def test_a_release_is_known_by_its_beginning() -> None:
     versions = {word: upstream.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
     assert list(versions.values()) == [DEFAULT, DEFAULT, NEWEST, NEWEST]
     assert upstream.choose(NEWEST) == upstream.Release(NEWEST)
@@ -104,7 +81,7 @@ def test_a_release_is_known_by_its_beginning():
         ("newest", f"{DEFAULT} or {NEWEST}"),
     ],
 )
-def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
+def test_an_unknown_release_is_answered_with_its_neighbours(word: str, near: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
         upstream.choose(word)
     assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
@@ -122,7 +99,7 @@ def test_an_unknown_release_is_answered_with_its_neighbours(word, near):
         ),
     ],
 )
-def test_a_checkout_tells_its_release(tmp_path, name, text, version):
+def test_a_checkout_tells_its_release(tmp_path: Path, name: str, text: str, version: str) -> None:
     path = tmp_path / "tensorflow" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
@@ -133,9 +110,3 @@ def test_a_checkout_tells_its_release(tmp_path, name, text, version):
     path.write_text(text.replace("2", "3"))
     with pytest.raises(WheelhouseError, match="for which there are no patches here"):
         upstream.choose(checkout=str(tmp_path))
-
-
-def test_the_command_lists_the_releases():
-    done = invoke("matrix")
-    assert "2.14.1" in done.stdout
-    assert NEWEST in done.stdout

@@ -1,17 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
 from wheelhouse import mirrors
 from wheelhouse.errors import WheelhouseError
 
 
-def test_the_users_own_mirrors_stand_alone_in_their_order(monkeypatch):
+def test_the_users_own_mirrors_stand_alone_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "WHEELHOUSE_DEBIAN_MIRROR", " http://b/debian/  http://a/debian http://b/debian"
     )
     assert mirrors.debian_mirrors() == ("http://b/debian", "http://a/debian")
 
 
-def test_of_apts_archives_debians_main_one_is_taken_once():
+def test_of_apts_archives_debians_main_one_is_taken_once() -> None:
     """Security keeps its files below pool/updates, so no pinned path lies there."""
     targets = (
         "http://mirror/debian/\tbookworm\tDebian\tDebian\n"
@@ -27,11 +31,11 @@ def test_of_apts_archives_debians_main_one_is_taken_once():
 @pytest.mark.parametrize(
     "targets", ["", "\n", "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"]
 )
-def test_apt_without_lists_knows_no_archive(targets):
+def test_apt_without_lists_knows_no_archive(targets: str) -> None:
     assert mirrors.parse(targets) == ()
 
 
-def test_before_the_first_update_the_addresses_will_do():
+def test_before_the_first_update_the_addresses_will_do() -> None:
     targets = (
         "http://mirror/debian-security/\tbookworm-security\t$(LABEL)\t$(ORIGIN)\n"
         "http://mirror/debian/\tbookworm\t$(LABEL)\t$(ORIGIN)\n"
@@ -41,7 +45,9 @@ def test_before_the_first_update_the_addresses_will_do():
 
 
 @pytest.mark.parametrize("script", ["", "exit 100"])
-def test_a_machine_without_lists_or_without_apt_is_told_what_to_do(monkeypatch, tmp_path, script):
+def test_a_machine_without_lists_or_without_apt_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
+) -> None:
     monkeypatch.delenv("WHEELHOUSE_DEBIAN_MIRROR", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     if script:

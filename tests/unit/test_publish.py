@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from wheelhouse.errors import WheelhouseError
@@ -19,11 +21,11 @@ TAIL = "aarch64.whl"
         ("https://upload.example.org/api", "https://upload.example.org/api/simple/"),
     ],
 )
-def test_the_index_that_belongs_to_an_upload_address(upload, index):
+def test_the_index_that_belongs_to_an_upload_address(upload: str, index: str) -> None:
     assert Endpoint.named(upload) == Endpoint(upload, index)
 
 
-def test_a_named_index():
+def test_a_named_index() -> None:
     assert Endpoint.named("https://a.example/b/", "https://c.example/+simple").index == (
         "https://c.example/+simple/"
     )
@@ -39,7 +41,7 @@ def test_a_named_index():
         "https://example.org/#s3cret",
     ],
 )
-def test_an_address_with_a_password_is_refused_and_not_repeated(option, url):
+def test_an_address_with_a_password_is_refused_and_not_repeated(option: str, url: str) -> None:
     words = (url,) if option == "--to" else ("https://example.org/", url)
     with pytest.raises(WheelhouseError) as caught:
         Endpoint.named(*words)
@@ -50,12 +52,12 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(option, url):
 @pytest.mark.parametrize(
     "url", ["", "example.org", "file:///srv/wheels", "https://", "http://[::1"]
 )
-def test_what_is_no_web_address_is_refused(url):
+def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(WheelhouseError, match="no web address"):
         Endpoint.named(url)
 
 
-def test_a_password_in_the_clear_is_warned_of(capsys):
+def test_a_password_in_the_clear_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     Endpoint.named("http://127.0.0.1:8080/")
     Endpoint.named("https://example.org/")
     assert capsys.readouterr().err == ""
@@ -78,6 +80,6 @@ def test_a_password_in_the_clear_is_warned_of(capsys):
         ("nonsense.whl", False),
     ],
 )
-def test_files_that_claim_one_place(other, same):
+def test_files_that_claim_one_place(other: str, same: bool) -> None:
     ours = f"a-1.0-cp311-cp311-manylinux_2_17_aarch64.manylinux2014_{TAIL}"
     assert same_place(ours, other) is same

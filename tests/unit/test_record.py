@@ -10,21 +10,20 @@ from typing import Any
 import pytest
 
 from tests.support.wheels import record as write
-from tests.support.wheels import wheel
-from wheelhouse import distribution, products, publish, record
+from tests.support.wheels import trial, wheel
+from wheelhouse import distribution, matrix, products, publish, record
+from wheelhouse.emulator import systems
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 UNIVERSAL = f"cp37-abi3-{PLATFORM}"
 DELEGATE = {"project": "tflite_armnn_delegate", "version": "23.8"}
-TODAY = ("11", "12", "13", "14", "14 with CPython 3.15")
+TODAY = [systems.system(name).name for name in matrix.targets()[0].systems]
 
 
-def tried(path: Path, *numbers: str, **more: Any) -> Path:
-    checks = [{"name": "import", "passed": True, "seen": ""}]
-    board = {"board": "Raspberry Pi 4", "numpy": "2.4.6 (newest)", "checks": checks}
-    trials = [{"system": f"Raspberry Pi OS {number}", **board} for number in numbers]
+def tried(path: Path, *names: str, **more: Any) -> Path:
+    trials = [trial(name) for name in names]
     return write(path, {"trials": trials, **more})
 
 
@@ -89,7 +88,7 @@ def test_index_and_upload_refuse_what_was_tried_on_one_system(
     tmp_path: Path, more: dict[str, Any]
 ) -> None:
     path = wheel(tmp_path, **more)
-    tried(path, "12")
+    tried(path, "Raspberry Pi OS 12")
     reason = f"{path.name} was not tried on Raspberry Pi OS 11, Raspberry Pi OS 13"
     with pytest.raises(WheelhouseError, match=reason):
         distribution.read(path, Demand.TODAY)
@@ -102,7 +101,7 @@ def test_index_and_upload_refuse_what_was_tried_on_one_system(
 
 def test_a_wheel_for_no_target_of_today_may_be_of_an_earlier_release(tmp_path: Path) -> None:
     path = wheel(tmp_path, tag=f"cp310-cp310-{PLATFORM}")
-    tried(path, "12")
+    tried(path, "Raspberry Pi OS 12")
     assert distribution.read(path, Demand.ITS_RELEASE).today is False
     with pytest.raises(WheelhouseError, match="no CPython of the matrix"):
         distribution.read(path, Demand.TODAY)
@@ -111,6 +110,6 @@ def test_a_wheel_for_no_target_of_today_may_be_of_an_earlier_release(tmp_path: P
 def test_the_systems_of_a_file_are_those_of_its_target() -> None:
     universal = Path(f"tflite_runtime-2.14.1-{UNIVERSAL}.whl")
     names = [system.name for system in products.systems_of(universal)]
-    assert names == [f"Raspberry Pi OS {number}" for number in TODAY]
+    assert names == TODAY
     own = Path(f"tflite_runtime-2.14.1-cp311-cp311-{PLATFORM}.whl")
     assert [system.suite for system in products.systems_of(own)] == ["bookworm"]

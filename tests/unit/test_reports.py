@@ -53,12 +53,12 @@ def covers(node: ast.FunctionDef) -> bool:
     return node.name.startswith("test_") or bool(marks & CASES)
 
 
-def test_no_row_is_there_twice():
+def test_no_row_is_there_twice() -> None:
     assert len(set(ROWS)) == len(ROWS) > 30
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
-def test_a_report_says_where_it_is_and_what_covers_it(row):
+def test_a_report_says_where_it_is_and_what_covers_it(row: Report) -> None:
     assert SOURCE.fullmatch(row.source)
     assert row.kind.strip()
     file, _, name = row.test.partition("::")

@@ -35,6 +35,7 @@ def test_wheels_of_all_releases_are_carried(tmp_path: Path) -> None:
 def test_wheels_that_lie_elsewhere_are_not_carried(tmp_path: Path) -> None:
     wheel(tmp_path / "in")
     make(tmp_path / "in", tmp_path / "site", files="https://releases.example/")
+    assert (tmp_path / "site/simple/tflite-runtime/index.html").exists()
     assert not list((tmp_path / "site").rglob("*.whl"))
 
 
@@ -50,9 +51,11 @@ def test_a_new_site_takes_the_old_one_s_place_without_a_rest(tmp_path: Path) -> 
     first = wheel(tmp_path / "in")
     make(tmp_path / "in", tmp_path / "site")
     first.unlink()
-    wheel(tmp_path / "in", version="2.14.2")
+    second = wheel(tmp_path / "in", version="2.14.2")
     make(tmp_path / "in", tmp_path / "site")
-    assert not [name for name in content(tmp_path / "site") if "2.14.1" in name]
+    assert [name for name in content(tmp_path / "site") if name.endswith(".whl")] == [
+        f"files/{second.name}"
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "site"]
 
 
@@ -104,8 +107,10 @@ def test_without_a_wheel_there_is_no_site(tmp_path: Path) -> None:
 def test_a_local_version_is_left_out_for_pip_would_prefer_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wheel(tmp_path / "in")
+    offered = wheel(tmp_path / "in")
     local = wheel(tmp_path / "in", version="2.14.1+noxnnpack")
     make(tmp_path / "in", tmp_path / "site")
-    assert not [name for name in content(tmp_path / "site") if "noxnnpack" in name]
+    pages = content(tmp_path / "site")
+    assert [name for name in pages if name.endswith(".whl")] == [f"files/{offered.name}"]
+    assert not [name for name, page in pages.items() if b"noxnnpack" in page]
     assert f"{local.name} is left out" in capsys.readouterr().err

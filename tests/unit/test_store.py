@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from wheelhouse.store import Store, tree_digest
 class Maker:
     """A step that writes one file, and counts."""
 
-    def __init__(self, kept: Store):
+    def __init__(self, kept: Store) -> None:
         self.store = kept
         self.runs = 0
 
@@ -20,16 +23,16 @@ class Maker:
         (folder / "sub").mkdir(exist_ok=True)
         (folder / "sub" / "out").write_text("whole")
 
-    def made(self, **options):
+    def made(self, **options: bool) -> Path:
         return self.store.made("things", "thing", "0" * 64, self, **options)
 
 
 @pytest.fixture
-def step(tmp_path):
+def step(tmp_path: Path) -> Maker:
     return Maker(Store(tmp_path))
 
 
-def test_what_exists_is_not_made_again(step):
+def test_what_exists_is_not_made_again(step: Maker) -> None:
     first, second = step.made(), step.made()
     assert first == second
     assert (first / "sub" / "out").read_text() == "whole"
@@ -50,7 +53,9 @@ def test_what_exists_is_not_made_again(step):
     ],
     ids=["changed", "lost", "mode", "added", "link", "emptied", "no seal", "empty seal"],
 )
-def test_what_was_damaged_is_made_again_and_said(step, damage, capfd):
+def test_what_was_damaged_is_made_again_and_said(
+    step: Maker, damage: Callable[[Path], object], capfd: pytest.CaptureFixture[str]
+) -> None:
     damage(step.made())
     folder = step.made()
     assert "thing in the cache is damaged; it is made again." in capfd.readouterr().err
@@ -60,7 +65,7 @@ def test_what_was_damaged_is_made_again_and_said(step, damage, capfd):
     assert step.runs == 2
 
 
-def test_a_step_that_fails_leaves_nothing_and_starts_anew(step):
+def test_a_step_that_fails_leaves_nothing_and_starts_anew(step: Maker) -> None:
     def fails(folder: Path) -> None:
         assert not list(folder.iterdir())
         (folder / "half").write_text("")
@@ -73,7 +78,7 @@ def test_a_step_that_fails_leaves_nothing_and_starts_anew(step):
     assert [path.name for path in step.made().iterdir()] == ["sub"]
 
 
-def test_a_step_that_can_go_on_finds_what_it_made_before(step):
+def test_a_step_that_can_go_on_finds_what_it_made_before(step: Maker) -> None:
     def fails(folder: Path) -> None:
         (folder / "half").write_text("")
         raise KeyboardInterrupt
@@ -84,7 +89,9 @@ def test_a_step_that_can_go_on_finds_what_it_made_before(step):
     assert (step.made(resume=True) / "half").exists()
 
 
-def test_the_cache_lies_where_the_user_says(monkeypatch, tmp_path):
+def test_the_cache_lies_where_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WHEELHOUSE_CACHE", "here")
     assert Store.default().root == tmp_path / "here"
@@ -93,7 +100,7 @@ def test_the_cache_lies_where_the_user_says(monkeypatch, tmp_path):
     assert Store.default().root == tmp_path / "tflite-wheelhouse"
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, step):
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, step: Maker) -> None:
     (tmp_path / "file").write_text("")
     kept = Store(tmp_path / "file" / "cache")
     with pytest.raises(WheelhouseError) as failure:
@@ -102,19 +109,19 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, step):
     assert "WHEELHOUSE_CACHE" in failure.value.hint
 
 
-def test_a_log_starts_empty_and_lies_in_the_cache(tmp_path):
+def test_a_log_starts_empty_and_lies_in_the_cache(tmp_path: Path) -> None:
     kept = Store(tmp_path)
     kept.log("core").write_text("old")
     assert kept.log("core").read_text() == ""
     assert kept.log("core").is_relative_to(tmp_path)
 
 
-def test_a_digest_does_not_depend_on_the_order_of_keys():
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert store.digest({"a": 1, "b": (1, 2)}) == store.digest({"b": [1, 2], "a": 1})
     assert store.digest("ab", "c") != store.digest("a", "bc")
 
 
-def test_a_tree_digest_does_not_depend_on_time_or_place(tmp_path):
+def test_a_tree_digest_does_not_depend_on_time_or_place(tmp_path: Path) -> None:
     for name in "ab":
         folder = tmp_path / name
         (folder / "sub").mkdir(parents=True)

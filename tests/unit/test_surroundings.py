@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from wheelhouse.errors import WheelhouseError
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user with no setting of pip or Python at all."""
     for name in os.environ:
         if name.startswith(("PIP_", "PYTHON", "XDG_")):
@@ -19,13 +21,13 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def settings(home, **environ):
+def settings(home: Path, **environ: str) -> dict[str, str]:
     known = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "xdg"), **environ}
     found = surroundings.pip_settings(known, str(home / "venv"))
     return {key: value for key, value in found.items() if str(home) in value}
 
 
-def test_where_packages_come_from_is_kept_and_how_they_are_installed_is_not(home):
+def test_where_packages_come_from_is_kept_and_how_they_are_installed_is_not(home: Path) -> None:
     (home / ".config/pip/pip.conf").write_text(
         f"[global]\nindex-url = {home}/i\nuser = {home}\nproxy={home}/p\n"
         f"[install]\ntarget = {home}\ntrusted_host = {home}/h\n[list]\ncert = {home}\n"
@@ -37,7 +39,7 @@ def test_where_packages_come_from_is_kept_and_how_they_are_installed_is_not(home
     assert settings(home, **env) == {**expected, **more}
 
 
-def test_files_count_as_pip_orders_them(home):
+def test_files_count_as_pip_orders_them(home: Path) -> None:
     for name in ("xdg", "", ".config", "venv", "named"):
         path = home / {"": ".pip", "venv": "venv"}.get(name, f"{name}/pip") / "pip.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,21 +52,23 @@ def test_files_count_as_pip_orders_them(home):
     assert settings(home) == {"client-cert": f"{home}/install"}
 
 
-def test_several_values_on_lines_of_their_own_are_kept(home):
+def test_several_values_on_lines_of_their_own_are_kept(home: Path) -> None:
     (home / ".config/pip/pip.conf").write_text(
         f"[global]\nextra-index-url =\n  {home}/a\n  {home}/b\n"
     )
     assert settings(home)["extra-index-url"].split() == [f"{home}/a", f"{home}/b"]
 
 
-def test_a_file_that_pip_could_not_read_either_is_named(home):
+def test_a_file_that_pip_could_not_read_either_is_named(home: Path) -> None:
     (home / ".config/pip/pip.conf").write_text("index-url\n")
     with pytest.raises(WheelhouseError, match=r"pip's configuration .*pip\.conf") as failure:
         host.run(["true"])
     assert failure.value.hint == "Correct that file."
 
 
-def test_other_programs_see_where_things_are_and_nothing_that_steers_them(home, monkeypatch):
+def test_other_programs_see_where_things_are_and_nothing_that_steers_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = {"HTTPS_PROXY": "p", "no_proxy": "n", "SSL_CERT_FILE": "s", "CCACHE_DIR": "c"}
     kept |= {"WHEELHOUSE_JOBS": "1", "PIP_INDEX_URL": "i", "TMPDIR": str(home)}
     left = "CC CXX CFLAGS CXXFLAGS LDFLAGS CPATH C_INCLUDE_PATH LIBRARY_PATH CMAKE_PREFIX_PATH"
@@ -92,7 +96,9 @@ def test_other_programs_see_where_things_are_and_nothing_that_steers_them(home, 
         ("", "exit status 3"),
     ],
 )  # fmt: skip
-def test_the_first_error_is_quoted_or_what_was_said_last(tmp_path, said, quoted):
+def test_the_first_error_is_quoted_or_what_was_said_last(
+    tmp_path: Path, said: str, quoted: str
+) -> None:
     log = tmp_path / "a.log"
     error = host.failure("It failed", host.Completed(3, "", said), log, "Mend it.")
     assert error.what == f"It failed: {quoted}"
@@ -100,13 +106,13 @@ def test_the_first_error_is_quoted_or_what_was_said_last(tmp_path, said, quoted)
     assert log.read_text() == said
 
 
-def test_a_signal_is_named(tmp_path):
+def test_a_signal_is_named(tmp_path: Path) -> None:
     done = host.run(["sh", "-c", "echo All is well; kill -KILL $$"])
     error = host.failure("It failed", done, tmp_path / "a.log", "Mend it.")
     assert error.what == "It failed: it was ended by SIGKILL"
 
 
-def test_a_program_that_cannot_be_started_is_told(tmp_path):
+def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     Path(tmp_path / "it").write_text("")
     for command, what in ((tmp_path / "it", "cannot be started"), ("no-such", "is missing")):
         with pytest.raises(WheelhouseError, match=what):

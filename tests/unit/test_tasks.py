@@ -1,10 +1,13 @@
 """The tasks' words: what they choose, and how a failure ends them."""
 
+from __future__ import annotations
+
 import errno
 import re
 import shlex
-import subprocess
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import yaml
@@ -24,22 +27,12 @@ from wheelhouse.store import disk_space
         ("emulated, unit", ["unit", "emulated"]),
     ],
 )
-def test_only_chooses_among_the_folders_of_tests(words, suites):
+def test_only_chooses_among_the_folders_of_tests(words: str, suites: list[str]) -> None:
     assert pipeline.suites(words) == suites
     assert all((REPO / "tests" / suite).is_dir() for suite in suites)
 
 
-def test_an_unknown_kind_of_tests_is_answered_with_the_nearest():
-    command = [sys.executable, "-m", "invoke", "test", "--only", "unit,emulate"]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
-    assert done.returncode == Kind.USAGE
-    assert done.stderr == (
-        "error: There is no kind of tests emulate; did you mean emulated?\n"
-        "next: Give --only one of these: unit, integration, emulated.\n"
-    )
-
-
-def test_the_documented_exit_codes_are_those_of_the_code():
+def test_the_documented_exit_codes_are_those_of_the_code() -> None:
     rows = re.findall(
         r"^\| (\d+) \| (\w+) \|", (REPO / "docs/exit-codes.md").read_text(), re.MULTILINE
     )
@@ -48,9 +41,9 @@ def test_the_documented_exit_codes_are_those_of_the_code():
     ]
 
 
-def test_a_failure_keeps_the_first_kind_that_it_was_given():
+def test_a_failure_keeps_the_first_kind_that_it_was_given() -> None:
     @failures_of(Kind.VERIFICATION)
-    def fail(kind):
+    def fail(kind: Kind) -> NoReturn:
         with failures_of(Kind.COMPILE):
             raise WheelhouseError("It failed.", "Mend it.", kind)
 
@@ -60,15 +53,17 @@ def test_a_failure_keeps_the_first_kind_that_it_was_given():
         assert failure.value.kind is seen
 
 
-def test_a_full_disk_is_a_kind_of_its_own_whatever_fails(tmp_path):
+def test_a_full_disk_is_a_kind_of_its_own_whatever_fails(tmp_path: Path) -> None:
     with pytest.raises(WheelhouseError) as failure, failures_of(Kind.COMPILE), disk_space(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert failure.value.kind is Kind.DISK
 
 
 @pytest.mark.parametrize("kind", [Kind.AUDIT, Kind.DISK, Kind.OTHER])
-def test_a_container_tells_the_kind_of_its_failure(kind, monkeypatch, tmp_path):
-    def fail(wanted, at):
+def test_a_container_tells_the_kind_of_its_failure(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(wanted: object, at: object) -> NoReturn:
         raise WheelhouseError("It failed.", "Mend it.", kind)
 
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path))
@@ -76,7 +71,7 @@ def test_a_container_tells_the_kind_of_its_failure(kind, monkeypatch, tmp_path):
     assert inner.main([products.armnn().label]) == kind
 
 
-def test_what_runs_before_a_commit_is_what_lint_runs():
+def test_what_runs_before_a_commit_is_what_lint_runs() -> None:
     (repository,) = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())["repos"]
     for hook in repository["hooks"]:
         program, *words = shlex.split(hook["entry"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -75,13 +76,13 @@ def told(armnn: ModuleType, **options: object) -> dict[str, str]:
     return dict(line.split("=") for line in lines)
 
 
-def test_the_defaults_leave_backends_and_log_to_the_library(armnn):
+def test_the_defaults_leave_backends_and_log_to_the_library(armnn: ModuleType) -> None:
     seen = told(armnn)
     assert 1 <= int(seen.pop("number-of-threads")) <= armnn.MAX_THREADS
     assert seen == DEFAULTS
 
 
-def test_every_option_reaches_the_library(armnn):
+def test_every_option_reaches_the_library(armnn: ModuleType) -> None:
     seen = told(
         armnn,
         backends=["CpuAcc", "CpuRef"],
@@ -101,7 +102,7 @@ def test_every_option_reaches_the_library(armnn):
     }
 
 
-def test_backends_may_be_one_text(armnn):
+def test_backends_may_be_one_text(armnn: ModuleType) -> None:
     assert told(armnn, backends="CpuRef,CpuAcc")["backends"] == "CpuRef,CpuAcc"
 
 
@@ -119,24 +120,28 @@ def test_backends_may_be_one_text(armnn):
         ({"log_level": "loud"}, ValueError, ["trace", "warning", "fatal"]),
     ],
 )
-def test_a_bad_option_is_refused_by_naming_the_valid_ones(armnn, options, error, named):
+def test_a_bad_option_is_refused_by_naming_the_valid_ones(
+    armnn: ModuleType, options: dict[str, Any], error: type[Exception], named: list[str]
+) -> None:
     with pytest.raises(error) as refusal:
         armnn.load(**options)
     assert "Failed to load" not in str(refusal.value)
     assert all(word in str(refusal.value) for word in named)
 
 
-def test_without_a_runtime_both_are_named(armnn, monkeypatch):
+def test_without_a_runtime_both_are_named(
+    armnn: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("tflite_runtime", "ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"tflite-runtime.*ai-edge-litert"):
         armnn.load()
 
 
-def test_it_knows_where_it_is_and_which_version(armnn, installed):
+def test_it_knows_where_it_is_and_which_version(armnn: ModuleType, installed: Path) -> None:
     assert Path(armnn.path()) == installed / PACKAGE / "libarmnnDelegate.so"
     assert armnn.__version__ == "23.8"
 
 
-def test_it_is_written_in_the_oldest_python_that_it_is_for():
+def test_it_is_written_in_the_oldest_python_that_it_is_for() -> None:
     ast.parse((SOURCE / "__init__.py").read_text(), feature_version=(3, 7))
