@@ -26,7 +26,6 @@ from wheelhouse.models import Model
 from wheelhouse.record import Check
 from wheelhouse.reference import Tolerance
 from wheelhouse.session import Seen
-from wheelhouse.sources import Sources
 
 REPORTS = Path(__file__).with_name("reports")
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -162,9 +161,7 @@ RUNS = [name for name in RUNTIME["runs"] if not name.startswith(f"{FIRST}-")]
 
 
 @pytest.fixture(scope="module")
-def passing(
-    at: Sources, archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Trial:
+def passing(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trial:
     tried = [model for model in verify.models_of(WHEEL, archives) if model.name in RUNS]
     named = {model.name: model for model in tried}
     named |= {f"{FIRST}-{kind}": named[FIRST] for kind in ("threads", "bytes")}
@@ -289,7 +286,9 @@ CHOICE = "backends CpuAcc, chosen by the model"
 
 @pytest.fixture(scope="module", params=BOARDS)
 def accelerated(
-    request: pytest.FixtureRequest, at: Sources, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    archives: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Trial:
     board = BOARDS[request.param]
     archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}

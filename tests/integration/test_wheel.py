@@ -20,13 +20,15 @@ CONTENT = bytes(range(256)) * 9
 
 def written(target: Target, xnnpack: bool, folder: Path) -> Path:
     wheel = Wheel(target, "2.14.1", xnnpack)
-    metadata = packing.metadata(wheel.about, wheel.linked, ["eigen/COPYING.MPL2"])
+    metadata = packing.metadata(
+        wheel.about, [part.pin.license for part in wheel.linked], ["eigen/COPYING.MPL2"]
+    )
     files = {
         "tflite_runtime/__init__.py": b"",
         f"tflite_runtime/{MODULE}.so": CONTENT,
         f"tflite_runtime-{wheel.version}.dist-info/METADATA": metadata.encode(),
     }
-    return packing.write(wheel, files, PLATFORMS, folder)
+    return packing.write(wheel.about, wheel.tag, files, PLATFORMS, folder)
 
 
 def install(wheel: Path, platform: str, python: str, *words: str | Path) -> int:
