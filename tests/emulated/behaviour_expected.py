@@ -1,4 +1,4 @@
-"""What every wheel must do: paths into the report of ``behaviour.py`` and what stands there."""
+"""What every wheel must do: paths into the report of ``guest.behaviour`` and what stands there."""
 
 NATIVE = "tflite_runtime._pywrap_tensorflow_interpreter_wrapper.InterpreterWrapper"
 SUM = [0, 2, 4, 6, 8, 10, 12, 14]

@@ -1,4 +1,4 @@
-"""The models that ``behaviour.py`` and ``leaks.py`` use, and a delegate to load."""
+"""The models that ``tests/guest`` uses, and a delegate to load."""
 
 from __future__ import annotations
 

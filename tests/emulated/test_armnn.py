@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.emulated import transcripts
 from wheelhouse import (
     models,
     models_armnn,
@@ -26,7 +27,6 @@ from wheelhouse.models import Model
 from wheelhouse.reference import Tolerance
 from wheelhouse.sources import Sources
 
-HERE = Path(__file__).parent
 SPARSE = "face_detection_full_range_sparse"
 DENSE = "face_detection_short_range"
 RUNTIMES = ("tflite_runtime", "newest", "ai_edge_litert")
@@ -69,14 +69,15 @@ def _record(
 ) -> Seen:
     system, board = systems.system("bookworm"), systems.board("Raspberry Pi 5")
     folder = Path(verify.__file__).parent
-    for path in (*(folder / "probe.py", folder / "probe_armnn.py", HERE / "armnn_behaviour.py"),):
-        shutil.copyfile(path, work / path.name)
+    for name in ("probe.py", "probe_armnn.py"):
+        shutil.copyfile(folder / name, work / name)
+    transcripts.bring_guest(work)
     for model in tried.values():
         (work / f"{model.name}.tflite").write_bytes(model.content)
         np.savez(work / f"{model.name}.npz", **dict(model.inputs))
     # ai-edge-litert's further requirements are for other parts of it than the interpreter.
     session.install(runtime, delegate, system, at, work, "--no-deps")
-    command = ["env/bin/python", "armnn_behaviour.py", f"{module}.interpreter", "report.json"]
+    command = ["env/bin/python", "-m", "guest.armnn", f"{module}.interpreter", "report.json"]
     done = qemu.run(command, tree=rootfs.tree(system, at.store), board=board, work=work)
     assert done.status == 0, done.stderr
     parts = [part.partition("\n") for part in done.stderr.split("== ")[1:]]

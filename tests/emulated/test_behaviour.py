@@ -45,7 +45,7 @@ def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    cases = reports("behaviour", *wheel_in_suite)["cases"]
     seen = {path: brief(at_path(cases, path)) for path in expected.RESULTS}
     assert seen == expected.RESULTS
 
@@ -53,7 +53,7 @@ def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[st
 def test_wrong_arguments_are_type_errors_that_name_the_function(
     reports: Reports, wheel_in_suite: tuple[str, str]
 ) -> None:
-    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    cases = reports("behaviour", *wheel_in_suite)["cases"]
     refused = {path: brief(at_path(cases, path)) for path in expected.REFUSED}
     for case in ("arguments_too_many", "arguments_too_few", "arguments_by_unknown_keyword"):
         refused |= {f"{case}.{name}": brief(told) for name, told in cases[case].items()}
@@ -65,13 +65,13 @@ def test_wrong_arguments_are_type_errors_that_name_the_function(
 
 
 def test_a_view_is_the_tensor_itself(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    view = reports("behaviour.py", *wheel_in_suite)["cases"]["views"]["view"]
+    view = reports("behaviour", *wheel_in_suite)["cases"]["views"]["view"]
     assert view["flags"] == ["writeable", "c_contiguous", "aligned"]
     assert brief(view) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    told = reports("behaviour.py", *wheel_in_suite)["cases"]["every_type"]
+    told = reports("behaviour", *wheel_in_suite)["cases"]["every_type"]
     for name, (put, got, _) in told.items():
         assert put is None, name
         assert got["shape"] == [2, 3], name
@@ -79,20 +79,20 @@ def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str,
 
 
 def test_xnnpack_is_announced(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    stderr = reports("behaviour.py", *wheel_in_suite)["stderr"]
+    stderr = reports("behaviour", *wheel_in_suite)["stderr"]
     assert stderr.count("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.") >= 1
 
 
 @pytest.mark.parametrize("suite", OWN)
 def test_the_universal_wheel_behaves_like_the_systems_own(reports: Reports, suite: str) -> None:
-    own = reports("behaviour.py", suite, OWN[suite])
-    universal = reports("behaviour.py", suite, UNIVERSAL)
+    own = reports("behaviour", suite, OWN[suite])
+    universal = reports("behaviour", suite, UNIVERSAL)
     assert transcripts.differences(own, universal) == []
 
 
 def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
     """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
-    report = reports("leaks.py", *wheel_in_suite)
+    report = reports("leaks", *wheel_in_suite)
     assert report["cycles"] == 2000
     quarter = report["cycles"] / 4
     for name, grown in report["grown"].items():

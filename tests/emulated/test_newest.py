@@ -179,9 +179,9 @@ def test_pip_takes_the_newest_only_where_it_may(
 
 @pytest.fixture(scope="module")
 def reports(newest: dict[str, Path], at: Sources) -> dict[str, Report]:
-    """What ``behaviour.py`` reports of each wheel, by its tag."""
+    """What ``guest.behaviour`` reports of each wheel, by its tag."""
     return {
-        tag: transcripts.record("behaviour.py", newest[tag], "bookworm", at)
+        tag: transcripts.record("behaviour", newest[tag], "bookworm", at)
         for tag in ("cp311", "cp37")
     }
 

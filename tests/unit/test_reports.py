@@ -15,7 +15,7 @@ from wheelhouse.data import Table
 TESTS = Path(__file__).parents[1]
 SOURCE = re.compile(r"[\w-]+/[\w.-]+#[1-9]\d*|this project")
 CASES = {"case", "mortal", "scenario"}
-"""What marks a case in the scripts that run emulated."""
+"""What marks a case in ``tests/guest``."""
 
 
 class Report(Table, frozen=True):
