@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from wheelhouse import models, toolchain
-from wheelhouse.builder import Builder
+from wheelhouse.builder import Builder, Signature
 from wheelhouse.engines import host
 from wheelhouse.store import Store
 
@@ -28,7 +31,7 @@ def lay_out(folder: Path, store: Store) -> None:
     for name, content in models.bad().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
     tools = toolchain.prepare("aarch64", "2.17", store)
-    command = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
+    command: list[str | Path] = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):
         words = [*command, *options, "-o", folder / name]
@@ -94,7 +97,9 @@ def _damaged_strings() -> bytes:
         "backwards": (2, 16, 30, 22),
         "before": (2, -64, 19, 22),
     }
-    buffers = {name: np.array([*header, *content], np.int32) for name, header in headers.items()}
+    buffers: dict[str, NDArray[Any]] = {
+        name: np.array([*header, *content], np.int32) for name, header in headers.items()
+    }
     buffers["short"] = np.array([2, 16], np.int32)
     buffers["shorter"] = np.array([2], np.int32).view(np.int8)[:1]
     builder = Builder("damaged-strings")
@@ -176,13 +181,17 @@ def _branches() -> bytes:
     """
     builder = Builder("branches")
     names = ("convolved", "positive", "left", "right", "total", "last")
-    subsets = chain(*(combinations(names, size) for size in range(1, len(names))), [names])
+    subsets = chain.from_iterable(combinations(names, size) for size in range(1, len(names)))
     for subset in subsets:
-        x, made = _branching(builder)
-        outputs = {name: made[name] for name in subset}
-        ended = builder.pack if subset == names else builder.subgraph
-        content = ended([x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs))
-    return content
+        builder.subgraph(*_branch(builder, subset))
+    return builder.pack(*_branch(builder, names))
+
+
+def _branch(builder: Builder, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
+    """The network's inputs, its outputs and its signature."""
+    x, made = _branching(builder)
+    outputs = {name: made[name] for name in subset}
+    return [x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs)
 
 
 def _branching(builder: Builder) -> tuple[int, dict[str, int]]:
