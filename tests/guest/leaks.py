@@ -15,7 +15,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tflite_runtime import interpreter as runtime
@@ -31,7 +31,10 @@ WARM_UP = 200
 QUARTERS = 4
 PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
 
-SCENARIOS: dict[str, Callable[[], Callable[[], Any]]] = {}
+if TYPE_CHECKING:
+    Cycle = Callable[[], object]
+
+SCENARIOS: dict[str, Callable[[], Cycle]] = {}
 ROW = np.arange(8, dtype=np.float32).reshape(1, 8)
 FOUR = ROW[:, :4].copy()
 
@@ -55,7 +58,7 @@ def main(report: str) -> None:
     pathlib.Path(report).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def repeat(cycle: Callable[[], Any], times: int) -> None:
+def repeat(cycle: Cycle, times: int) -> None:
     for _ in range(times):
         cycle()
     gc.collect()
@@ -71,7 +74,7 @@ def used() -> dict[str, int]:
     }
 
 
-def scenario(prepare: Callable[[], Callable[[], Any]]) -> Callable[[], Callable[[], Any]]:
+def scenario(prepare: Callable[[], Cycle]) -> Callable[[], Cycle]:
     """Make a function that prepares and returns one cycle a scenario."""
     SCENARIOS[prepare.__name__] = prepare
     return prepare
@@ -85,29 +88,29 @@ def once(interpreter: Any) -> Any:
 
 
 @scenario
-def interpreter_from_a_file() -> Callable[[], Any]:
+def interpreter_from_a_file() -> Cycle:
     return lambda: once(Interpreter("chain.tflite"))
 
 
 @scenario
-def interpreter_from_bytes() -> Callable[[], Any]:
+def interpreter_from_bytes() -> Cycle:
     content = pathlib.Path("chain.tflite").read_bytes()
     return lambda: once(Interpreter(model_content=content))
 
 
 @scenario
-def interpreter_with_a_signature() -> Callable[[], Any]:
+def interpreter_with_a_signature() -> Cycle:
     return lambda: Interpreter("arithmetic.tflite").allocate_tensors()
 
 
 @scenario
-def interpreter_with_registerers() -> Callable[[], Any]:
+def interpreter_with_registerers() -> Cycle:
     registerers = [lambda address: None, lambda address: address]
     return lambda: InterpreterWithCustomOps(registerers, model_path="chain.tflite")
 
 
 @scenario
-def interpreter_with_a_delegate() -> Callable[[], Any]:
+def interpreter_with_a_delegate() -> Cycle:
     path = str(pathlib.Path("delegate.so").resolve())
 
     def cycle() -> None:
@@ -118,7 +121,7 @@ def interpreter_with_a_delegate() -> Callable[[], Any]:
 
 
 @scenario
-def inference() -> Callable[[], Any]:
+def inference() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
 
@@ -131,7 +134,7 @@ def inference() -> Callable[[], Any]:
 
 
 @scenario
-def reallocation() -> Callable[[], Any]:
+def reallocation() -> Cycle:
     interpreter = Interpreter("chain.tflite")
 
     def cycle() -> None:
@@ -144,7 +147,7 @@ def reallocation() -> Callable[[], Any]:
 
 
 @scenario
-def views() -> Callable[[], Any]:
+def views() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
     view = interpreter.tensor(0)
@@ -157,7 +160,7 @@ def views() -> Callable[[], Any]:
 
 
 @scenario
-def signature_runner() -> Callable[[], Any]:
+def signature_runner() -> Cycle:
     interpreter = Interpreter("arithmetic.tflite")
     interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner()
@@ -165,13 +168,13 @@ def signature_runner() -> Callable[[], Any]:
 
 
 @scenario
-def signature_lists() -> Callable[[], Any]:
+def signature_lists() -> Cycle:
     interpreter = Interpreter("arithmetic.tflite")
     return lambda: (interpreter.get_signature_list(), interpreter._get_full_signature_list())
 
 
 @scenario
-def details() -> Callable[[], Any]:
+def details() -> Cycle:
     interpreter = Interpreter("mobilenet-0.25-96-int8.tflite")
 
     def cycle() -> None:
@@ -185,13 +188,13 @@ def details() -> Callable[[], Any]:
 
 
 @scenario
-def details_of_sparse_tensors() -> Callable[[], Any]:
+def details_of_sparse_tensors() -> Cycle:
     interpreter = Interpreter("sparse.tflite")
     return lambda: interpreter._get_tensor_details(2, 0)
 
 
 @scenario
-def strings() -> Callable[[], Any]:
+def strings() -> Cycle:
     interpreter = Interpreter("words.tflite")
     interpreter.allocate_tensors()
     values = np.array(["one", "two"]), np.array([b"three", "four"], object)
@@ -206,7 +209,7 @@ def strings() -> Callable[[], Any]:
 
 
 @scenario
-def what_is_copied_otherwise() -> Callable[[], Any]:
+def what_is_copied_otherwise() -> Cycle:
     """Arrays of another byte order; tensors that NumPy has no view of."""
     types = Interpreter("types.tflite")
     types.allocate_tensors()
@@ -227,12 +230,12 @@ def what_is_copied_otherwise() -> Callable[[], Any]:
 
 
 @scenario
-def refused_tensors() -> Callable[[], Any]:
+def refused_tensors() -> Cycle:
     gather, words = Interpreter("gather.tflite"), Interpreter("words.tflite")
     gather.allocate_tensors()
     types = Interpreter("types.tflite")
     types.allocate_tensors()
-    wrong: tuple[Callable[[], object], ...] = (
+    wrong: tuple[Cycle, ...] = (
         lambda: gather.set_tensor(0, np.zeros(3, np.float32)),
         lambda: gather._get_tensor_details(0, 9),
         lambda: words.get_tensor(0),
@@ -252,7 +255,7 @@ def refused_tensors() -> Callable[[], Any]:
 
 
 @scenario
-def refused_delegates() -> Callable[[], Any]:
+def refused_delegates() -> Cycle:
     path = str(pathlib.Path("delegate.so").resolve())
     wrong = (("missing.so",), ("libm.so.6",), (path, "abc"), (path, {"error": "no"}))
 
@@ -268,7 +271,7 @@ def refused_delegates() -> Callable[[], Any]:
 
 
 @scenario
-def refused_arguments() -> Callable[[], Any]:
+def refused_arguments() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
     native = interpreter._interpreter
@@ -293,7 +296,7 @@ def refused_arguments() -> Callable[[], Any]:
 
 
 @scenario
-def refused_strings() -> Callable[[], Any]:
+def refused_strings() -> Cycle:
     interpreter = Interpreter("words.tflite")
     interpreter.allocate_tensors()
     wrong = np.array(["\udcff", "b"]), np.array([1, 2], object), ["a", "b"]
@@ -310,13 +313,13 @@ def refused_strings() -> Callable[[], Any]:
 
 
 @scenario
-def refused_models() -> Callable[[], Any]:
+def refused_models() -> Cycle:
     bad = pathlib.Path("bad-noise.tflite").read_bytes()
 
     def fail(address: int) -> None:
         raise KeyError(address)
 
-    wrong: tuple[Callable[[], object], ...] = (
+    wrong: tuple[Cycle, ...] = (
         lambda: Interpreter("missing.tflite"),
         lambda: Interpreter("bad-truncated.tflite"),
         lambda: Interpreter(model_content=bad),

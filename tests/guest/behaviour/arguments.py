@@ -111,7 +111,7 @@ def arguments_by_position() -> object:
     wrapper.SetTensor(1, ROW)
     wrapper.Invoke()
 
-    def call(name: str, positional: Any, named: Any) -> Any:
+    def call(name: str, positional: Any, named: Any) -> object:
         result = getattr(wrapper, name)(*positional, *named.values())
         return type(result) if name == "interpreter" else result
 
@@ -178,7 +178,7 @@ def truth_values() -> object:
 
 @case
 def truth_values_decide() -> object:
-    def strictly(value: Any) -> Any:
+    def strictly(value: Any) -> object:
         wrapper = opened("arithmetic")._interpreter
         return wrapper.ResizeInputTensor(0, np.array([2, 8], np.int32), value)
 

@@ -15,7 +15,7 @@ from tflite_runtime.interpreter import Interpreter, OpResolverType
 
 from .files import Named, content, copied, empty_file, pipe, unreadable
 from .models import ROW, computed, opened, ready
-from .report import step
+from .report import Told, step
 from .runner import case, mortal
 
 
@@ -115,7 +115,7 @@ def bad_files_by_content() -> object:
     return refusals(lambda path: Interpreter(model_content=path.read_bytes()).allocate_tensors())
 
 
-def refusals(load: Callable[[pathlib.Path], Any]) -> Any:
+def refusals(load: Callable[[pathlib.Path], object]) -> dict[str, Told]:
     return {path.stem: step(load, path) for path in sorted(pathlib.Path().glob("bad-*.tflite"))}
 
 
@@ -132,7 +132,7 @@ def thread_options() -> object:
 
 @case
 def op_resolver_types() -> object:
-    def outcome(kind: Any) -> Any:
+    def outcome(kind: Any) -> object:
         interpreter = opened("arithmetic", experimental_op_resolver_type=kind)
         outputs = computed(interpreter)
         return [outputs, [node["op_name"] for node in interpreter._get_ops_details()]]
@@ -146,7 +146,7 @@ def op_resolver_types() -> object:
 
 @case
 def preserve_all_tensors() -> object:
-    def between(**options: Any) -> Any:
+    def between(**options: Any) -> list[Any]:
         interpreter = ready("chain", **options)
         interpreter.set_tensor(0, ROW[:, :4])
         interpreter.invoke()
@@ -164,7 +164,7 @@ def preserve_all_tensors() -> object:
 
 @case
 def disable_delegate_clustering() -> object:
-    def nodes(**options: Any) -> Any:
+    def nodes(**options: Any) -> list[str]:
         interpreter = ready("chain", **options)
         return [node["op_name"] for node in interpreter._get_ops_details()]
 

@@ -14,7 +14,7 @@ from tflite_runtime import interpreter as runtime
 
 from .files import DELEGATE, HALF, Named, copied, library
 from .models import computed, opened
-from .report import step
+from .report import Told, step
 from .runner import case
 
 
@@ -23,7 +23,7 @@ def delegate(**options: Any) -> Any:
 
 
 @case
-def load_delegate_fails() -> object:
+def load_delegate_fails() -> dict[str, Told]:
     return {
         "missing": step(runtime.load_delegate, "missing.so"),
         "missing_path": step(runtime.load_delegate, pathlib.Path("missing.so")),
@@ -64,7 +64,7 @@ def load_delegate_by_path() -> object:
         "text": str(here.resolve()),
     }
 
-    def outputs(value: Any) -> Any:
+    def outputs(value: Any) -> object:
         made = runtime.load_delegate(value)
         return computed(opened("arithmetic", experimental_delegates=[made]))
 
@@ -77,7 +77,7 @@ def load_delegate_works() -> object:
     counts = [ctypes.c_int.in_dll(counters, name) for name in ("created", "destroyed", "prepared")]
     start = [count.value for count in counts]
 
-    def since() -> Any:
+    def since() -> list[int]:
         return [count.value - before for count, before in zip(counts, start)]
 
     made = delegate(anything=1)

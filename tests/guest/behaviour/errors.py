@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .models import computed, ready
@@ -15,7 +13,7 @@ from .runner import case
 def errors_add_up() -> object:
     interpreter = ready("gather")
 
-    def at(*index: Any) -> Any:
+    def at(*index: int) -> object:
         interpreter.set_tensor(1, np.array(index, np.int32))
         interpreter.invoke()
         return interpreter.get_tensor(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any
 
 import tflite_runtime
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as native
@@ -18,7 +17,7 @@ from .runner import case, in_child
 def log_levels() -> object:
     """For each level, what making an interpreter writes, in a process that made none before."""
 
-    def written(level: str) -> Any:
+    def written(level: str) -> list[str]:
         with open("log.txt", "w+b") as log:  # noqa: PTH123 (its descriptor)
             os.dup2(log.fileno(), 2)
             tflite_runtime.set_log_level(level)

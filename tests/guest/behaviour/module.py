@@ -103,10 +103,10 @@ def native_docstrings() -> object:
 def native_class_has_no_constructor() -> object:
     kind = native.InterpreterWrapper
 
-    def inherit(**members: Any) -> Any:
+    def inherit(**members: object) -> Any:
         return type("Inherited", (kind,), members)
 
-    def own_init() -> Any:
+    def own_init() -> object:
         """The text differs: pybind11 notices only afterwards that its own part was left out."""
         try:
             return inherit(__init__=lambda self: None)()
@@ -165,7 +165,7 @@ def methods_called_through_the_class() -> object:
 def pickles_of_old_protocols() -> object:
     interpreter = opened("arithmetic")
 
-    def refused(protocol: int) -> Any:
+    def refused(protocol: int) -> bool:
         try:
             pickle.dumps(interpreter, protocol)
         except TypeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as native
@@ -20,7 +19,7 @@ def references() -> object:
     value, index, kind = ROW.copy(), 10**9, np.float32
     shape = np.array([1, 8], np.int32)
 
-    def counts() -> Any:
+    def counts() -> list[int]:
         return [sys.getrefcount(each) for each in (value, value.dtype, kind, shape, wrapper, index)]
 
     def often() -> None:

@@ -22,7 +22,7 @@ def registered(*registerers: Any, **options: Any) -> Any:
 def registerers_by_function() -> object:
     seen: list[Any] = []
 
-    def note(*given: Any) -> Any:
+    def note(*given: Any) -> str:
         seen.append([type(given[0]) is int, given[0] > 2**16, len(given)])
         return "ignored"
 

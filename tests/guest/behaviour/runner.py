@@ -11,14 +11,16 @@ import platform
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as native
 
 from .report import Told, tried
 
-CASES: dict[str, Callable[[], Any]] = {}
+Case = TypeVar("Case", bound="Callable[[], object]")
+
+CASES: dict[str, Callable[[], object]] = {}
 CHILD_SECONDS = 60
 
 
@@ -40,19 +42,19 @@ def main(report: str) -> None:
     pathlib.Path(report).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def case(function: Callable[[], Any]) -> Callable[[], Any]:
+def case(function: Case) -> Case:
     """Make a function a case."""
     CASES[function.__name__] = function
     return function
 
 
-def mortal(function: Callable[[], Any]) -> Callable[[], Any]:
+def mortal(function: Case) -> Case:
     """Make a function a case that runs in a child process, for it may crash."""
     CASES[function.__name__] = lambda: in_child(function)
     return function
 
 
-def in_child(function: Callable[[], Any]) -> Any:
+def in_child(function: Callable[[], object]) -> Told:
     """``tried`` in a child process; ``{"signal": number}`` if that killed it."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -65,8 +67,5 @@ def in_child(function: Callable[[], Any]) -> Any:
     with os.fdopen(reader, "rb") as stream:
         answer = stream.read()
     status = os.waitpid(child, 0)[1]
-    return (
-        Told({"signal": os.WTERMSIG(status)})
-        if os.WIFSIGNALED(status)
-        else Told(json.loads(answer.decode()))
-    )
+    killed = os.WIFSIGNALED(status)
+    return Told({"signal": os.WTERMSIG(status)} if killed else json.loads(answer.decode()))

@@ -9,13 +9,13 @@ import numpy as np
 from tflite_runtime.interpreter import OpResolverType
 
 from .models import opened, ready
-from .report import step
+from .report import Told, step
 from .runner import case, mortal
 
 
 @case
 def resize() -> object:
-    def resized(name: str, size: Any, **options: Any) -> Any:
+    def resized(name: str, size: Any, **options: Any) -> object:
         interpreter = opened(name)
         result = interpreter.resize_tensor_input(0, size, **options)
         interpreter.allocate_tensors()
@@ -51,7 +51,7 @@ def resize() -> object:
 
 @mortal
 def shapes_that_kernels_refuse() -> object:
-    def tried_on(name: str, shape: list[int], allocated: bool) -> Any:
+    def tried_on(name: str, shape: list[int], allocated: bool) -> str:
         interpreter = opened(name)
         own = interpreter.get_input_details()[0]["shape"]
         if allocated:
@@ -85,11 +85,11 @@ def absurd_sizes() -> object:
         interpreter.allocate_tensors()
         interpreter.invoke()
 
-    def fill(interpreter: Any, size: int) -> Any:
+    def fill(interpreter: Any, size: int) -> Told:
         interpreter.set_tensor(0, np.array([size], np.int32))
         return step(interpreter.invoke)
 
-    def filled(*sizes: int) -> Any:
+    def filled(*sizes: int) -> object:
         interpreter = ready("fill")
         for size in sizes[:-1]:
             fill(interpreter, size)
@@ -142,7 +142,7 @@ def resize_natively() -> object:
         "object": object(),
     }
 
-    def resized(value: Any) -> Any:
+    def resized(value: Any) -> object:
         wrapper = opened("chain")._interpreter
         wrapper.ResizeInputTensor(0, value, False)
         return wrapper.TensorSize(0, 0)
@@ -152,7 +152,7 @@ def resize_natively() -> object:
 
 @case
 def dynamic_outputs() -> object:
-    def places(mask: list[list[int]]) -> Any:
+    def places(mask: list[list[int]]) -> object:
         interpreter = ready("where")
         before = interpreter.get_output_details()[0]
         interpreter.set_tensor(0, np.array(mask, bool))

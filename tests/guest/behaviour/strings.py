@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .models import opened, ready
-from .report import step
+from .report import Told, step
 from .runner import case, in_child, mortal
 
 
-def spelled(value: Any, name: str = "words") -> Any:
+def spelled(value: Any, name: str = "words") -> object:
     """What a string tensor makes of a value, and what RESHAPE of that."""
     interpreter = ready(name)
     interpreter.set_tensor(0, value)
@@ -53,7 +53,7 @@ def strings() -> object:
 
 @case
 def strings_without_a_shape() -> object:
-    def get(value: Any) -> Any:
+    def get(value: Any) -> object:
         interpreter = ready("scalar")
         interpreter.set_tensor(1, value)
         return interpreter.get_tensor(1)
@@ -70,10 +70,10 @@ def strings_without_a_shape() -> object:
 
 @case
 def strings_unset() -> object:
-    def both(interpreter: Any, index: int) -> Any:
+    def both(interpreter: Any, index: int) -> list[Told]:
         return [step(interpreter.get_tensor, index), step(interpreter.tensor(index))]
 
-    def resized(set_first: bool) -> Any:
+    def resized(set_first: bool) -> object:
         interpreter = ready("words")
         if set_first:
             interpreter.set_tensor(0, np.array([b"a", b"b"]))

@@ -193,7 +193,7 @@ def layouts() -> object:
         "inherited": ROW.view(type("Inherited", (np.ndarray,), {})),
     }
 
-    def round_trip(value: Any) -> Any:
+    def round_trip(value: Any) -> object:
         interpreter = ready("arithmetic")
         interpreter.set_tensor(0, value)
         return interpreter.get_tensor(0)

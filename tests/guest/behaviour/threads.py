@@ -6,7 +6,7 @@ import pathlib
 import sys
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from tflite_runtime.interpreter import Interpreter
@@ -59,13 +59,13 @@ def global_lock() -> object:
             counter[0] += 1
             time.sleep(0.0005)
 
-    def moved(action: Any, *arguments: Any) -> Any:
+    def moved(action: Callable[..., object], *arguments: object) -> bool:
         time.sleep(0.01)
         before = counter[0]
         action(*arguments)
         return counter[0] - before > 5
 
-    def attempt() -> Any:
+    def attempt() -> dict[str, bool]:
         interpreter = opened("mobilenet-0.25-96-float32", num_threads=1)
         return {
             "create": moved(lambda: Interpreter(model_content=content)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .models import opened, ready
@@ -15,7 +13,7 @@ from .runner import case, mortal
 def variable_tensors() -> object:
     interpreter = ready("state")
 
-    def add(value: Any) -> Any:
+    def add(value: int) -> object:
         interpreter.set_tensor(0, np.array([[value]], np.float32))
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
