@@ -1,4 +1,6 @@
-"""What every wheel must do: paths into the report of ``behaviour.py`` and what stands there."""
+"""What every wheel must do: paths into the report of ``guest.behaviour`` and what stands there."""
+
+from typing import Any
 
 NATIVE = "tflite_runtime._pywrap_tensorflow_interpreter_wrapper.InterpreterWrapper"
 SUM = [0, 2, 4, 6, 8, 10, 12, 14]
@@ -76,7 +78,7 @@ def _no_int8(got: str) -> str:
     )
 
 
-RESULTS = {
+RESULTS: dict[str, Any] = {
     # What is written to standard error
     "log_levels.verbose.0": CREATED,
     "log_levels.info": [CREATED],

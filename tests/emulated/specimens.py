@@ -1,16 +1,19 @@
-"""The models that ``behaviour.py`` and ``leaks.py`` use, and a delegate to load."""
+"""The models that ``tests/guest`` uses, and a delegate to load."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from tests.support.compiler import compiler
 from wheelhouse import compile, models
-from wheelhouse.builder import Builder
+from wheelhouse.builder import Builder, Signature
 from wheelhouse.engines import host
 from wheelhouse.store import Store
 
@@ -28,8 +31,8 @@ def lay_out(folder: Path, store: Store) -> None:
         (folder / f"{name}.tflite").write_bytes(content)
     for name, content in models.bad().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
-    tools = compiler(store)
-    command = [tools.cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
+    cc = compiler(store).cc
+    command: list[str | Path] = [cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):
         words = [*command, *options, "-o", folder / name]
@@ -95,7 +98,9 @@ def _damaged_strings() -> bytes:
         "backwards": (2, 16, 30, 22),
         "before": (2, -64, 19, 22),
     }
-    buffers = {name: np.array([*header, *content], np.int32) for name, header in headers.items()}
+    buffers: dict[str, NDArray[Any]] = {
+        name: np.array([*header, *content], np.int32) for name, header in headers.items()
+    }
     buffers["short"] = np.array([2, 16], np.int32)
     buffers["shorter"] = np.array([2], np.int32).view(np.int8)[:1]
     builder = Builder("damaged-strings")
@@ -177,13 +182,17 @@ def _branches() -> bytes:
     """
     builder = Builder("branches")
     names = ("convolved", "positive", "left", "right", "total", "last")
-    subsets = chain(*(combinations(names, size) for size in range(1, len(names))), [names])
+    subsets = chain.from_iterable(combinations(names, size) for size in range(1, len(names)))
     for subset in subsets:
-        x, made = _branching(builder)
-        outputs = {name: made[name] for name in subset}
-        ended = builder.pack if subset == names else builder.subgraph
-        content = ended([x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs))
-    return content
+        builder.subgraph(*_branch(builder, subset))
+    return builder.pack(*_branch(builder, names))
+
+
+def _branch(builder: Builder, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
+    """The network's inputs, its outputs and its signature."""
+    x, made = _branching(builder)
+    outputs = {name: made[name] for name in subset}
+    return [x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs)
 
 
 def _branching(builder: Builder) -> tuple[int, dict[str, int]]:

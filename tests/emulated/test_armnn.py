@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.emulated import transcripts
 from wheelhouse import (
     models,
     models_armnn,
@@ -26,7 +27,6 @@ from wheelhouse.models import Model
 from wheelhouse.reference import Tolerance
 from wheelhouse.sources import Sources
 
-HERE = Path(__file__).parent
 SPARSE = "face_detection_full_range_sparse"
 DENSE = "face_detection_short_range"
 RUNTIMES = ("tflite_runtime", "newest", "ai_edge_litert")
@@ -46,7 +46,7 @@ class Seen:
 
     def delegation(self, name: str) -> dict[str, Any]:
         assert self.report["runs"][name]["error"] is None
-        return self.report["runs"][name]["delegation"]
+        return dict(self.report["runs"][name]["delegation"])
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,15 @@ def tried(archives: dict[str, Path]) -> dict[str, Model]:
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
-def seen(request, armnn_wheel, wheels, newest, tried, at, tmp_path_factory) -> Seen:
+def seen(
+    request: pytest.FixtureRequest,
+    armnn_wheel: Path,
+    wheels: dict[str, Path],
+    newest: dict[str, Path],
+    tried: dict[str, Model],
+    at: Sources,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Seen:
     runtimes = {"tflite_runtime": wheels["cp37"], "newest": newest["cp37"]}
     runtime = runtimes.get(request.param) or at.file(sources.shared("ai-edge-litert"))
     module = "ai_edge_litert" if request.param == "ai_edge_litert" else "tflite_runtime"
@@ -69,14 +77,15 @@ def _record(
 ) -> Seen:
     system, board = systems.system("bookworm"), systems.board("Raspberry Pi 5")
     folder = Path(verify.__file__).parent
-    for path in (*(folder / "probe.py", folder / "probe_armnn.py", HERE / "armnn_behaviour.py"),):
-        shutil.copyfile(path, work / path.name)
+    for name in ("probe.py", "probe_armnn.py"):
+        shutil.copyfile(folder / name, work / name)
+    transcripts.bring_guest(work)
     for model in tried.values():
         (work / f"{model.name}.tflite").write_bytes(model.content)
-        np.savez(work / f"{model.name}.npz", **dict(model.inputs))
+        np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
     # ai-edge-litert's further requirements are for other parts of it than the interpreter.
     session.install(runtime, delegate, system, at, work, "--no-deps")
-    command = ["env/bin/python", "armnn_behaviour.py", f"{module}.interpreter", "report.json"]
+    command = ["env/bin/python", "-m", "guest.armnn", f"{module}.interpreter", "report.json"]
     done = qemu.run(command, tree=rootfs.tree(system, at.store), board=board, work=work)
     assert done.status == 0, done.stderr
     parts = [part.partition("\n") for part in done.stderr.split("== ")[1:]]
@@ -105,8 +114,9 @@ def test_an_int8_mobilenet_finds_the_same_class(seen: Seen, tried: dict[str, Mod
 
 def test_interpreters_leave_nothing_behind(seen: Seen) -> None:
     used = seen.report["used"]
-    assert len(used) == 30
-    assert used[-1] - used[9] < 100_000
+    third = len(used) // 3
+    assert third > 1
+    assert used[-1] - used[third] < 100_000
 
 
 def test_an_exception_becomes_an_error_with_a_message(seen: Seen) -> None:
@@ -158,18 +168,17 @@ def test_a_program_ends_as_it_should_while_a_thread_infers(
 
 
 def test_a_forked_process_can_use_arm_nn(seen: Seen) -> None:
-    forks = seen.report["forks"]
-    assert forks == {name: [0, 0, 0] for name in forks}
-    assert len(forks) == 7
+    used = ("the parent's", "a new one", "none")
+    beside = (*(f"{name}, beside a thread" for name in used), "the thread's own")
+    assert seen.report["forks"] == {name: [0, 0, 0] for name in (*used, *beside)}
 
 
 def test_each_interpreter_has_its_own_number_of_threads(seen: Seen) -> None:
     assert seen.report["raised"] is True
 
 
-@pytest.mark.parametrize("suite", [system.suite for system in systems.catalogue().systems[:4]])
-def test_it_is_verified_on_every_release(armnn_wheel: Path, suite: str) -> None:
+@pytest.mark.parametrize("name", [system.name for system in systems.catalogue().systems])
+def test_it_is_verified_on_every_release(armnn_wheel: Path, name: str) -> None:
     told = json.loads(record.beside(armnn_wheel).read_text())
-    name = systems.system(suite).name
     boards = {trial["board"] for trial in told["trials"] if trial["system"] == name}
     assert boards == {*verify_armnn.BOARDS}

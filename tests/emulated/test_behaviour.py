@@ -23,6 +23,10 @@ OWN = {target.systems[0]: target.tag for target in matrix.targets() if not targe
 UNIVERSAL = "cp37"
 """The Python tag of the wheel for the stable ABI."""
 
+GUEST = sorted(transcripts.GUEST.rglob("*.py"))
+BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runtime"}
+"""What is installed or laid beside them on a Pi."""
+
 
 @pytest.fixture(scope="session")
 def reports(wheels: dict[str, Path], at: Sources) -> Reports:
@@ -45,19 +49,30 @@ def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    cases = reports("behaviour", *wheel_in_suite)["cases"]
     seen = {path: brief(at_path(cases, path)) for path in expected.RESULTS}
     assert seen == expected.RESULTS
+
+
+def test_every_case_is_run(reports: Reports) -> None:
+    written = {
+        node.name
+        for path in GUEST
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        for mark in node.decorator_list
+        if isinstance(mark, ast.Name) and mark.id in ("case", "mortal")
+    }
+    assert set(reports("behaviour", "bookworm", UNIVERSAL)["cases"]) == written
 
 
 def test_wrong_arguments_are_type_errors_that_name_the_function(
     reports: Reports, wheel_in_suite: tuple[str, str]
 ) -> None:
-    cases = reports("behaviour.py", *wheel_in_suite)["cases"]
+    cases = reports("behaviour", *wheel_in_suite)["cases"]
     refused = {path: brief(at_path(cases, path)) for path in expected.REFUSED}
     for case in ("arguments_too_many", "arguments_too_few", "arguments_by_unknown_keyword"):
         refused |= {f"{case}.{name}": brief(told) for name, told in cases[case].items()}
-    assert len(refused) > 100
     for path, seen in refused.items():
         function = expected.REFUSED.get(path, path.rpartition(".")[2])
         assert str(seen).startswith("TypeError: "), path
@@ -65,35 +80,35 @@ def test_wrong_arguments_are_type_errors_that_name_the_function(
 
 
 def test_a_view_is_the_tensor_itself(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    view = reports("behaviour.py", *wheel_in_suite)["cases"]["views"]["view"]
+    view = reports("behaviour", *wheel_in_suite)["cases"]["views"]["view"]
     assert view["flags"] == ["writeable", "c_contiguous", "aligned"]
     assert brief(view) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    told = reports("behaviour.py", *wheel_in_suite)["cases"]["every_type"]
+    told = reports("behaviour", *wheel_in_suite)["cases"]["every_type"]
     for name, (put, got, _) in told.items():
         assert put is None, name
         assert got["shape"] == [2, 3], name
-    assert len(told) == 15
+    assert set(told) == {*expected.TYPES}
 
 
 def test_xnnpack_is_announced(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
-    stderr = reports("behaviour.py", *wheel_in_suite)["stderr"]
-    assert stderr.count("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.") >= 1
+    stderr = reports("behaviour", *wheel_in_suite)["stderr"]
+    assert "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." in stderr
 
 
 @pytest.mark.parametrize("suite", OWN)
 def test_the_universal_wheel_behaves_like_the_systems_own(reports: Reports, suite: str) -> None:
-    own = reports("behaviour.py", suite, OWN[suite])
-    universal = reports("behaviour.py", suite, UNIVERSAL)
+    own = reports("behaviour", suite, OWN[suite])
+    universal = reports("behaviour", suite, UNIVERSAL)
     assert transcripts.differences(own, universal) == []
 
 
 def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
     """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
-    report = reports("leaks.py", *wheel_in_suite)
-    assert report["cycles"] == 2000
+    report = reports("leaks", *wheel_in_suite)
+    assert "inference" in report["grown"]
     quarter = report["cycles"] / 4
     for name, grown in report["grown"].items():
         assert min(grown["blocks"]) < 0.5 * quarter, name
@@ -149,19 +164,17 @@ def test_only_what_must_differ_is_excused(one: Any, other: Any, same: bool) -> N
     assert bool(transcripts.differences(told(a=one), told(a=other))) is not same
 
 
-@pytest.mark.parametrize("name", ["behaviour.py", "leaks.py"])
-def test_the_scripts_run_on_the_oldest_python_and_stand_alone(name: str) -> None:
-    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    tree = ast.parse(source, feature_version=(3, 7))
-    imported = {
-        alias.name.split(".")[0]
+@pytest.mark.parametrize("path", GUEST, ids=lambda path: str(path.relative_to(transcripts.GUEST)))
+def test_what_runs_on_a_pi_is_for_the_oldest_python_and_stands_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+    modules = [
+        each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names
+    ]
+    modules += [
+        str(node.module)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    } | {
-        str(node.module).split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-    }
-    assert imported - sys.stdlib_module_names == {"numpy", "tflite_runtime"}
+        if isinstance(node, ast.ImportFrom) and not node.level
+    ]
+    imported = {name.partition(".")[0] for name in modules}
+    assert imported - sys.stdlib_module_names <= BESIDE
     assert "subprocess" not in imported

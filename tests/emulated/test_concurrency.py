@@ -35,7 +35,7 @@ def report(
 ) -> dict[str, Any]:
     release, tag, suite = request.param
     wheel = (wheels if release == "2.14.1" else newest)[tag]
-    return transcripts.record("concurrency.py", wheel, suite, at)
+    return transcripts.record("concurrency", wheel, suite, at)
 
 
 def test_a_program_ends_as_it_would_without_the_thread(report: dict[str, Any]) -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
+from wheelhouse import products
+from wheelhouse.engines.host import Completed
 from wheelhouse.errors import Kind
 from wheelhouse.store import file_digest
 
+Cli = Callable[..., Completed]
+Digests = dict[str, str]
+
 
 @pytest.fixture(scope="module")
-def contained(cli, engine, wheels):
+def contained(cli: Cli, engine: DockerClient, wheels: dict[str, Path]) -> tuple[Digests, Digests]:
     """Every wheel's SHA-256 as built by this machine and as built in a container."""
     on_host = {tag: file_digest(path) for tag, path in wheels.items()}
     done = cli("build", "--py", "all", "--engine", "docker", "--no-verify")
@@ -23,12 +30,16 @@ def contained(cli, engine, wheels):
     return on_host, {path.name.split("-")[2]: file_digest(path) for path in paths}
 
 
-def test_a_container_builds_the_same_bytes_as_this_machine(contained):
+def test_a_container_builds_the_same_bytes_as_this_machine(
+    contained: tuple[Digests, Digests],
+) -> None:
     on_host, in_container = contained
     assert in_container == on_host
 
 
-def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(cli, engine, wheels):
+def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(
+    cli: Cli, engine: DockerClient, wheels: dict[str, Path]
+) -> None:
     wheel = wheels["cp37"]
     record = Path(f"{wheel}.verified.json")
     trials = []
@@ -45,21 +56,29 @@ def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(cli, engine, w
             ]
         )
     assert trials[0] == trials[1]
-    assert len({system for system, *_ in trials[1]}) == 5
+    names = {system.name for system in products.systems_of(wheel)}
+    assert {system for system, *_ in trials[1]} == names
     assert cli("verify", "--wheel", str(wheel)).status == 0  # the record of sandboxes again
 
 
 class TestReproduce:
     @pytest.mark.parametrize("engine_name", ["host", "docker"])
     def test_an_untouched_wheel_is_what_this_checkout_builds(
-        self, cli, engine, wheels, engine_name, tmp_path
-    ):
+        self,
+        cli: Cli,
+        engine: DockerClient,
+        wheels: dict[str, Path],
+        engine_name: str,
+        tmp_path: Path,
+    ) -> None:
         published = Path(shutil.copy(wheels["cp311"], tmp_path))
         done = cli("reproduce", str(published), "--engine", engine_name)
         assert done.status == 0, done.stderr
         assert file_digest(published) in done.stdout
 
-    def test_a_changed_wheel_is_refused_with_what_differs(self, cli, wheels, tmp_path):
+    def test_a_changed_wheel_is_refused_with_what_differs(
+        self, cli: Cli, wheels: dict[str, Path], tmp_path: Path
+    ) -> None:
         published = tmp_path / wheels["cp311"].name
         with zipfile.ZipFile(wheels["cp311"]) as old, zipfile.ZipFile(published, "w") as new:
             for entry in old.infolist():
@@ -76,7 +95,9 @@ class TestReproduce:
     @pytest.mark.parametrize(
         "name", ["tflite_runtime-2.11.0-cp37-abi3-linux_aarch64.whl", "other-1-py3-none-any.whl"]
     )
-    def test_what_this_checkout_does_not_build_is_named(self, cli, name, tmp_path):
+    def test_what_this_checkout_does_not_build_is_named(
+        self, cli: Cli, name: str, tmp_path: Path
+    ) -> None:
         (tmp_path / name).touch()
         done = cli("reproduce", str(tmp_path / name))
         assert done.status == Kind.USAGE

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tests.emulated.conftest import NO_NETWORK
-from wheelhouse import record, sources
+from wheelhouse import audit, record, sources
 from wheelhouse.engines.host import Completed
 from wheelhouse.record import Demand
 from wheelhouse.sources import Sources
@@ -43,18 +44,18 @@ def test_the_wheel_has_the_promised_name_and_size(armnn_wheel: Path) -> None:
 
 
 def test_auditwheel_agrees_with_the_name(armnn_wheel: Path) -> None:
-    command = [sys.executable, "-m", "auditwheel", "show", armnn_wheel]
+    command = [sys.executable, "-m", "auditwheel", "show", str(armnn_wheel)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert '"manylinux_2_17_aarch64"' in done.stdout.replace("\n", " ")
 
 
 def test_the_library_stands_alone(library: ELFFile) -> None:
-    tags = library.get_section_by_name(".dynamic").iter_tags("DT_NEEDED")
-    assert {tag.needed for tag in tags} <= {
+    assert set(audit.needed(library)) <= {
         *("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-aarch64.so.1"),
     }
-    symbols = list(library.get_section_by_name(".dynsym").iter_symbols())
-    defined = {symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"}
+    table = library.get_section_by_name(".dynsym")
+    assert isinstance(table, SymbolTableSection)
+    defined = {each.name for each in table.iter_symbols() if each["st_shndx"] != "SHN_UNDEF"}
     assert defined == {"tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"}
     assert library.get_section_by_name(".symtab") is None
 
@@ -108,8 +109,8 @@ def test_pip_takes_the_delegate_with_the_extra(
     platforms = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
     command = [
         *(sys.executable, "-m", "pip", "download", "tflite-runtime[armnn]", "--no-index"),
-        *("--find-links", armnn_wheel.parent, "--find-links", numpy.parent),
-        *("--only-binary", ":all:", "--python-version", "3.11", "--dest", tmp_path),
+        *("--find-links", str(armnn_wheel.parent), "--find-links", str(numpy.parent)),
+        *("--only-binary", ":all:", "--python-version", "3.11", "--dest", str(tmp_path)),
         *(word for platform in platforms for word in ("--platform", platform)),
     ]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

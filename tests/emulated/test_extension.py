@@ -1,5 +1,11 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from wheelhouse import audit, extension, matrix, upstream
 from wheelhouse.sources import Sources
@@ -15,7 +21,9 @@ BUILT = [
 
 
 @pytest.fixture(params=BUILT, ids=[f"{tflite}-{target.python}" for tflite, target in BUILT])
-def module(request, wheels, newest, at):
+def module(
+    request: pytest.FixtureRequest, wheels: dict[str, Path], newest: dict[str, Path], at: Sources
+) -> Path:
     """The finished module of a release for a target."""
     tflite, target = request.param
     inner = Wheel(target, tflite, xnnpack=True).extension
@@ -23,27 +31,29 @@ def module(request, wheels, newest, at):
 
 
 @pytest.fixture
-def elf(module):
+def elf(module: Path) -> Iterator[ELFFile]:
     with module.open("rb") as stream:
         yield ELFFile(stream)
 
 
-def test_it_needs_nothing_but_the_c_library(elf):
+def test_it_needs_nothing_but_the_c_library(elf: ELFFile) -> None:
     system = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-aarch64.so.1"}
     assert elf["e_machine"] == "EM_AARCH64"
     assert set(audit.needed(elf)) <= system
 
 
-def test_it_shows_its_start_and_nothing_else(elf):
+def test_it_shows_its_start_and_nothing_else(elf: ELFFile) -> None:
+    table = elf.get_section_by_name(".dynsym")
+    assert isinstance(table, SymbolTableSection)
     defined = {
         symbol.name
-        for symbol in elf.get_section_by_name(".dynsym").iter_symbols()
+        for symbol in table.iter_symbols()
         if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_LOCAL"
     }
     assert defined == {f"PyInit_{extension.MODULE}"}
 
 
-def test_it_does_not_tell_where_it_was_compiled(module):
+def test_it_does_not_tell_where_it_was_compiled(module: Path) -> None:
     content = module.read_bytes()
     assert str(Store.default().root).encode() not in content
     assert b".partial/" not in content

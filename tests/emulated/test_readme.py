@@ -34,7 +34,7 @@ def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_readme_shows_the_commands_that_it_should() -> None:
     assert OURS[:2] == ["./inv build", "./inv test"]
-    assert len(ON_THE_PI) == 2
+    assert any(" -m pip install " in command for command in ON_THE_PI)
 
 
 @pytest.mark.usefixtures("wheels")

@@ -1,25 +1,28 @@
 """What the reference makes of real models, whose archives come from the network."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 
 from wheelhouse import faces, models, reference
 
 
-def test_the_face_is_found_where_it_is(archives):
+def test_the_face_is_found_where_it_is(archives: dict[str, Path]) -> None:
     table = models.catalogue()
     picture, entry = models.portrait(archives), table.models["face_detection_short_range"]
     content = models.real("face_detection_short_range", archives)
-    face = faces.best(
-        *reference.outputs(content, {"0": models.shown(picture, entry)}), picture.size
-    )
+    boxes, scores = reference.outputs(content, {"0": models.shown(picture, entry)})
+    face = faces.best(boxes, scores, picture.size)
     assert face.score > 0.8
     assert face.box.overlap(faces.Box(*table.portrait.face)) > 0.5
     without = picture.crop((300, 0, 512, 212))
-    outputs = reference.outputs(content, {"0": models.shown(without, entry)})
-    assert faces.best(*outputs, without.size).score < 0.5
+    boxes, scores = reference.outputs(content, {"0": models.shown(without, entry)})
+    assert faces.best(boxes, scores, without.size).score < 0.5
 
 
-def test_real_models_see_the_portrait(archives):
+def test_real_models_see_the_portrait(archives: dict[str, Path]) -> None:
     for model in models.realistic(archives):
         outputs = reference.outputs(model.content, model.inputs)
         blank = {name: np.zeros_like(values) for name, values in model.inputs.items()}

@@ -12,7 +12,6 @@ from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.sources import Sources
 
 TOOLS = ("mypy", "mypy-extensions", "ast-serialize", "librt", "pathspec", "typing-extensions")
-MODULES = 5
 CONFIGURATION = """
 [mypy]
 [mypy-numpy.*]
@@ -48,4 +47,5 @@ def test_the_stubs_are_true(
         env={"PYTHONPATH": ":".join(["site", *binds.values()]), "MYPYPATH": "site"},
     )
     assert done.status == 0, done.stdout + done.stderr
-    assert f"no issues found in {MODULES} modules" in done.stdout
+    modules = len(list((tmp_path / "site").rglob("*.pyi")))
+    assert f"no issues found in {modules} modules" in done.stdout

@@ -1,4 +1,4 @@
-"""Run ``behaviour.py`` and ``leaks.py`` with a wheel in an emulated system; compare two wheels.
+"""Run the modules of ``tests/guest`` with a wheel in an emulated system; compare two wheels.
 
 By hand, from the project's folder::
 
@@ -24,6 +24,7 @@ from wheelhouse.emulator import qemu, rootfs, systems
 from wheelhouse.sources import Sources
 
 BOARD = "Raspberry Pi 4"
+GUEST = Path(__file__).parents[1] / "guest"
 
 UNSPECIFIED = ("native_class_made_around_its_constructor",)
 """Cases in which upstream uses memory that it never filled."""
@@ -32,16 +33,21 @@ _MODULE = re.compile(r"[^ '\"]*/_pywrap_tensorflow_interpreter_wrapper[^/ ]*\.so
 _ARGUMENTS = re.compile(r"(\w+)\(\): incompatible function arguments\.")
 
 
-def record(script: str, wheel: Path, suite: str, at: Sources) -> dict[str, Any]:
-    """The report of a script of this folder, run with a wheel, and its ``stderr``."""
+def bring_guest(work: Path) -> None:
+    """Copy the package ``guest`` into a folder that an emulated system sees."""
+    shutil.copytree(GUEST, work / "guest", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def record(module: str, wheel: Path, suite: str, at: Sources) -> dict[str, Any]:
+    """The report of a module of ``guest``, run with a wheel, and its ``stderr``."""
     system = systems.system(suite)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         session.install(wheel, None, system, at, work)
         specimens.lay_out(work, at.store)
-        shutil.copyfile(Path(__file__).with_name(script), work / script)
+        bring_guest(work)
         done = qemu.run(
-            ["env/bin/python", script, "report.json"],
+            ["env/bin/python", "-m", f"guest.{module}", "report.json"],
             tree=rootfs.tree(system, at.store),
             board=systems.board(BOARD),
             work=work,
@@ -78,7 +84,7 @@ def brief(told: Any) -> Any:
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Where the second of two reports of ``behaviour.py`` departs from the first.
+    """Where the second of two reports of ``guest.behaviour`` departs from the first.
 
     These differ without being a difference:
 
@@ -125,7 +131,7 @@ def _excused(place: str, one: Any, other: Any) -> bool:
 def main(suite: str, *wheels: str) -> None:
     """Print the differences of two wheels."""
     at = Sources.given()
-    one, other = (record("behaviour.py", Path(wheel), suite, at) for wheel in wheels)
+    one, other = (record("behaviour", Path(wheel), suite, at) for wheel in wheels)
     found = differences(one, other)
     print("\n".join(found))
     print(f"{len(one['cases'])} cases, {len(found)} differences, {one['system']}")

@@ -15,7 +15,7 @@ from wheelhouse.data import Table
 TESTS = Path(__file__).parents[1]
 SOURCE = re.compile(r"[\w-]+/[\w.-]+#[1-9]\d*|this project")
 CASES = {"case", "mortal", "scenario"}
-"""What marks a case in the scripts that run emulated."""
+"""What marks a case in ``tests/guest``."""
 
 
 class Report(Table, frozen=True):
@@ -54,7 +54,8 @@ def covers(node: ast.FunctionDef) -> bool:
 
 
 def test_no_row_is_there_twice() -> None:
-    assert len(set(ROWS)) == len(ROWS) > 30
+    assert ROWS
+    assert len(set(ROWS)) == len(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)

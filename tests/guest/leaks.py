@@ -1,6 +1,6 @@
-"""Repeat what users repeat and write how memory grew: ``leaks.py REPORT``.
+"""Repeat what users repeat and write how memory grew: ``-m guest.leaks REPORT``.
 
-Runs where ``behaviour.py`` runs and as alone. For each scenario, after a warm-up: the growth, in
+Runs where ``guest.behaviour`` runs. For each scenario, after a warm-up: the growth, in
 each quarter of its cycles, of Python's allocated blocks, of the bytes that malloc has given out
 (exact, both) and of the process's resident kilobytes, which include the emulator's own. A leak
 grows in every quarter; tables of Python, of its allocator and of ctypes grow now and then.
@@ -8,7 +8,6 @@ grows in every quarter; tables of Python, of its allocator and of ctypes grow no
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
@@ -16,43 +15,33 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tflite_runtime import interpreter as runtime
-from tflite_runtime.interpreter import Interpreter, InterpreterWithCustomOps
+
+from . import heap
+
+Interpreter: Any = runtime.Interpreter
+InterpreterWithCustomOps: Any = runtime.InterpreterWithCustomOps
+"""Of any type, for what is private in them is used and what is wrong is given to them."""
 
 CYCLES = 2000
 WARM_UP = 200
 QUARTERS = 4
 PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
 
-SCENARIOS: dict[str, Callable[[], Callable[[], Any]]] = {}
+if TYPE_CHECKING:
+    Cycle = Callable[[], object]
+
+SCENARIOS: dict[str, Callable[[], Cycle]] = {}
 ROW = np.arange(8, dtype=np.float32).reshape(1, 8)
 FOUR = ROW[:, :4].copy()
 
 
-class Mallinfo(ctypes.Structure):
-    """The C library's ``struct mallinfo``."""
-
-    _fields_ = [
-        (name, ctypes.c_int)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-        )
-    ]
-
-
-mallinfo = ctypes.CDLL(None).mallinfo
-mallinfo.restype = Mallinfo
-
-
 def main(report: str) -> None:
     """Run all scenarios and write the report."""
-    grown = {}
+    grown: dict[str, dict[str, list[float]]] = {}
     for name, prepare in SCENARIOS.items():
         start = time.monotonic()
         cycle = prepare()
@@ -69,7 +58,7 @@ def main(report: str) -> None:
     pathlib.Path(report).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def repeat(cycle: Callable[[], Any], times: int) -> None:
+def repeat(cycle: Cycle, times: int) -> None:
     for _ in range(times):
         cycle()
     gc.collect()
@@ -77,16 +66,15 @@ def repeat(cycle: Callable[[], Any], times: int) -> None:
 
 def used() -> dict[str, int]:
     """What is in use now."""
-    heap = mallinfo()
     resident = pathlib.Path("/proc/self/statm").read_text().split()[1]
     return {
         "blocks": sys.getallocatedblocks(),
-        "bytes": heap.uordblks + heap.hblkhd,
+        "bytes": heap.allocated(),
         "resident": int(resident) * PAGE,
     }
 
 
-def scenario(prepare: Callable[[], Callable[[], Any]]) -> Callable[[], Callable[[], Any]]:
+def scenario(prepare: Callable[[], Cycle]) -> Callable[[], Cycle]:
     """Make a function that prepares and returns one cycle a scenario."""
     SCENARIOS[prepare.__name__] = prepare
     return prepare
@@ -100,32 +88,32 @@ def once(interpreter: Any) -> Any:
 
 
 @scenario
-def interpreter_from_a_file():
+def interpreter_from_a_file() -> Cycle:
     return lambda: once(Interpreter("chain.tflite"))
 
 
 @scenario
-def interpreter_from_bytes():
+def interpreter_from_bytes() -> Cycle:
     content = pathlib.Path("chain.tflite").read_bytes()
     return lambda: once(Interpreter(model_content=content))
 
 
 @scenario
-def interpreter_with_a_signature():
+def interpreter_with_a_signature() -> Cycle:
     return lambda: Interpreter("arithmetic.tflite").allocate_tensors()
 
 
 @scenario
-def interpreter_with_registerers():
+def interpreter_with_registerers() -> Cycle:
     registerers = [lambda address: None, lambda address: address]
     return lambda: InterpreterWithCustomOps(registerers, model_path="chain.tflite")
 
 
 @scenario
-def interpreter_with_a_delegate():
+def interpreter_with_a_delegate() -> Cycle:
     path = str(pathlib.Path("delegate.so").resolve())
 
-    def cycle():
+    def cycle() -> None:
         delegate = runtime.load_delegate(path, {"key": "value"})
         once(Interpreter("chain.tflite", experimental_delegates=[delegate]))
 
@@ -133,11 +121,11 @@ def interpreter_with_a_delegate():
 
 
 @scenario
-def inference():
+def inference() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
 
-    def cycle():
+    def cycle() -> None:
         interpreter.set_tensor(0, FOUR[:, ::-1])
         interpreter.invoke()
         interpreter.get_tensor(3)
@@ -146,10 +134,10 @@ def inference():
 
 
 @scenario
-def reallocation():
+def reallocation() -> Cycle:
     interpreter = Interpreter("chain.tflite")
 
-    def cycle():
+    def cycle() -> None:
         for size in (3, 4):
             interpreter.resize_tensor_input(0, [1, size])
             interpreter.allocate_tensors()
@@ -159,12 +147,12 @@ def reallocation():
 
 
 @scenario
-def views():
+def views() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
     view = interpreter.tensor(0)
 
-    def cycle():
+    def cycle() -> None:
         view()[...] = 3
         view()[:, 1:].sum()
 
@@ -172,7 +160,7 @@ def views():
 
 
 @scenario
-def signature_runner():
+def signature_runner() -> Cycle:
     interpreter = Interpreter("arithmetic.tflite")
     interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner()
@@ -180,16 +168,16 @@ def signature_runner():
 
 
 @scenario
-def signature_lists():
+def signature_lists() -> Cycle:
     interpreter = Interpreter("arithmetic.tflite")
     return lambda: (interpreter.get_signature_list(), interpreter._get_full_signature_list())
 
 
 @scenario
-def details():
+def details() -> Cycle:
     interpreter = Interpreter("mobilenet-0.25-96-int8.tflite")
 
-    def cycle():
+    def cycle() -> None:
         interpreter.get_input_details()
         interpreter.get_output_details()
         interpreter._get_tensor_details(2, 0)
@@ -200,18 +188,18 @@ def details():
 
 
 @scenario
-def details_of_sparse_tensors():
+def details_of_sparse_tensors() -> Cycle:
     interpreter = Interpreter("sparse.tflite")
     return lambda: interpreter._get_tensor_details(2, 0)
 
 
 @scenario
-def strings():
+def strings() -> Cycle:
     interpreter = Interpreter("words.tflite")
     interpreter.allocate_tensors()
     values = np.array(["one", "two"]), np.array([b"three", "four"], object)
 
-    def cycle():
+    def cycle() -> None:
         for value in values:
             interpreter.set_tensor(0, value)
             interpreter.invoke()
@@ -221,7 +209,7 @@ def strings():
 
 
 @scenario
-def what_is_copied_otherwise():
+def what_is_copied_otherwise() -> Cycle:
     """Arrays of another byte order; tensors that NumPy has no view of."""
     types = Interpreter("types.tflite")
     types.allocate_tensors()
@@ -231,7 +219,7 @@ def what_is_copied_otherwise():
     words = Interpreter("words.tflite")
     words.set_tensor(0, np.array(["one", "two"]))
 
-    def cycle():
+    def cycle() -> None:
         types.set_tensor(index["float32"], swapped)
         types.set_tensor(index["int4"], small)
         types.get_tensor(index["int4"])
@@ -242,12 +230,12 @@ def what_is_copied_otherwise():
 
 
 @scenario
-def refused_tensors():
+def refused_tensors() -> Cycle:
     gather, words = Interpreter("gather.tflite"), Interpreter("words.tflite")
     gather.allocate_tensors()
     types = Interpreter("types.tflite")
     types.allocate_tensors()
-    wrong = (
+    wrong: tuple[Cycle, ...] = (
         lambda: gather.set_tensor(0, np.zeros(3, np.float32)),
         lambda: gather._get_tensor_details(0, 9),
         lambda: words.get_tensor(0),
@@ -255,7 +243,7 @@ def refused_tensors():
         lambda: types.set_tensor(6, np.full((2, 3), 8, np.int8)),
     )
 
-    def cycle():
+    def cycle() -> None:
         for action in wrong:
             try:
                 action()
@@ -267,11 +255,11 @@ def refused_tensors():
 
 
 @scenario
-def refused_delegates():
+def refused_delegates() -> Cycle:
     path = str(pathlib.Path("delegate.so").resolve())
     wrong = (("missing.so",), ("libm.so.6",), (path, "abc"), (path, {"error": "no"}))
 
-    def cycle():
+    def cycle() -> None:
         for given in wrong:
             try:
                 runtime.load_delegate(*given)
@@ -283,7 +271,7 @@ def refused_delegates():
 
 
 @scenario
-def refused_arguments():
+def refused_arguments() -> Cycle:
     interpreter = Interpreter("chain.tflite")
     interpreter.allocate_tensors()
     native = interpreter._interpreter
@@ -296,7 +284,7 @@ def refused_arguments():
         *((native.GetSubgraphIndexFromSignature, ("x",)), (type(native), ())),
     )
 
-    def cycle():
+    def cycle() -> None:
         for method, arguments in wrong:
             try:
                 method(*arguments)
@@ -308,12 +296,12 @@ def refused_arguments():
 
 
 @scenario
-def refused_strings():
+def refused_strings() -> Cycle:
     interpreter = Interpreter("words.tflite")
     interpreter.allocate_tensors()
     wrong = np.array(["\udcff", "b"]), np.array([1, 2], object), ["a", "b"]
 
-    def cycle():
+    def cycle() -> None:
         for value in wrong:
             try:
                 interpreter.set_tensor(0, value)
@@ -325,13 +313,13 @@ def refused_strings():
 
 
 @scenario
-def refused_models():
+def refused_models() -> Cycle:
     bad = pathlib.Path("bad-noise.tflite").read_bytes()
 
-    def fail(address):
+    def fail(address: int) -> None:
         raise KeyError(address)
 
-    wrong = (
+    wrong: tuple[Cycle, ...] = (
         lambda: Interpreter("missing.tflite"),
         lambda: Interpreter("bad-truncated.tflite"),
         lambda: Interpreter(model_content=bad),
@@ -341,7 +329,7 @@ def refused_models():
         lambda: InterpreterWithCustomOps([3], model_path="chain.tflite"),
     )
 
-    def cycle():
+    def cycle() -> None:
         for make in wrong:
             try:
                 make()

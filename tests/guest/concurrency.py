@@ -1,6 +1,6 @@
-"""Use interpreters beside threads and forks and when the program ends: ``concurrency.py REPORT``.
+"""Use interpreters beside threads and forks, and end the program meanwhile.
 
-Runs where ``behaviour.py`` runs and as alone. It judges nothing; the report is JSON.
+``-m guest.concurrency REPORT``, where ``guest.behaviour`` runs. It judges nothing; it writes JSON.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import numpy as np
 from tflite_runtime.interpreter import Interpreter, InterpreterWithCustomOps
 
 MODEL = "mobilenet-0.25-96-float32.tflite"
 CHILD_SECONDS = 60
 RUNS = int(os.environ.get("RUNS", "3"))
+KEPT: list[object] = []
+"""What only the end of the program deletes."""
 PICTURES = [np.full((1, 96, 96, 3), value, np.float32) for value in (-1, -0.5, 0, 0.5, 1)]
 
 
@@ -152,8 +152,7 @@ def end_while_invoked(threads: int, end: Callable[[], None], once: bool, last: b
             interpreter.invoke()
 
     if last:
-        global kept
-        kept = Last(interpreter)
+        KEPT.append(Last(interpreter))
     threading.Thread(target=work, daemon=True).start()
     going.wait()
     time.sleep(0.003 if once else 0.1)
@@ -240,7 +239,8 @@ def deleted(interpreter: Any) -> bool:
 
 def fork_while_invoked() -> Any:
     """What a child gets whose parent had a thread inside the interpreter; several forks."""
-    interpreter, stop = opened(num_threads=1), []
+    interpreter = opened(num_threads=1)
+    stop: list[bool] = []
 
     def work() -> None:
         while not stop:

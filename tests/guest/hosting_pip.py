@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
+    def log_message(self, *words: object) -> None:
         pass
 
 

@@ -1,0 +1,148 @@
+"""Setting inputs, running and getting outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tflite_runtime.interpreter import Interpreter, OpResolverType
+
+from .files import content
+from .models import ROW, computed, opened, ready
+from .report import step
+from .runner import case, mortal
+
+
+@case
+def run() -> object:
+    interpreter = opened("arithmetic")
+    return {
+        "outputs": computed(interpreter),
+        "allocate": step(interpreter.allocate_tensors),
+        "invoke": step(interpreter.invoke),
+        "set": step(interpreter.set_tensor, 0, ROW),
+        "get_input": step(interpreter.get_tensor, 0),
+        "numpy_index": step(interpreter.get_tensor, np.int64(2)),
+        "subgraph": step(interpreter.get_tensor, 2, 0),
+        "again": computed(interpreter, ROW * 2),
+    }
+
+
+@case
+def run_mobilenets() -> object:
+    return {kind: seen_by_mobilenet(kind) for kind in ("float32", "int8", "uint8")}
+
+
+@case
+def kernels_round_like_the_reference_kernels() -> object:
+    """By how many quanta the results lie apart."""
+    told = {}
+    for kind in ("int8", "uint8"):
+        own, reference = (
+            seen_by_mobilenet(kind, experimental_op_resolver_type=resolver).astype(int)
+            for resolver in (
+                OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                OpResolverType.BUILTIN_REF,
+            )
+        )
+        told[kind] = int(abs(own - reference).max())
+    return told
+
+
+def seen_by_mobilenet(kind: str, **options: Any) -> Any:
+    """What a MobileNet of a kind answers to a picture."""
+    interpreter = ready("mobilenet-0.25-96-" + kind, num_threads=1, **options)
+    picture = np.arange(96 * 96 * 3).reshape(1, 96, 96, 3) % 251 - (kind != "uint8") * 125
+    interpreter.set_tensor(0, (picture / 128 if kind == "float32" else picture).astype(kind))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+@mortal
+def unused_results() -> object:
+    """What XNNPACK computes of networks in which results are unused, and TFLite's own kernels."""
+    interpreter = ready("unused")
+    interpreter.set_tensor(0, np.array([[-1, 0, 1, 2]], np.float32))
+    interpreter.invoke()
+    picture = (np.arange(32, dtype=np.float32).reshape(1, 4, 4, 2) % 5 - 2) / 8
+    results = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        branches = ready("branches", experimental_op_resolver_type=resolver)
+        runners = {key: branches.get_signature_runner(key) for key in branches.get_signature_list()}
+        results.append({key: runner(x=picture) for key, runner in runners.items()})
+    delegated, own = results
+    return {
+        "unused": interpreter.get_tensor(3),
+        "subsets": len(own),
+        "different": [
+            key
+            for key, outputs in own.items()
+            for name, values in outputs.items()
+            if not np.allclose(delegated[key][name], values, 0, 1e-5)
+        ],
+    }
+
+
+@case
+def out_of_turn() -> object:
+    interpreter = opened("arithmetic")
+    fresh = {
+        "invoke": step(interpreter.invoke),
+        "get": step(interpreter.get_tensor, 2),
+        "set": step(interpreter.set_tensor, 0, ROW),
+        "view": step(interpreter.tensor(0)),
+        "reset": step(interpreter.reset_all_variables),
+    }
+    interpreter.allocate_tensors()
+    interpreter.resize_tensor_input(0, [2, 8])
+    return {
+        "fresh": fresh,
+        "resized": {
+            "invoke": step(interpreter.invoke),
+            "set": step(interpreter.set_tensor, 0, np.zeros((2, 8), np.float32)),
+            "get": step(lambda: interpreter.get_tensor(0).shape),
+            "view": step(lambda: interpreter.tensor(0)().shape),
+        },
+    }
+
+
+@case
+def tensors_between() -> object:
+    """A tensor between two operators, which XNNPACK keeps to itself."""
+    interpreter = ready("chain")
+    interpreter.set_tensor(0, ROW[:, :4])
+    interpreter.invoke()
+    return {
+        "get": step(interpreter.get_tensor, 1),
+        "view": step(interpreter.tensor(1)),
+        "set": step(interpreter.set_tensor, 1, ROW[:, :4]),
+        "fresh": step(opened("chain").get_tensor, 1),
+        "input": step(opened("chain").get_tensor, 0),
+        "output": step(interpreter.get_tensor, 3),
+    }
+
+
+@mortal
+def constants() -> object:
+    """What belongs to the model can be read, not written."""
+    told = {}
+    for name, interpreter in (
+        ("path", ready("gather")),
+        ("content", ready_from_content("gather")),
+    ):
+        view = interpreter.tensor(0)()
+        told[name] = {
+            "get": interpreter.get_tensor(0),
+            "set": step(interpreter.set_tensor, 0, np.zeros(3, np.float32)),
+            "view": view.copy(),
+            "write": step(view.fill, 0),
+        }
+        told[name]["after"] = interpreter.get_tensor(0)
+    return told
+
+
+def ready_from_content(name: str) -> Any:
+    """As ``ready``, of a model's bytes."""
+    interpreter = Interpreter(model_content=content(name))
+    interpreter.allocate_tensors()
+    return interpreter
