@@ -1,9 +1,9 @@
 """What a function's code depends on, as a digest: a step's key holds that of its recipe.
 
 The recipe's own syntax tree counts, and that of each function, class and constant of this project
-that it names, directly or through others. Comments, docstrings, annotations and the modules that
-these lie in do not, so moving code changes no key. Of a constant that is a path in this checkout
-the content counts, of another project's module its version, if every Python imports it.
+that it names, directly or through others. Comments, docstrings, annotations, modules and names do
+not: code may be moved, and renamed, without a new key. Of a constant that is a path in this
+checkout the content counts, of another project's module its version, if every Python imports it.
 
 Code that only reports, waits or starts programs counts for nothing: see :data:`NEUTRAL`.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -66,7 +66,7 @@ def digest_of(recipe: Callable[..., object]) -> str:
 def _digest_of(module: str, name: str) -> str:
     reached = _Reached()
     reached.enter(_Module.named(module), name)
-    return digest(sorted(map(digest, reached.texts.values())), sorted(reached.versions))
+    return digest(list(reached.texts.values()), sorted(reached.versions))
 
 
 @dataclass(frozen=True)
@@ -121,25 +121,28 @@ class _Reached:
     texts: dict[tuple[str, str], Any] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
 
-    def enter(self, module: _Module, name: str) -> None:
-        """Add a definition and all that it names."""
-        if (module.name, name) in self.texts:
-            return
+    def enter(self, module: _Module, name: str) -> int:
+        """Add a definition and all that it names; its number."""
+        key = (module.name, name)
+        if key not in self.texts:
+            self.texts[key] = None  # for what names itself
+            self.texts[key] = self._text(module, name)
+        return list(self.texts).index(key)
+
+    def _text(self, module: _Module, name: str) -> object:
         node = module.definitions[name]
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
-            content = _content(module.value(name))
-            if content:
-                self.texts[module.name, name] = [name, content]
-                return
-        self.texts[module.name, name] = None  # for what names itself
-        self.texts[module.name, name] = [name, _Reader(self, module).read(node)]
+        reader = _Reader(self, module)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            return reader.read(node, name=False)
+        if content := _content(module.value(name)):
+            return content
+        return [reader.read(node.value), [*dict(_defined(node))].index(name)]
 
     def resolve(self, module: _Module, chain: list[str]) -> str | None:
-        """Add what a dotted name leads to; its own name there if it is of this project."""
+        """Add what a dotted name leads to; for what is of this project its number, as ``#3``."""
         first, *rest = chain
         if first in module.definitions:
-            self.enter(module, first)
-            return ".".join(chain)
+            return ".".join([f"#{self.enter(module, first)}", *rest])
         if first == "__file__":
             raise TypeError(f"{module.name} names __file__ in a recipe; make it a constant")
         source, *names = [*module.imports.get(first, [""]), *rest]
@@ -149,7 +152,7 @@ class _Reached:
         while names and _is_module(f"{source}.{names[0]}"):
             source = f"{source}.{names.pop(0)}"
         if source in NEUTRAL or not names:
-            return None
+            return "#"
         return self.resolve(_Module.named(source), names)
 
     def _version(self, named: str) -> None:
@@ -189,33 +192,42 @@ def _content(value: object) -> str | None:
 
 @dataclass
 class _Reader:
-    """Turns a definition into JSON that is the same in every Python version."""
+    """Turns a definition into JSON that is the same in every Python version.
+
+    ``local`` has a number for each name of the function's own, by which it goes.
+    """
 
     reached: _Reached
     module: _Module
-    local: frozenset[str] = frozenset()
+    local: Mapping[str, int] = field(default_factory=dict)
 
-    def read(self, node: object) -> object:
-        """The node as nested lists; adds what it names to what is reached."""
+    def read(self, node: object, name: bool = True) -> object:
+        """The node as nested lists, without its own name if not wanted; enters what it names."""
         if isinstance(node, list):
             return [self.read(each) for each in node]
         if not isinstance(node, ast.AST):
             return repr(node)
-        if name := self._named(_chain(node)):
-            return name
+        if isinstance(node, ast.Name | ast.arg) and (number := self._number(node)) is not None:
+            return f"${number}"
+        if (chain := self._outer(node)) and (place := self.reached.resolve(self.module, chain)):
+            return place
         reader = self
         if isinstance(node, ast.FunctionDef):
-            reader = replace(self, local=self.local | {*_bound(node)})
+            names = dict.fromkeys([*self.local, *_bound(node)])
+            reader = replace(self, local={name: number for number, name in enumerate(names)})
         fields = {
             key: reader.read(value)
             for key, value in _fields(node)
-            if value is not None and value != []
+            if value is not None and value != [] and (name or key != "name")
         }
         return [type(node).__name__, fields]
 
-    def _named(self, chain: list[str]) -> str | None:
-        known = chain and chain[0] not in self.local
-        return self.reached.resolve(self.module, chain) if known else None
+    def _outer(self, node: ast.AST) -> list[str]:
+        chain = _chain(node)
+        return chain if chain and chain[0] not in self.local else []
+
+    def _number(self, node: ast.Name | ast.arg) -> int | None:
+        return self.local.get(node.id if isinstance(node, ast.Name) else node.arg)
 
 
 def _bound(function: ast.FunctionDef) -> Iterator[str]:
