@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import COMPRESSIONS, Entry, entry, tarred
-from wheelhouse import archives
+from wheelhouse import archives, store
 from wheelhouse.errors import WheelhouseError
 
 Unpack = Callable[..., dict[str, str]]
@@ -89,6 +89,17 @@ def test_the_files_of_a_debian_package(unpacked: Unpack) -> None:
 def test_the_files_of_a_wheel(unpacked: Unpack) -> None:
     content = whl({"p/a.py": "text", "p-1.dist-info/METADATA": "no"})
     assert unpacked("p-1-py3-none-any.whl", content, keep=["p"]) == {"p/a.py": "text"}
+
+
+def test_an_archive_has_the_digest_of_the_folder_that_it_was_packed_of(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub/file").write_text("text")
+    (folder / "program").write_text("text")
+    (folder / "program").chmod(0o755)
+    (folder / "link").symlink_to("sub/file")
+    archives.pack(folder, (), tmp_path / "a.tar")
+    assert archives.tree_digest(tmp_path / "a.tar") == store.tree_digest(folder)
 
 
 ESCAPES = {

@@ -59,6 +59,8 @@ def test_a_python_that_no_wheel_is_for_has_none(files: list[File]) -> None:
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) -> None:
     offered = front.choices(files)
     assert [choice.number for choice in offered] == ["13", "12", "11", "14"]
+    codenames = ["Trixie", "Bookworm", "Bullseye", "the next"]
+    assert [choice.codename for choice in offered] == codenames
     assert [choice.managed for choice in offered] == [True, True, False, True]
 
 

@@ -59,6 +59,11 @@ def test_a_full_disk_is_a_kind_of_its_own_whatever_fails(tmp_path: Path) -> None
     assert failure.value.kind is Kind.DISK
 
 
+def test_another_failure_of_the_system_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), disk_space(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
 @pytest.mark.parametrize("kind", [Kind.AUDIT, Kind.DISK, Kind.OTHER])
 def test_a_container_tells_the_kind_of_its_failure(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
