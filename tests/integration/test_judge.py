@@ -291,7 +291,6 @@ def accelerated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trial:
     board = BOARDS[request.param]
-    archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
     tried = [model for model in verify_armnn.models_of(WHEEL, archives) if model.name in DELEGATED]
     named = {model.name: model for model in tried}
     kinds = {model.name: model.arithmetic for model in tried}
