@@ -106,7 +106,9 @@ def test_an_address_that_is_not_of_the_web_is_given_up_at_once(
 # Whether there is something
 
 
-def test_a_server_is_asked_what_it_has_until_it_can_tell(mirror, url, waits):
+def test_a_server_is_asked_what_it_has_until_it_can_tell(
+    mirror: Mirror, url: str, waits: list[float]
+) -> None:
     assert download.exists(url)
     assert not download.exists(f"{mirror.url}/other")
     assert waits == []
@@ -116,13 +118,15 @@ def test_a_server_is_asked_what_it_has_until_it_can_tell(mirror, url, waits):
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_server_that_refuses_to_tell_is_not_one_without_the_file(mirror, url, waits, status):
+def test_a_server_that_refuses_to_tell_is_not_one_without_the_file(
+    mirror: Mirror, url: str, waits: list[float], status: int
+) -> None:
     mirror.statuses = [status] * 4
     with pytest.raises(UnreachableError, match=f"HTTP {status}"):
         download.exists(url)
 
 
-def test_an_address_that_cannot_be_is_not_asked_again(waits):
+def test_an_address_that_cannot_be_is_not_asked_again(waits: list[float]) -> None:
     with pytest.raises(UnreachableError):
         download.exists("nowhere")
     assert waits == []

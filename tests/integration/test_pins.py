@@ -1,15 +1,24 @@
 """`invoke update-pins` against a signed Debian archive and a package index, both on loopback."""
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.integration.test_sources import tar_xz
+from tests.support.archives import tar_xz
 from tests.support.debian_archive import Archive, Key
+from tests.support.mirror import Mirror
+from tests.support.running import Cli
 from wheelhouse import pins
 from wheelhouse.errors import Kind, WheelhouseError
 from wheelhouse.sources import Sources
-from wheelhouse.store import tree_digest
+from wheelhouse.store import Store, tree_digest
+
+Update = Callable[..., None]
+Offer = Callable[..., None]
 
 HEADERS = "pool/main/p/py/libpy-dev_3.11.2-6+deb12u{}_arm64.deb"
 CARTON = "pool/main/b/browser/browser_{}.orig.tar.xz"
@@ -17,19 +26,19 @@ WHEEL = "loopback_thing-{}-cp311-cp311-manylinux_2_17_aarch64.whl"
 PART = {"src/part/a.c": b"int a;\n", "src/part/b.txt": b"not kept"}
 
 
-def sha256(content):
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture(scope="module")
-def key(tmp_path_factory):
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
     made = Key(tmp_path_factory.mktemp("gpg"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def archive(mirror, key):
+def archive(mirror: Mirror, key: Key) -> Archive:
     """An archive whose suite has new revisions of what ``toml`` pins."""
     made = Archive(mirror, key)
     made.add(HEADERS.format(8), b"old headers")
@@ -42,7 +51,7 @@ def archive(mirror, key):
 
 
 @pytest.fixture
-def toml(tmp_path):
+def toml(tmp_path: Path) -> Path:
     """A file of pins: headers of an older revision, and a part of an archive that is gone."""
     part = tmp_path / "part"
     part.mkdir()
@@ -75,14 +84,16 @@ artefacts = [
 
 
 @pytest.fixture
-def update(store, key, toml):
-    def run(*names, write=False):
+def update(store: Store, key: Key, toml: Path) -> Update:
+    def run(*names: str, write: bool = False) -> None:
         pins.update(Sources(store), names, write, toml, key.ring)
 
     return run
 
 
-def test_what_left_the_mirror_is_listed_with_what_is_there_now(archive, update, toml, capfd):
+def test_what_left_the_mirror_is_listed_with_what_is_there_now(
+    archive: Archive, update: Update, toml: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = toml.read_text()
     update()
     out, err = capfd.readouterr()
@@ -98,8 +109,8 @@ def test_what_left_the_mirror_is_listed_with_what_is_there_now(archive, update, 
 
 
 def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
-    archive, mirror, update, toml, capfd
-):
+    archive: Archive, mirror: Mirror, update: Update, toml: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = toml.read_text()
     update(write=True)
     carton = sha256(mirror.files[CARTON.format("151.0")])
@@ -121,13 +132,15 @@ def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
     assert toml.read_text() == before
 
 
-def test_only_the_named_pin_moves(archive, update, toml):
+def test_only_the_named_pin_moves(archive: Archive, update: Update, toml: Path) -> None:
     update("py-3.11", write=True)
     assert HEADERS.format(9) in toml.read_text()
     assert CARTON.format("150.0") in toml.read_text()
 
 
-def test_of_two_archives_that_are_gone_one_moves_to_the_next(archive, update, toml):
+def test_of_two_archives_that_are_gone_one_moves_to_the_next(
+    archive: Archive, update: Update, toml: Path
+) -> None:
     entry = f'    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often\n'
     older = entry.replace("150.0", "149.0")
     toml.write_text(toml.read_text().replace(entry, entry + older))
@@ -138,8 +151,8 @@ def test_of_two_archives_that_are_gone_one_moves_to_the_next(archive, update, to
 
 
 def test_an_archive_with_other_content_is_told_apart_and_the_rest_moves(
-    archive, update, toml, store
-):
+    archive: Archive, update: Update, toml: Path, store: Store
+) -> None:
     toml.write_text(toml.read_text().replace('keep = ["*.c"]', 'keep = ["*.txt"]'))
     with pytest.raises(WheelhouseError) as failure:
         update(write=True)
@@ -153,7 +166,9 @@ def test_an_archive_with_other_content_is_told_apart_and_the_rest_moves(
     assert not [path for path in store.root.rglob("*") if "browser" in path.name]
 
 
-def test_a_file_that_is_not_what_the_list_says_is_refused(archive, mirror, update, toml):
+def test_a_file_that_is_not_what_the_list_says_is_refused(
+    archive: Archive, mirror: Mirror, update: Update, toml: Path
+) -> None:
     mirror.files[HEADERS.format(9)] = b"swapped"
     before = toml.read_text()
     with pytest.raises(WheelhouseError, match="not the pinned") as failure:
@@ -162,7 +177,9 @@ def test_a_file_that_is_not_what_the_list_says_is_refused(archive, mirror, updat
     assert toml.read_text() == before
 
 
-def test_lists_that_the_archive_did_not_sign_are_refused(archive, mirror, update, toml):
+def test_lists_that_the_archive_did_not_sign_are_refused(
+    archive: Archive, mirror: Mirror, update: Update, toml: Path
+) -> None:
     name = "dists/bookworm/InRelease"
     mirror.files[name] = mirror.files[name].replace(b"Codename: bookworm", b"Codename: bullseye")
     before = toml.read_text()
@@ -173,7 +190,9 @@ def test_lists_that_the_archive_did_not_sign_are_refused(archive, mirror, update
     assert toml.read_text() == before
 
 
-def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(archive, update, toml):
+def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(
+    archive: Archive, update: Update, toml: Path
+) -> None:
     pinned = f'    {{ debian = "{HEADERS.format(8)}", sha256'
     text = toml.read_text().replace(pinned, f"    {{ debian = '{HEADERS.format(8)}', sha256")
     toml.write_text(text)
@@ -187,7 +206,7 @@ def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(archive, update, t
 
 
 @pytest.fixture
-def wheels(mirror, toml, monkeypatch):
+def wheels(mirror: Mirror, toml: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """Pin version 1.0 of a wheel; ``offer`` puts wheels into the index."""
     wheel = f'{{ pypi = "{WHEEL.format("1.0")}", sha256 = "{"0" * 64}" }}'
     toml.write_text(
@@ -196,7 +215,7 @@ def wheels(mirror, toml, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
 
-    def offer(*names):
+    def offer(*names: str) -> None:
         links = "".join(f'<a href="../../{name}">{name}</a>' for name in names)
         page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
         mirror.files["simple/loopback-thing/"] = page
@@ -214,7 +233,14 @@ def wheels(mirror, toml, monkeypatch):
         ([], ["thing", "1.0", "no", "", ""]),
     ],
 )
-def test_a_wheel_is_looked_for_in_pip_s_index(wheels, update, toml, capfd, offered, row):
+def test_a_wheel_is_looked_for_in_pip_s_index(
+    wheels: Offer,
+    update: Update,
+    toml: Path,
+    capfd: pytest.CaptureFixture[str],
+    offered: list[str],
+    row: list[str] | None,
+) -> None:
     other = WHEEL.format("3.0").replace("cp311", "cp312")
     wheels(*(WHEEL.format(version) for version in offered), other)
     before = toml.read_text()
@@ -225,7 +251,9 @@ def test_a_wheel_is_looked_for_in_pip_s_index(wheels, update, toml, capfd, offer
     assert toml.read_text() == before
 
 
-def test_an_index_that_fails_is_no_index_without_the_wheel(wheels, mirror, update):
+def test_an_index_that_fails_is_no_index_without_the_wheel(
+    wheels: Offer, mirror: Mirror, update: Update
+) -> None:
     mirror.statuses = [500] * 9
     with pytest.raises(WheelhouseError) as failure:
         update()
@@ -237,7 +265,9 @@ def test_an_index_that_fails_is_no_index_without_the_wheel(wheels, mirror, updat
 # The command
 
 
-def test_a_mirror_that_does_not_answer_ends_the_command(cli, mirror, tmp_path):
+def test_a_mirror_that_does_not_answer_ends_the_command(
+    cli: Cli, mirror: Mirror, tmp_path: Path
+) -> None:
     mirror.close()
     done = cli("update-pins", "--pin", "python-3.11", WHEELHOUSE_CACHE=str(tmp_path))
     error, reason, then = done.stderr.splitlines()
@@ -247,7 +277,7 @@ def test_a_mirror_that_does_not_answer_ends_the_command(cli, mirror, tmp_path):
     assert done.status == Kind.FETCH
 
 
-def test_an_unknown_pin_is_answered_with_the_nearest(cli):
+def test_an_unknown_pin_is_answered_with_the_nearest(cli: Cli) -> None:
     done = cli("update-pins", "--pin", "pyton-3.11")
     assert "did you mean python-3.11?" in done.stderr
     assert done.status == Kind.USAGE

@@ -111,7 +111,7 @@ def wheel(tmp_path: Path) -> Make:
             f"{info}/METADATA": metadata.replace("2.14.1", version),
         }
         tag = f"{python}-{python}-{platform}"
-        path = wheels.wheel(tmp_path / folder, tag=tag, replaced=files)
+        path = wheels.wheel(tmp_path / folder, version=version, tag=tag, replaced=files)
         record(path)
         return path
 
@@ -215,7 +215,9 @@ def test_other_content_in_the_same_place_is_refused_before_anything_is_sent(
     ("first", "second"),
     [("2.14.1", "2.14.1.post1"), ("2.22.0.dev2026051800", "2.22.0.dev2026051801")],
 )
-def test_other_content_goes_beside_it_under_the_next_number(server, wheel, tmp_path, first, second):
+def test_other_content_goes_beside_it_under_the_next_number(
+    server: Start, wheel: Make, tmp_path: Path, first: str, second: str
+) -> None:
     there = server()
     publish([wheel(version=first)], there.url)
     publish([wheel(content="2", version=second)], there.url)
