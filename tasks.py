@@ -11,20 +11,20 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import bench as measuring
-from wheelhouse import changelog as changes
-from wheelhouse import console, figures, pins, pipeline, site, upstream
-from wheelhouse import images as containers
-from wheelhouse import matrix as targets
-from wheelhouse import releases as earlier
+from wheelhouse import console, figures, pins, pipeline, site
+from wheelhouse.bench import run
+from wheelhouse.changelog import fold
 from wheelhouse.emulator import tools
 from wheelhouse.engines import host
 from wheelhouse.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.images import catalogue
 from wheelhouse.index import Place, Settings
 from wheelhouse.record import Demand
+from wheelhouse.releases import fetch
 from wheelhouse.root import ROOT
 from wheelhouse.sources import Sources
 from wheelhouse.store import FULL
+from wheelhouse.upstream import choose, every
 
 ENGINE = {
     "engine": "host (this machine, the default), docker (containers without network), or auto "
@@ -123,11 +123,9 @@ def build(
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
     at = Sources.given(offline, sources)
-    release = upstream.choose(tflite, tflite_source)
+    release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    with failures_of(Kind.USAGE):
-        pythons = targets.choose(py)
-    wheels = pipeline.build(pythons, xnnpack, at, chosen, release, armnn)
+    wheels = pipeline.build(pipeline.targets(py), xnnpack, at, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
@@ -172,7 +170,7 @@ def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None
 @task(help={"of": "the project's repository on GitHub, as in owner/name"})
 def releases(_: Context, of: str = "") -> None:
     """Download the wheels of earlier releases into releases/, for `invoke index`."""
-    earlier.fetch(of, ROOT / "releases")
+    fetch(of, ROOT / "releases")
 
 
 @task()
@@ -192,7 +190,7 @@ def sources(
     _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
 ) -> None:
     """List, fetch and check everything that builds and tests take from elsewhere."""
-    chosen = [upstream.choose(tflite)] if tflite else upstream.every()
+    chosen = [choose(tflite)] if tflite else every()
     at = Sources.given(offline, sources)
     pipeline.supply(at, Path(export) if export else None, chosen)
 
@@ -230,14 +228,14 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
 def bench(_: Context, measure: bool = True) -> None:
     """Measure the figures of wheelhouse/figures.toml, and make README's table of them."""
     if measure:
-        measuring.run(Sources.given())
+        run(Sources.given())
     figures.show(figures.read().values())
 
 
 @task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
 def changelog(_: Context, release: str) -> None:
     """Move what is in changes/ into CHANGELOG.md, as a release does."""
-    changes.fold(ROOT, release)
+    fold(ROOT, release)
 
 
 @task()
@@ -252,10 +250,10 @@ def lock(_: Context) -> None:
     """Pin what requirements.in names, with hashes, for every supported Python."""
     options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
     compile = ("uv pip compile", *host.PYTHON, "uv", "pip", "compile", *options)
-    every = ("--universal", "--python-version", "3.10", "requirements.in")
-    python = containers.catalogue().builder.python
+    universal = ("--universal", "--python-version", "3.10", "requirements.in")
+    python = catalogue().builder.python
     builder = ("--python-platform", "linux", "--python-version", python, "-c", "requirements.lock")
-    _show(*compile, *every, "-o", "requirements.lock")
+    _show(*compile, *universal, "-o", "requirements.lock")
     _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 

@@ -186,9 +186,9 @@ def _build(cache: Path, *options: str) -> _Cost:
     return _Cost(time.monotonic() - start, peak)
 
 
-def _resident(process: psutil.Process) -> int:
+def _resident(child: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
+        return int(child.memory_info().rss)
     except psutil.Error:
         return 0
 

@@ -59,6 +59,12 @@ def engine(name: str) -> str:
     return chosen
 
 
+def targets(words: str) -> tuple[Target, ...]:
+    """The targets that ``--py`` names; raises WheelhouseError as :func:`matrix.choose` does."""
+    with failures_of(Kind.USAGE):
+        return matrix.choose(words)
+
+
 def suites(words: str) -> list[str]:
     """The kinds of tests that ``words`` lists with commas between; all for an empty list.
 
@@ -172,28 +178,28 @@ def verification(path: Path, at: Sources, engine: str) -> Step:
     return _VERIFICATIONS[products.akin(path).about.package](path, at, engine)
 
 
-def _of_runtime(wheel: Path, at: Sources, engine: str) -> Step:
-    return verify.verification(wheel, engine)
+def _of_runtime(path: Path, at: Sources, engine: str) -> Step:
+    return verify.verification(path, engine)
 
 
-def _of_delegate(delegate: Path, at: Sources, engine: str) -> Step:
+def _of_delegate(path: Path, at: Sources, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
     runtime = Wheel(matrix.targets()[0], upstream.choose().version, True)
-    beside = (path for path in delegate.parent.glob("*.whl") if products.is_akin(path, runtime))
+    beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
     found = next(beside, None) or _made([runtime], at, engine)[0]
-    return verify_armnn.verification(delegate, found, engine)
+    return verify_armnn.verification(path, found, engine)
 
 
 _VERIFICATIONS = {wheel.PROJECT: _of_runtime, delegate.PROJECT: _of_delegate}
 """How the wheels of each project are tried."""
 
 
-def _vouch(wheel: Path) -> None:
+def _vouch(path: Path) -> None:
     try:
-        record.vouch(wheel, Demand.TODAY)
+        record.vouch(path, Demand.TODAY)
     except UnverifiedError as reason:
         raise WheelhouseError(
-            f"{wheel.name} {reason}; it changed while it was tried.", "Run `invoke verify` again."
+            f"{path.name} {reason}; it changed while it was tried.", "Run `invoke verify` again."
         ) from reason
 
 

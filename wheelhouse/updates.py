@@ -107,8 +107,8 @@ def update(
 def pinned(catalogue: Catalogue) -> list[Pinned]:
     """The files of a catalogue that a mirror has, each once."""
     found: dict[str, Pinned] = {}
-    for pins in (*catalogue.tflite.values(), catalogue.shared):
-        for name, pin in pins.items():
+    for table in (*catalogue.tflite.values(), catalogue.shared):
+        for name, pin in table.items():
             for carton, artefact, folder in _files(catalogue, pin):
                 if not artefact.url:
                     one = found.setdefault(artefact.origin, Pinned(artefact, carton))
@@ -355,11 +355,11 @@ def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
             for one in artefacts
         )
 
-    def pins(table: Mapping[str, Pin]) -> dict[str, Pin]:
+    def moved(table: Mapping[str, Pin]) -> dict[str, Pin]:
         return {name: replace(pin, artefacts=files(pin.artefacts)) for name, pin in table.items()}
 
     return Catalogue(
-        {version: pins(table) for version, table in catalogue.tflite.items()},
-        pins(catalogue.shared),
+        {version: moved(table) for version, table in catalogue.tflite.items()},
+        moved(catalogue.shared),
         {name: files(carton) for name, carton in catalogue.cartons.items()},
     )

@@ -19,31 +19,31 @@ CONTENT = bytes(range(256)) * 9
 
 
 def written(target: Target, xnnpack: bool, folder: Path) -> Path:
-    wheel = Wheel(target, "2.14.1", xnnpack)
+    made = Wheel(target, "2.14.1", xnnpack)
     metadata = packing.metadata(
-        wheel.about, [part.pin.license for part in wheel.linked], ["eigen/COPYING.MPL2"]
+        made.about, [part.pin.license for part in made.linked], ["eigen/COPYING.MPL2"]
     )
     files = {
         "tflite_runtime/__init__.py": b"",
         f"tflite_runtime/{MODULE}.so": CONTENT,
-        f"tflite_runtime-{wheel.version}.dist-info/METADATA": metadata.encode(),
+        f"tflite_runtime-{made.version}.dist-info/METADATA": metadata.encode(),
     }
-    return packing.write(wheel.about, wheel.tag, files, PLATFORMS, folder)
+    return packing.write(made.about, made.tag, files, PLATFORMS, folder)
 
 
-def install(wheel: Path, platform: str, python: str, *words: str | Path) -> int:
+def install(path: Path, platform: str, python: str, *words: str | Path) -> int:
     """Let pip install a wheel for a machine as described; returns pip's exit status."""
     machine = ["--platform", platform, "--python-version", python, "--implementation", "cp"]
     options = ["--only-binary=:all:", "--no-index", "--no-deps", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "install", "-q", *machine, *options, *words, wheel]
+    command = [sys.executable, "-m", "pip", "install", "-q", *machine, *options, *words, path]
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize("xnnpack", [True, False], ids=["xnnpack", "noxnnpack"])
 def test_pip_installs_it_for_the_target(xnnpack: bool, tmp_path: Path) -> None:
-    wheel = written(TARGET, xnnpack, tmp_path)
+    path = written(TARGET, xnnpack, tmp_path)
     folder = tmp_path / "installed"
-    assert install(wheel, PLATFORMS[0], "3.11", "--target", folder) == 0
+    assert install(path, PLATFORMS[0], "3.11", "--target", folder) == 0
     module = folder / "tflite_runtime" / f"{MODULE}.so"
     assert module.read_bytes() == CONTENT
     assert module.stat().st_mode & 0o111
@@ -55,7 +55,7 @@ def test_pip_installs_it_for_the_target(xnnpack: bool, tmp_path: Path) -> None:
 def test_pip_installs_the_universal_wheel_for_any_cpython(
     python: str, installs: bool, tmp_path: Path
 ) -> None:
-    wheel = written(UNIVERSAL, True, tmp_path)
-    assert wheel.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
-    status = install(wheel, PLATFORMS[1], python, "--dry-run", "--target", tmp_path / "installed")
+    path = written(UNIVERSAL, True, tmp_path)
+    assert path.name.startswith("tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_aarch64.")
+    status = install(path, PLATFORMS[1], python, "--dry-run", "--target", tmp_path / "installed")
     assert (status == 0) == installs

@@ -85,8 +85,8 @@ def test_a_number_is_in_the_version_and_can_be_taken_out(
 
 
 def test_pip_orders_wheels_by_release_and_then_by_number() -> None:
-    releases = ("2.14.1", "2.14.2", "2.22.0.dev20260518", "2.22.0.dev20260601", "2.22.0")
-    made = [versions.numbered(release, number) for release in releases for number in (0, 1, 10)]
+    ordered = ("2.14.1", "2.14.2", "2.22.0.dev20260518", "2.22.0.dev20260601", "2.22.0")
+    made = [versions.numbered(release, number) for release in ordered for number in (0, 1, 10)]
     assert made == sorted(made)
 
 
