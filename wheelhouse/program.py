@@ -19,8 +19,8 @@ from invoke.config import Config  # noqa: E402
 from invoke.exceptions import Exit, ParseError  # noqa: E402
 from invoke.program import Program  # noqa: E402
 
-from wheelhouse import console  # noqa: E402
-from wheelhouse.errors import Kind  # noqa: E402
+from wheelhouse.common import console  # noqa: E402
+from wheelhouse.common.errors import Kind  # noqa: E402
 
 _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 

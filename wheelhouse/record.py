@@ -13,9 +13,9 @@ from typing import Annotated
 
 import msgspec
 
-from wheelhouse import products
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import file_digest
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import products
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

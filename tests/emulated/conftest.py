@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.engines.host import Completed
+from wheelhouse.common.process import Completed
 
 NO_NETWORK = ("bwrap", "--dev-bind", "/", "/", "--unshare-net")
 

@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from wheelhouse import sources, verify, verify_armnn
-from wheelhouse.emulator import rootfs, systems
-from wheelhouse.emulator.systems import Board
+from wheelhouse.machines import rootfs
 from wheelhouse.record import Check
-from wheelhouse.session import Exam, Seen
-from wheelhouse.sources import Sources
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import systems
+from wheelhouse.targets.systems import Board
+from wheelhouse.verify import delegate_trials, runtime_trials
+from wheelhouse.verify.session import Exam, Seen
 
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
 
@@ -36,9 +38,9 @@ def store(exam: Exam, name: str, at: Sources, *boards: str) -> None:
 
 def main(runtime: Path, delegate: Path) -> None:
     at, system = Sources.given(), systems.system("bookworm")
-    archives = {name: at.file(sources.shared(name)) for name in verify.ARCHIVES}
-    store(verify.exam(runtime, system, None, archives), "runtime", at, "Raspberry Pi 4")
-    exam = verify_armnn.exam(delegate, runtime, system, archives)
+    archives = {name: at.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    store(runtime_trials.exam(runtime, system, None, archives), "runtime", at, "Raspberry Pi 4")
+    exam = delegate_trials.exam(delegate, runtime, system, archives)
     store(exam, "delegate", at, "Raspberry Pi 4", "Raspberry Pi 5")
 
 

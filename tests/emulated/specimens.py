@@ -12,10 +12,11 @@ from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-
 from numpy.typing import NDArray
 
 from tests.support.compiler import compiler
-from wheelhouse import compile, models
-from wheelhouse.builder import Builder, Signature
-from wheelhouse.engines import host
-from wheelhouse.store import Store
+from wheelhouse.common import process
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
+from wheelhouse.specimens import models
+from wheelhouse.specimens.flatbuffer import Builder, Signature
 
 DELEGATE = Path(__file__).with_name("delegate.c")
 TYPES = (
@@ -36,7 +37,7 @@ def lay_out(folder: Path, store: Store) -> None:
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):
         words = [*command, *options, "-o", folder / name]
-        done = host.run(words, env=compile.environment(store))
+        done = process.run(words, env=ninja.environment(store))
         assert done.status == 0, done.stderr
 
 

@@ -12,20 +12,15 @@ import numpy as np
 import pytest
 
 from tests.emulated import transcripts
-from wheelhouse import (
-    models,
-    models_armnn,
-    record,
-    reference,
-    session,
-    sources,
-    verify,
-    verify_armnn,
-)
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.models import Model
-from wheelhouse.reference import Tolerance
-from wheelhouse.sources import Sources
+from wheelhouse import record
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.specimens import armnn, models
+from wheelhouse.specimens.models import Model
+from wheelhouse.targets import systems
+from wheelhouse.verify import delegate_trials, reference, runtime_trials, session
+from wheelhouse.verify.reference import Tolerance
 
 SPARSE = "face_detection_full_range_sparse"
 DENSE = "face_detection_short_range"
@@ -53,7 +48,7 @@ class Seen:
 def tried(archives: dict[str, Path]) -> dict[str, Model]:
     real = [model for model in models.realistic(archives) if model.name in (SPARSE, DENSE)]
     small = models.small_mobilenet("int8")
-    return {model.name: model for model in (*models_armnn.generated(), small, *real)}
+    return {model.name: model for model in (*armnn.generated(), small, *real)}
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -67,7 +62,7 @@ def seen(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Seen:
     runtimes = {"tflite_runtime": wheels["cp37"], "newest": newest["cp37"]}
-    runtime = runtimes.get(request.param) or at.file(sources.shared("ai-edge-litert"))
+    runtime = runtimes.get(request.param) or at.file(pins.shared("ai-edge-litert"))
     module = "ai_edge_litert" if request.param == "ai_edge_litert" else "tflite_runtime"
     return _record(armnn_wheel, runtime, module, tried, at, tmp_path_factory.mktemp("armnn"))
 
@@ -76,7 +71,7 @@ def _record(
     delegate: Path, runtime: Path, module: str, tried: dict[str, Model], at: Sources, work: Path
 ) -> Seen:
     system, board = systems.system("bookworm"), systems.board("Raspberry Pi 5")
-    folder = Path(verify.__file__).parent
+    folder = Path(runtime_trials.__file__).parent
     for name in ("probe.py", "probe_armnn.py"):
         shutil.copyfile(folder / name, work / name)
     transcripts.bring_guest(work)
@@ -181,4 +176,4 @@ def test_each_interpreter_has_its_own_number_of_threads(seen: Seen) -> None:
 def test_it_is_verified_on_every_release(armnn_wheel: Path, name: str) -> None:
     told = json.loads(record.beside(armnn_wheel).read_text())
     boards = {trial["board"] for trial in told["trials"] if trial["system"] == name}
-    assert boards == {*verify_armnn.BOARDS}
+    assert boards == {*delegate_trials.BOARDS}

@@ -13,8 +13,8 @@ import pytest
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
-from wheelhouse import matrix
-from wheelhouse.sources import Sources
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import matrix
 
 Report = dict[str, Any]
 Reports = Callable[[str, str, str], Report]

@@ -16,13 +16,15 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.emulated.conftest import NO_NETWORK
-from wheelhouse import matrix, products, sources, verify
-from wheelhouse.emulator import systems
-from wheelhouse.engines.host import Completed
-from wheelhouse.errors import Kind
+from wheelhouse.common.errors import Kind
+from wheelhouse.common.process import Completed
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import products
 from wheelhouse.record import Demand, vouch
-from wheelhouse.sources import Sources
-from wheelhouse.store import file_digest
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import matrix, systems
+from wheelhouse.verify import runtime_trials
 
 Cli = Callable[..., Completed]
 Cache = Callable[..., Path]
@@ -52,7 +54,7 @@ def test_the_package_is_laid_out_like_the_official_one_and_typed(
         names = zipfile.ZipFile(path).namelist()
         return {name for name in names if name.startswith("tflite_runtime/")}
 
-    official = package(at.file(sources.shared("tflite-runtime")))
+    official = package(at.file(pins.shared("tflite-runtime")))
     stubs = {str(PurePosixPath(name).with_suffix(".pyi")) for name in official}
     assert package(wheels[tag]) == {*official, *stubs, "tflite_runtime/py.typed"}
 
@@ -73,7 +75,7 @@ def test_the_record_tells_what_was_tried(wheels: dict[str, Path], tag: str) -> N
     names = [systems.system(name).name for name in TARGETS[tag].systems]
     if TARGETS[tag].abi3:
         assert names == [system.name for system in systems.catalogue().systems]
-    assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
+    assert tried == [(name, board) for name in names for board in runtime_trials.BOARDS * 2]
     assert len({(trial.system, trial.numpy) for trial in record.trials}) == 2 * len(names)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.emulated import transcripts
-from wheelhouse.sources import Sources
+from wheelhouse.sources.fetch import Sources
 
 ENDS = {"fall_off": 0, "leave": 3, "fail": 1}
 BEFORE_FORK = (

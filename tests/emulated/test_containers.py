@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from wheelhouse import products
-from wheelhouse.engines.host import Completed
-from wheelhouse.errors import Kind
-from wheelhouse.store import file_digest
+from wheelhouse.common.errors import Kind
+from wheelhouse.common.process import Completed
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import products
 
 Cli = Callable[..., Completed]
 Digests = dict[str, str]

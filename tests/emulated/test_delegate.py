@@ -16,11 +16,13 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from tests.emulated.conftest import NO_NETWORK
-from wheelhouse import audit, record, sources
-from wheelhouse.engines.host import Completed
+from wheelhouse import record
+from wheelhouse.common.process import Completed
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import audit
 from wheelhouse.record import Demand
-from wheelhouse.sources import Sources
-from wheelhouse.store import file_digest
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
 
 Cli = Callable[..., Completed]
 
@@ -105,7 +107,7 @@ def test_pip_takes_the_delegate_with_the_extra(
     armnn_wheel: Path, at: Sources, tmp_path: Path
 ) -> None:
     """A real pip, asked on behalf of a Raspberry Pi with CPython 3.11."""
-    numpy = at.file(sources.shared("numpy-3.11"))
+    numpy = at.file(pins.shared("numpy-3.11"))
     platforms = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
     command = [
         *(sys.executable, "-m", "pip", "download", "tflite-runtime[armnn]", "--no-index"),

@@ -7,13 +7,16 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from wheelhouse import audit, extension, matrix, upstream
-from wheelhouse.sources import Sources
-from wheelhouse.step import get_or_make
-from wheelhouse.store import Store
-from wheelhouse.wheel import Wheel
+from wheelhouse.common.step import get_or_make
+from wheelhouse.common.store import Store
+from wheelhouse.compile import extension
+from wheelhouse.package import audit
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources import releases
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import matrix
 
-DEFAULT, NEWEST = (each.version for each in upstream.every())
+DEFAULT, NEWEST = (each.version for each in releases.every())
 BUILT = [
     *((DEFAULT, target) for target in matrix.targets()),
     *((NEWEST, target) for target in matrix.choose("3.7,3.11")),

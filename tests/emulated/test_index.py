@@ -14,11 +14,15 @@ from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
 
 from tests.emulated.transcripts import bring_guest
-from wheelhouse import models, reference, site, sources
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.emulator.systems import System
-from wheelhouse.index import Place, Project, Settings
-from wheelhouse.sources import Sources
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.publish import site
+from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.specimens import models
+from wheelhouse.targets import systems
+from wheelhouse.targets.systems import System
+from wheelhouse.verify import reference
 
 URL = "http://127.0.0.1:8000"
 INDEX = ("--index-url", f"{URL}/site/simple/")
@@ -62,8 +66,8 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _numpy(system: System) -> sources.Component:
-    return sources.shared(f"numpy-{system.python}")
+def _numpy(system: System) -> pins.Component:
+    return pins.shared(f"numpy-{system.python}")
 
 
 def run(
@@ -173,7 +177,7 @@ def test_outside_of_an_environment_the_error_is_the_one_on_the_page(
 def test_buster_s_pip_can_download_by_every_spelling(srv: Path, work: Path, at: Sources) -> None:
     """pip 18.1, which is too old to install such a wheel, but reads the index and checks hashes."""
     system = systems.system("bullseye")
-    with zipfile.ZipFile(at.file(sources.shared("pip-18.1"))) as archive:
+    with zipfile.ZipFile(at.file(pins.shared("pip-18.1"))) as archive:
         archive.extractall(work / "pip")
     chosen = ("--platform", "manylinux2014_aarch64", "--only-binary", ":all:", "--no-deps")
     tags = ("--implementation", "cp", "--python-version", "39", "--abi", "cp39")

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import models, session, verify
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.emulator.qemu import Emulated
-from wheelhouse.sources import Sources
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.machines.qemu import Emulated
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.specimens import models
+from wheelhouse.targets import systems
+from wheelhouse.verify import runtime_trials, session
 
 WHEELS = [("wheels", "cp37"), ("wheels", "cp311"), ("newest", "cp37"), ("newest", "cp311")]
 MAKE = """
@@ -49,12 +51,14 @@ def test_the_environment_or_the_program_decides_what_is_written(
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)
 
-    assert run(MAKE, "", tmp_path, at).stderr.splitlines() == [f"INFO: {verify.DELEGATE_LINE}"]
+    assert run(MAKE, "", tmp_path, at).stderr.splitlines() == [
+        f"INFO: {runtime_trials.DELEGATE_LINE}"
+    ]
     assert run(MAKE, "error", tmp_path, at).stderr == ""
     assert run(MAKE, "WARNING", tmp_path, at).stderr == ""
-    assert verify.DELEGATE_LINE in run(DECIDE, "error", tmp_path, at).stderr
+    assert runtime_trials.DELEGATE_LINE in run(DECIDE, "error", tmp_path, at).stderr
     wrong = run(MAKE, "loud", tmp_path, at).stderr
     assert wrong.count(IGNORED) == 1
-    assert wrong.count(verify.DELEGATE_LINE) == 1
+    assert wrong.count(runtime_trials.DELEGATE_LINE) == 1
     version = wheel.name.split("-")[1]
     assert run(LIGHT, "", tmp_path, at).stdout == f"{version} False True\n"

@@ -22,13 +22,17 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
-from wheelhouse import archives, matrix, models, products, session, sources, verify
-from wheelhouse.builder import Builder
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.engines.host import Completed
-from wheelhouse.errors import Kind
-from wheelhouse.sources import Sources
-from wheelhouse.store import file_digest
+from wheelhouse.common.errors import Kind
+from wheelhouse.common.process import Completed
+from wheelhouse.common.store import file_digest
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.package import products
+from wheelhouse.sources import archives, pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.specimens import models
+from wheelhouse.specimens.flatbuffer import Builder
+from wheelhouse.targets import matrix, systems
+from wheelhouse.verify import runtime_trials, session
 
 Cli = Callable[..., Completed]
 Operator = tuple[str, int]
@@ -70,7 +74,7 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
     assert record["sha256"] == file_digest(path)
     names = [systems.system(name).name for name in products.akin(path).systems]
     tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
-    assert tried == [(name, board) for name in names for board in verify.BOARDS * 2]
+    assert tried == [(name, board) for name in names for board in runtime_trials.BOARDS * 2]
     for trial in record["trials"]:
         passed = {check["name"] for check in trial["checks"] if check["passed"]}
         assert len(passed) == len(trial["checks"])
@@ -230,7 +234,7 @@ def test_the_delegate_with_the_latest_features_is_deleted(
         board=systems.board("Raspberry Pi 5"),
         work=tmp_path,
     )
-    assert verify.DELEGATE_LINE in done.stderr
+    assert runtime_trials.DELEGATE_LINE in done.stderr
     assert int(done.stdout) < 300
 
 
@@ -239,7 +243,7 @@ def checkout(at: Sources, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
     folder = tmp_path / "tensorflow"
     for name in ("tensorflow", "wrapper"):
-        archives.unpack(at.file(sources.release(RELEASE)[name]), folder, strip=0, keep=())
+        archives.unpack(at.file(pins.release(RELEASE)[name]), folder, strip=0, keep=())
     (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
     return folder
 
@@ -271,7 +275,7 @@ def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> N
 
 def test_the_default_release_fetches_no_large_archive_of_the_newest() -> None:
     default, newest = (
-        {part.pin.carton for part in sources.release(tflite).values() if part.pin.carton}
+        {part.pin.carton for part in pins.release(tflite).values() if part.pin.carton}
         for tflite in (matrix.matrix().tflite, VERSION)
     )
     assert newest

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import Store
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import Store
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
 BOARDS = systems.catalogue().boards

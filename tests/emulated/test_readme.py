@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.sources import Sources
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import systems
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wheelhouse import faces, models, reference
+from wheelhouse.specimens import faces, models
+from wheelhouse.verify import reference
 
 
 def test_the_face_is_found_where_it_is(archives: dict[str, Path]) -> None:

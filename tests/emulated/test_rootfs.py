@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.mirrors import VARIABLE
-from wheelhouse.store import Store
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources.mirrors import VARIABLE
+from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
 REPORT = """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import sources
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.sources import Sources
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import systems
 
 TOOLS = ("mypy", "mypy-extensions", "ast-serialize", "librt", "pathspec", "typing-extensions")
 CONFIGURATION = """
@@ -34,7 +35,7 @@ def test_the_stubs_are_true(
         wheel.extractall(tmp_path / "site")
     (tmp_path / "mypy.ini").write_text(CONFIGURATION)
     (tmp_path / "allowed").write_text(ALLOWED)
-    binds = {at.tree(sources.shared(name)): f"/tools/{name}" for name in TOOLS}
+    binds = {at.tree(pins.shared(name)): f"/tools/{name}" for name in TOOLS}
     done = qemu.run(
         [
             *("python3.11", "-m", "mypy.stubtest", "tflite_runtime"),

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulated import specimens
-from wheelhouse import session
-from wheelhouse.emulator import qemu, rootfs, systems
-from wheelhouse.sources import Sources
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import systems
+from wheelhouse.verify import session
 
 BOARD = "Raspberry Pi 4"
 GUEST = Path(__file__).parents[1] / "guest"

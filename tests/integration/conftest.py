@@ -14,7 +14,7 @@ import pytest
 from tests.support import REPO
 from tests.support.mirror import Mirror
 from tests.support.running import Task, Until
-from wheelhouse.store import Store
+from wheelhouse.common.store import Store
 
 
 @pytest.fixture

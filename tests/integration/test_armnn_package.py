@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from wheelhouse import compile
-from wheelhouse.store import Store
-from wheelhouse.toolchain import ZIG
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
+from wheelhouse.compile.toolchain import ZIG
 
 PACKAGE = "tflite_armnn_delegate"
 SOURCE = Path(__file__).parents[2] / "native" / PACKAGE
@@ -57,7 +57,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-o",
         f"{PACKAGE}/libarmnnDelegate.so",
     ]
-    subprocess.run(command, cwd=folder, check=True, env=compile.environment(Store.default()))
+    subprocess.run(command, cwd=folder, check=True, env=ninja.environment(Store.default()))
     return folder
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import wheel
-from wheelhouse import audit
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.package import audit
 
 Link = Callable[..., Path]
 Pack = Callable[..., Path]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.compiler import compiler
-from wheelhouse import compile
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import Store
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
 
 Build = Callable[[str, str | None], Path]
 
@@ -34,11 +34,11 @@ def project(store: Store, tmp_path: Path, zig_cache: dict[str, str]) -> Build:
         if text is not None:
             (tmp_path / f"{name}.c").write_text(text)
         (tmp_path / "build.ninja").write_text(RULES.format(cc=cc, name=name))
-        compile.ninja(
+        ninja.ninja(
             tmp_path,
             "Compiling thing",
             store.log("thing"),
-            {**compile.environment(store), **zig_cache},
+            {**ninja.environment(store), **zig_cache},
         )
         return tmp_path
 

@@ -18,14 +18,13 @@ from docker.models.containers import Container
 
 from tests.support.daemon import daemon
 from tests.support.running import Cli, Until
-from wheelhouse import images, matrix
-from wheelhouse.emulator import systems
-from wheelhouse.engines import docker
-from wheelhouse.engines.docker import Limits
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.sources import Sources
-from wheelhouse.store import Store
-from wheelhouse.wheel import Wheel
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store
+from wheelhouse.machines import docker, images
+from wheelhouse.machines.docker import Limits
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import matrix, systems
 
 LIMITS = Limits(memory=10**9, processors=1)
 PYTHON = "/opt/toolchain/bin/python"
@@ -110,7 +109,7 @@ def test_a_user_without_permission_is_told_how_to_get_it(engine: DockerClient) -
 def test_a_base_that_no_registry_gives_is_offered_from_debians_archive(
     cli: Cli, project: Path, engine: DockerClient, cache: Callable[..., Path]
 ) -> None:
-    table = project / "wheelhouse/images.toml"
+    table = project / "wheelhouse/machines/images.toml"
     text = table.read_text().replace('"debian:', '"registry.invalid/debian:')
     table.write_text(text.replace('"ccache", ', ""))  # so that no base was made here
     shared = cache("files", "trees", "requirements")
@@ -185,7 +184,7 @@ class TestBox:
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
         label = Wheel(matrix.targets()[0], matrix.matrix().tflite, True).label
         env = {"WHEELHOUSE_CACHE": "/cache"}
-        done = box.run([PYTHON, "-m", "wheelhouse.inner", label], cwd="/project", env=env)
+        done = box.run([*MAIN, label], cwd="/project", env=env)
         assert done.status == Kind.FETCH
         failure = box.run(["cat", "/cache/failure.json"], cwd="/").stdout
         assert "the network is not to be used" in failure
@@ -210,7 +209,7 @@ class TestBox:
         self, engine: DockerClient, builder: str, until: Until
     ) -> None:
         code = (
-            "from wheelhouse.engines import docker\n"
+            "from wheelhouse.machines import docker\n"
             "client = docker.connect()\n"
             f"with docker.box(client, {builder!r}, docker.Limits(10**8, 1)) as box:\n"
             "    print(box.container.id, flush=True)\n"

@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.loopback import closed
 from tests.support.mirror import Mirror
-from wheelhouse import download
-from wheelhouse.download import UnreachableError
+from wheelhouse.sources import download
+from wheelhouse.sources.download import UnreachableError
 
 CONTENT = bytes(range(256)) * 4000
 

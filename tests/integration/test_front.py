@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support.browser import chromium
 from tests.support.hosting import Host, hosted
 from tests.support.wheels import trial, wheel
-from wheelhouse import site
-from wheelhouse.index import Place, Project, Settings
+from wheelhouse.publish import site
+from wheelhouse.publish.index import Place, Project, Settings
 
 ADDRESS = "https://wheels.example/pi/"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"

@@ -18,10 +18,11 @@ from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
-from wheelhouse import site, sources
-from wheelhouse.errors import Kind
-from wheelhouse.index import Place, Project, Settings
-from wheelhouse.sources import Sources
+from wheelhouse.common.errors import Kind
+from wheelhouse.publish import site
+from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Sources
 
 NEWEST = "26.3"
 RUNTIME = ("tflite_runtime-2.14.1-py3-none-any.whl", "tflite_runtime-2.14.0-py3-none-any.whl")
@@ -86,7 +87,7 @@ def programs(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Programs:
     commands: Programs = {"uv": (sys.executable, "-m", "uv", "pip")}
     for name in ("pip-20.3.4", "pip-23.0.1", f"pip-{NEWEST}"):
         folder = tmp_path_factory.mktemp(name)
-        with zipfile.ZipFile(at.file(sources.shared(name))) as archive:
+        with zipfile.ZipFile(at.file(pins.shared(name))) as archive:
             archive.extractall(folder)
         commands[name] = (sys.executable, "-W", "ignore", folder / "pip")
     return commands

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import wheel
-from wheelhouse.errors import Kind
-from wheelhouse.store import file_digest
+from wheelhouse.common.errors import Kind
+from wheelhouse.common.store import file_digest
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wheelhouse import models, reference, verify, verify_armnn
-from wheelhouse.emulator import systems
-from wheelhouse.emulator.qemu import Emulated
-from wheelhouse.models import Model
+from wheelhouse.machines.qemu import Emulated
 from wheelhouse.record import Check
-from wheelhouse.reference import Tolerance
-from wheelhouse.session import Seen
+from wheelhouse.specimens import models
+from wheelhouse.specimens.models import Model
+from wheelhouse.targets import systems
+from wheelhouse.verify import delegate_trials, reference, runtime_trials
+from wheelhouse.verify.reference import Tolerance
+from wheelhouse.verify.session import Seen
 
 REPORTS = Path(__file__).with_name("reports")
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -162,7 +163,7 @@ RUNS = [name for name in RUNTIME["runs"] if not name.startswith(f"{FIRST}-")]
 
 @pytest.fixture(scope="module")
 def passing(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    tried = [model for model in verify.models_of(WHEEL, archives) if model.name in RUNS]
+    tried = [model for model in runtime_trials.models_of(WHEEL, archives) if model.name in RUNS]
     named = {model.name: model for model in tried}
     named |= {f"{FIRST}-{kind}": named[FIRST] for kind in ("threads", "bytes")}
     content = stored("runtime-4")
@@ -171,7 +172,7 @@ def passing(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         Emulated(0, "", content["stderr"]),
         tmp_path_factory.mktemp("runtime"),
         {name: (each, reference.TOLERANCES[each.arithmetic]) for name, each in named.items()},
-        verify.judge,
+        runtime_trials.judge,
         {
             "wheel": WHEEL,
             "system": systems.system("bookworm"),
@@ -212,8 +213,8 @@ def runtime_faults() -> Iterator[tuple[str, Fault, set[str]]]:
     yield "machine", put("x86_64", "system", "machine"), {"machine"}
     yield "Python", put("3.9.2", "system", "python"), {"Python"}
     yield "NumPy", put("1.19.5", "system", "numpy"), {"NumPy"}
-    yield "silent XNNPACK", said(verify.DELEGATE_LINE), {"XNNPACK is announced"}
-    threads = {f"{verify.THREADS} threads work"}
+    yield "silent XNNPACK", said(runtime_trials.DELEGATE_LINE), {"XNNPACK is announced"}
+    threads = {f"{runtime_trials.THREADS} threads work"}
     yield "one thread", put(0, "runs", f"{FIRST}-threads", "threads_started"), threads
     yield "uncalled thread", put(1, "runs", FIRST, "threads_started"), threads
     for name, ways in RUNTIME["bad"].items():
@@ -291,21 +292,23 @@ def accelerated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trial:
     board = BOARDS[request.param]
-    tried = [model for model in verify_armnn.models_of(WHEEL, archives) if model.name in DELEGATED]
+    tried = [
+        model for model in delegate_trials.models_of(WHEEL, archives) if model.name in DELEGATED
+    ]
     named = {model.name: model for model in tried}
     kinds = {model.name: model.arithmetic for model in tried}
     kinds |= dict.fromkeys(ALIASES, "float32")
-    kinds["fp16"] = verify_armnn.FP16 if board in verify_armnn.WITH_FP16 else "float32"
+    kinds["fp16"] = delegate_trials.FP16 if board in delegate_trials.WITH_FP16 else "float32"
     content = stored(f"delegate-{request.param}")
     trial = Trial(
         content["report"],
         Emulated(0, "", content["stderr"]),
         tmp_path_factory.mktemp("delegate"),
         {
-            name: (named[ALIASES.get(name, name)], verify_armnn.TOLERANCES[kind])
+            name: (named[ALIASES.get(name, name)], delegate_trials.TOLERANCES[kind])
             for name, kind in kinds.items()
         },
-        verify_armnn.judge,
+        delegate_trials.judge,
         {"delegate": DELEGATE, "board": systems.board(board), "tried": tried},
     )
     for name in trial.runs:
@@ -328,7 +331,7 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
     yield "no import", without_import, {"import"}
     yield "version", put("23.5", "version"), {"__version__"}
     yield "arithmetic", other_arithmetic, {"FP16 is used where the processor has it"}
-    yield "no XNNPACK", said(verify.DELEGATE_LINE), {"XNNPACK works in the same process"}
+    yield "no XNNPACK", said(runtime_trials.DELEGATE_LINE), {"XNNPACK works in the same process"}
     yield "silence", said(CHOICE), {"the choice of backends is logged"}
     threads = {"two interpreters run in two threads"}
     yield "deadlock", put({"error": ERROR}, "together"), threads
@@ -339,7 +342,7 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
         refused = {f"an unknown {name} is refused"}
         yield f"{name} taken", put(None, "refusals", name), refused
         yield f"{name} unnamed", put({"error": ERROR}, "refusals", name), refused
-    for name, left in verify_armnn.LEFT.items():
+    for name, left in delegate_trials.LEFT.items():
         stays = {f"{name} leaves {left} to TFLite"}
         yield f"{left} taken", put([], "runs", name, "delegation", "outside"), stays
     for name in DELEGATED:
@@ -356,7 +359,7 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
             put(["RefConvolution2dWorkload"], "runs", name, "workloads"),
             (accelerated),
         )
-        if least := verify_armnn.TAKEN.get(name, 1):
+        if least := delegate_trials.TAKEN.get(name, 1):
             few = entry["delegation"]["inside"][: least - 1]
             taken = {f"{name} is delegated"}
             yield f"{name} left", put(few, "runs", name, "delegation", "inside"), taken

@@ -18,12 +18,13 @@ from tests.support import REPO
 TELL = """
 import json, sys
 from pathlib import Path
-from wheelhouse import pipeline, products
-from wheelhouse.emulator import qemu
-from wheelhouse.images import requirements
-from wheelhouse.sources import Sources
-from wheelhouse.step import plan
-from wheelhouse.store import Store, digest
+from wheelhouse import pipeline
+from wheelhouse.common.step import plan
+from wheelhouse.common.store import Store, digest
+from wheelhouse.machines import qemu
+from wheelhouse.machines.images import requirements
+from wheelhouse.package import products
+from wheelhouse.sources.fetch import Sources
 
 at = Sources(Store(Path("cache")), offline=True)
 tail = "manylinux_2_17_aarch64.whl"
@@ -51,44 +52,44 @@ TRIED = {"verified"}
 
 CHANGES = [
     # Settings, flags, includes and tools of compilers.
-    ("wheelhouse/toolchain.py", '"-O3"', '"-O2"', COMPILED),
-    ("wheelhouse/toolchain.py", '"-s", ', "", LINKED),
+    ("wheelhouse/compile/toolchain.py", '"-O3"', '"-O2"', COMPILED),
+    ("wheelhouse/compile/toolchain.py", '"-s", ', "", LINKED),
     (
-        "wheelhouse/toolchain.py",
+        "wheelhouse/compile/toolchain.py",
         "-mcpu=generic",
         "-mcpu=cortex_a72",
         {"toolchains", "tools", *COMPILED},
     ),
     (
-        "wheelhouse/architectures.toml",
+        "wheelhouse/targets/architectures.toml",
         'cmake = "aarch64"',
         'cmake = "arm64"',
         {"toolchains", "tools", *COMPILED},
     ),
     (
-        "wheelhouse/core.py",
+        "wheelhouse/compile/core.py",
         '"CMAKE_BUILD_TYPE": "None",',
         '"CMAKE_BUILD_TYPE": "None", "MORE": 1,',
         CORES,
     ),
-    ("wheelhouse/flatc.py", "-O1 -g0", "-O2 -g0", {"tools", *CORES}),
-    ("wheelhouse/extension.py", '        trees["eigen"],\n', "", LINKED - {"delegates"}),
+    ("wheelhouse/compile/flatc.py", "-O1 -g0", "-O2 -g0", {"tools", *CORES}),
+    ("wheelhouse/compile/extension.py", '        trees["eigen"],\n', "", LINKED - {"delegates"}),
     (
-        "wheelhouse/extension.py",
+        "wheelhouse/compile/extension.py",
         '"-Wl,--version-script=exports.map"',
         '"-Wl,-z,now"',
         LINKED - {"delegates"},
     ),
-    ("wheelhouse/armcompute.py", '"-DENABLE_NCHW_KERNELS",', "", ARMNN),
+    ("wheelhouse/compile/arm_compute.py", '"-DENABLE_NCHW_KERNELS",', "", ARMNN),
     (
-        "wheelhouse/armcompute.py",
+        "wheelhouse/compile/arm_compute.py",
         'listed["scheduler"]["single"]',
         'listed["scheduler"]["omp"]',
         ARMNN,
     ),
-    ("wheelhouse/armnn.py", '"armnn/include",', '"armnn/include", "armnn/more",', ARMNN),
-    ("wheelhouse/library.py", "rcsD", "rcs", ARMNN),
-    ("wheelhouse/delegate.py", '"-Wl,-z,defs",', "", {"delegates", *PACKED}),
+    ("wheelhouse/compile/armnn.py", '"armnn/include",', '"armnn/include", "armnn/more",', ARMNN),
+    ("wheelhouse/compile/library.py", "rcsD", "rcs", ARMNN),
+    ("wheelhouse/package/delegate_wheel.py", '"-Wl,-z,defs",', "", {"delegates", *PACKED}),
     # Code of ours that is compiled or packed, and patches.
     ("native/CMakeLists.txt", "set(BUILD_TESTING OFF)", "", CORES),
     ("native/monitor.h", "#", "\n#", LINKED - {"delegates"}),
@@ -97,33 +98,43 @@ CHANGES = [
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),
     # Pins and how archives become trees.
-    ("wheelhouse/sources.toml", "cebdf5dfe8b35007", "0000000000000000", {"trees", *ARMNN}),
-    ("wheelhouse/archives.py", 'filter="data"', 'filter="tar"', {"trees", "tools", *COMPILED}),
+    ("wheelhouse/sources/sources.toml", "cebdf5dfe8b35007", "0000000000000000", {"trees", *ARMNN}),
+    (
+        "wheelhouse/sources/archives.py",
+        'filter="data"',
+        'filter="tar"',
+        {"trees", "tools", *COMPILED},
+    ),
     # How wheels are packed and audited.
-    ("wheelhouse/packing.py", "ZIP_DEFLATED, 9", "ZIP_DEFLATED, 6", PACKED),
-    ("wheelhouse/audit.py", 'kind == "GLIBC"', 'kind == "GLIBCXX"', PACKED),
-    ("wheelhouse/matrix.toml", '"3.14" = "2.3.2"', '"3.14" = "2.4.0"', PACKED),
+    ("wheelhouse/package/wheel.py", "ZIP_DEFLATED, 9", "ZIP_DEFLATED, 6", PACKED),
+    ("wheelhouse/package/audit.py", 'kind == "GLIBC"', 'kind == "GLIBCXX"', PACKED),
+    ("wheelhouse/targets/matrix.toml", '"3.14" = "2.3.2"', '"3.14" = "2.4.0"', PACKED),
     # Emulated systems, and what is tried there.
-    ("wheelhouse/emulator/rootfs.py", "--variant=extract", "--variant=apt", {"rootfs", *TRIED}),
-    ("wheelhouse/emulator/systems.toml", '"libgomp1", ', "", {"rootfs", *TRIED}),
-    ("wheelhouse/emulator/systems.toml", 'bogomips = "38.40"', 'bogomips = "40.00"', TRIED),
-    ("wheelhouse/emulator/qemu.py", '"--unshare-net", ', "", TRIED),
-    ("wheelhouse/probe.py", "import", "\nimport", TRIED),
-    ("wheelhouse/verify.py", "overlap > 0.5", "overlap > 0.6", TRIED),
-    ("wheelhouse/verify_armnn.py", '"detector-int8": 9', '"detector-int8": 8', TRIED),
-    ("wheelhouse/reference.py", '"int8": Tolerance(1)', '"int8": Tolerance(2)', TRIED),
-    ("wheelhouse/models.toml", "face = [", "face = [1", TRIED),
+    ("wheelhouse/machines/rootfs.py", "--variant=extract", "--variant=apt", {"rootfs", *TRIED}),
+    ("wheelhouse/targets/systems.toml", '"libgomp1", ', "", {"rootfs", *TRIED}),
+    ("wheelhouse/targets/systems.toml", 'bogomips = "38.40"', 'bogomips = "40.00"', TRIED),
+    ("wheelhouse/machines/qemu.py", '"--unshare-net", ', "", TRIED),
+    ("wheelhouse/guest/probe.py", "import", "\nimport", TRIED),
+    ("wheelhouse/verify/runtime_trials.py", "overlap > 0.5", "overlap > 0.6", TRIED),
+    ("wheelhouse/verify/delegate_trials.py", '"detector-int8": 9', '"detector-int8": 8', TRIED),
+    ("wheelhouse/verify/reference.py", '"int8": Tolerance(1)', '"int8": Tolerance(2)', TRIED),
+    ("wheelhouse/specimens/models.toml", "face = [", "face = [1", TRIED),
     ("dockerfiles/pi.Dockerfile", "FROM", "\nFROM", TRIED),
     ("dockerfiles/builder.lock", "# ", "#  ", {"requirements"}),
     ("native/count.c", "#", "\n#", {"plugins"}),
     # What decides nothing.
-    ("wheelhouse/core.py", '"""', '"""Anything. ', set()),
-    ("wheelhouse/core.py", "import shutil\n", "import shutil  # for files\n", set()),
-    ("wheelhouse/core.py", "(inputs: Inputs, folder: Path) -> None", "(inputs, folder)", set()),
-    ("wheelhouse/compile.py", "failed: ", "did not work: ", set()),
-    ("wheelhouse/console.py", "def ", "\n\ndef ", set()),
-    ("wheelhouse/front.py", "import", "\nimport", set()),
-    ("wheelhouse/images.py", "Making the image", "Building the image", set()),
+    ("wheelhouse/compile/core.py", '"""', '"""Anything. ', set()),
+    ("wheelhouse/compile/core.py", "import shutil\n", "import shutil  # for files\n", set()),
+    (
+        "wheelhouse/compile/core.py",
+        "(inputs: Inputs, folder: Path) -> None",
+        "(inputs, folder)",
+        set(),
+    ),
+    ("wheelhouse/compile/ninja.py", "failed: ", "did not work: ", set()),
+    ("wheelhouse/common/console.py", "def ", "\n\ndef ", set()),
+    ("wheelhouse/publish/front_page.py", "import", "\nimport", set()),
+    ("wheelhouse/machines/images.py", "Making the image", "Building the image", set()),
 ]
 
 
@@ -183,22 +194,20 @@ def test_a_patch_makes_its_component_anew(copy: Path, before: dict[str, str]) ->
     assert {kind for kind in before if after[kind] != before[kind]} == {"trees", *CORES}
 
 
-def test_code_may_move_to_another_module(copy: Path, before: dict[str, str]) -> None:
-    """What a recipe names counts, wherever it lies."""
-    core, text = copy / "wheelhouse" / "core.py", (copy / "wheelhouse" / "core.py").read_text()
-    at = text.index("def prefix_maps(")
-    more = f"from pathlib import Path\n\n\n{text[at:]}"
-    (copy / "wheelhouse" / "maps.py").write_text(more)
-    core.write_text(text[:at].replace("import compile,", "import compile, maps,"))
+def test_code_may_be_moved_and_renamed(copy: Path, before: dict[str, str]) -> None:
+    room = copy / "wheelhouse" / "compile"
+    core, extension = room / "core.py", room / "extension.py"
+    texts = {path: path.read_text() for path in (core, extension)}
+    head, name, body = texts[core].partition("def prefix_maps(")
+    (room / "maps.py").write_text(f"from pathlib import Path\n\n\ndef hidden({body}")
+    moved = "from wheelhouse.compile import maps\nfrom wheelhouse.common"
     try:
-        for path in (core, copy / "wheelhouse" / "extension.py"):
-            path.write_text(path.read_text().replace("core.prefix_maps", "maps.prefix_maps"))
-        core.write_text(core.read_text().replace("*prefix_maps(", "*maps.prefix_maps("))
-        extension = copy / "wheelhouse" / "extension.py"
-        extension.write_text(
-            extension.read_text().replace("import compile,", "import compile, maps,")
-        )
+        for path, text in ((core, head), (extension, texts[extension])):
+            called = text.replace("core.prefix_maps(", "maps.hidden(")
+            called = called.replace("prefix_maps(", "maps.hidden(")
+            path.write_text(called.replace("from wheelhouse.common", moved, 1))
+        assert name
         assert keys(copy) == before
     finally:
-        core.write_text(text)
-        shutil.copyfile(REPO / "wheelhouse" / "extension.py", copy / "wheelhouse" / "extension.py")
+        for path, text in texts.items():
+            path.write_text(text)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import library
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.sources import Artefact, Component, Pin, Sources
-from wheelhouse.step import Inputs, Recipe, get_or_make
-from wheelhouse.store import Store, tree_digest
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.step import Inputs, Recipe, get_or_make
+from wheelhouse.common.store import Store, tree_digest
+from wheelhouse.compile import library
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.pins import Artefact, Component, Pin
 
 Build = Callable[..., Path]
 

@@ -12,10 +12,10 @@ from tests.support.archives import tar_xz
 from tests.support.debian_archive import Archive, Key
 from tests.support.mirror import Mirror
 from tests.support.running import Cli
-from wheelhouse import pins
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.sources import Sources
-from wheelhouse.store import Store, tree_digest
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store, tree_digest
+from wheelhouse.sources import updates
+from wheelhouse.sources.fetch import Sources
 
 Update = Callable[..., None]
 Offer = Callable[..., None]
@@ -86,7 +86,7 @@ artefacts = [
 @pytest.fixture
 def update(store: Store, key: Key, toml: Path) -> Update:
     def run(*names: str, write: bool = False) -> None:
-        pins.update(Sources(store), names, write, toml, key.ring)
+        updates.update(Sources(store), names, write, toml, key.ring)
 
     return run
 

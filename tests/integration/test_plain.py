@@ -15,11 +15,11 @@ import pytest
 from tests.integration.test_compile import RULES
 from tests.integration.test_inv import ODD
 from tests.support.compiler import compiler
-from wheelhouse import compile, plain, toolchain
-from wheelhouse.emulator import qemu
-from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import Store, file_digest
+from wheelhouse.common import plain, process
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import Store, file_digest
+from wheelhouse.compile import ninja, toolchain
+from wheelhouse.machines import qemu
 
 Place = Callable[[str], Store]
 Build = Callable[[str], tuple[str, str, list[str]]]
@@ -62,7 +62,7 @@ def built(at: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
     def build(name: str) -> tuple[str, str, list[str]]:
         store = at(name)
         tools = compiler(store)
-        env = compile.environment(store)
+        env = ninja.environment(store)
         source = store.root / "source"
         (source / "inc").mkdir(parents=True)
         text = "static const char *place(void) { return __FILE__; }\n"
@@ -86,15 +86,15 @@ def built(at: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
             "-DCMAKE_BUILD_TYPE=None",
         ]
         log = store.log("thing")
-        compile.configure(command, store.root, "Configuring", log, env)
-        compile.ninja(store.root / "work", "Compiling", log, env)
-        again = host.run([toolchain.NINJA, "-n", "-C", folder], env=env).stdout.splitlines()[1:]
+        ninja.configure(command, store.root, "Configuring", log, env)
+        ninja.ninja(store.root / "work", "Compiling", log, env)
+        again = process.run([toolchain.NINJA, "-n", "-C", folder], env=env).stdout.splitlines()[1:]
         by_hand = store.root / "by hand"
         by_hand.mkdir()
         (by_hand / "good.c").write_text("int good(void) { return 1; }\n")
         (by_hand / "thing.c").write_text("int thing;\n")
         (by_hand / "build.ninja").write_text(RULES.format(cc=tools.cc, name="thing"))
-        compile.ninja(by_hand, "Compiling", log, env)
+        ninja.ninja(by_hand, "Compiling", log, env)
         return file_digest(folder / "libthing.a"), file_digest(by_hand / "thing.so"), again
 
     for name, value in HOSTILE.items():

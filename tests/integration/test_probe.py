@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wheelhouse import models, probe, reference
-from wheelhouse.models import Model
+from wheelhouse.guest import probe
+from wheelhouse.specimens import models
+from wheelhouse.specimens.models import Model
+from wheelhouse.verify import reference
 
 Models = dict[str, Model]
 

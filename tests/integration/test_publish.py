@@ -18,12 +18,13 @@ from passlib.apache import HtpasswdFile
 
 from tests.support import wheels
 from tests.support.running import Cli
-from wheelhouse import products, verify
-from wheelhouse.emulator import systems
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.publish import publish
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import products
+from wheelhouse.publish.upload import publish
 from wheelhouse.record import beside
-from wheelhouse.store import file_digest
+from wheelhouse.targets import systems
+from wheelhouse.verify import runtime_trials
 
 USER, PASSWORD = "publisher", "pass-Wort-4711"
 MANYLINUX = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -123,7 +124,7 @@ def record(path: Path, **changes: object) -> None:
     trials = [
         wheels.trial(systems.system(name).name, board)
         for name in products.akin(path).systems
-        for board in verify.BOARDS
+        for board in runtime_trials.BOARDS
     ]
     wheels.record(path, {"trials": trials, **changes})
 

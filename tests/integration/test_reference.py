@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from tests.support import REPO
-from wheelhouse import models, reference
-from wheelhouse.mobilenet import Kind, network_input, pictures
+from wheelhouse.specimens import models
+from wheelhouse.specimens.networks import Kind, network_input, pictures
+from wheelhouse.verify import reference
 
 ZERO_POINT = {"int8": -128, "uint8": 0}
 

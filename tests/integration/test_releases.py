@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.loopback import Scripted
 from tests.support.running import Cli
-from wheelhouse import releases
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.publish import github
 
 WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
 
@@ -69,7 +69,7 @@ class GitHub(Scripted):
 
 
 @pytest.fixture
-def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server = GitHub()
     monkeypatch.setenv("GITHUB_API_URL", server.url)
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
@@ -87,7 +87,7 @@ def bundle(content: bytes, subjects: int = 1, logged: bool = True) -> dict[str, 
     subject = {"name": "x.whl", "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
     workflow = {
         "ref": "refs/tags/v1",
-        "repository": "https://github.com/owner/name",
+        "repository": "https://server.com/owner/name",
         "path": ".github/workflows/release.yml",
     }
     statement = {
@@ -114,39 +114,39 @@ def found(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_release_on_every_page_has_a_folder(github: GitHub, tmp_path: Path) -> None:
+def test_every_release_on_every_page_has_a_folder(server: GitHub, tmp_path: Path) -> None:
     for number in range(5):
         files = wheel_and_record(f"1.{number}", f"wheel {number}".encode())
-        github.release(f"v1.{number}", {**files, "checksums.txt": b"not wanted"})
-    github.release("v2.0", wheel_and_record("2.0", b"draft"), draft=True)
-    releases.fetch("owner/name", tmp_path)
+        server.release(f"v1.{number}", {**files, "checksums.txt": b"not wanted"})
+    server.release("v2.0", wheel_and_record("2.0", b"draft"), draft=True)
+    github.fetch("owner/name", tmp_path)
     wanted = {f"v1.{n}/{WHEEL.format(f'1.{n}')}" for n in range(5)}
     assert found(tmp_path) == wanted | {f"{name}.verified.json" for name in wanted}
     assert (tmp_path / "v1.3" / WHEEL.format("1.3")).read_bytes() == b"wheel 3"
 
 
 def test_what_is_there_is_not_fetched_again_unless_it_was_changed(
-    github: GitHub, tmp_path: Path
+    server: GitHub, tmp_path: Path
 ) -> None:
-    github.release("v1", wheel_and_record("1.0", b"wheel"))
-    releases.fetch("owner/name", tmp_path)
-    github.asked.clear()
-    releases.fetch("owner/name", tmp_path)
-    assert github.asked
-    assert not [path for path in github.asked if path.startswith("/files/")]
+    server.release("v1", wheel_and_record("1.0", b"wheel"))
+    github.fetch("owner/name", tmp_path)
+    server.asked.clear()
+    github.fetch("owner/name", tmp_path)
+    assert server.asked
+    assert not [path for path in server.asked if path.startswith("/files/")]
     path = tmp_path / "v1" / WHEEL.format("1.0")
     path.write_bytes(b"changed")
-    releases.fetch("owner/name", tmp_path)
+    github.fetch("owner/name", tmp_path)
     assert path.read_bytes() == b"wheel"
 
 
 def test_a_file_that_is_not_what_the_release_tells_is_refused(
-    github: GitHub, tmp_path: Path
+    server: GitHub, tmp_path: Path
 ) -> None:
-    github.release("v1", wheel_and_record("1.0", b"wheel"))
-    github.files[f"v1/{WHEEL.format('1.0')}"] = b"other"
+    server.release("v1", wheel_and_record("1.0", b"wheel"))
+    server.files[f"v1/{WHEEL.format('1.0')}"] = b"other"
     with pytest.raises(WheelhouseError, match="does not have the SHA-256"):
-        releases.fetch("owner/name", tmp_path)
+        github.fetch("owner/name", tmp_path)
     assert found(tmp_path) == set()
 
 
@@ -154,19 +154,19 @@ def test_a_file_that_is_not_what_the_release_tells_is_refused(
     ("tag", "name"), [("../v1", WHEEL.format("1.0")), ("v1", f"../{WHEEL.format('1.0')}")]
 )
 def test_a_name_that_would_leave_the_folder_is_refused(
-    github: GitHub, tmp_path: Path, tag: str, name: str
+    server: GitHub, tmp_path: Path, tag: str, name: str
 ) -> None:
-    github.release(tag, {name: b"wheel"})
+    server.release(tag, {name: b"wheel"})
     with pytest.raises(WheelhouseError, match="may not name a file"):
-        releases.fetch("owner/name", tmp_path / "releases")
+        github.fetch("owner/name", tmp_path / "releases")
     assert found(tmp_path) == set()
 
 
-def test_an_attestation_becomes_a_provenance_object(github: GitHub, tmp_path: Path) -> None:
-    github.release("v1", wheel_and_record("1.0", b"wheel"))
+def test_an_attestation_becomes_a_provenance_object(server: GitHub, tmp_path: Path) -> None:
+    server.release("v1", wheel_and_record("1.0", b"wheel"))
     told = bundle(b"wheel")
-    github.attested[hashlib.sha256(b"wheel").hexdigest()] = [{"bundle": told}]
-    releases.fetch("owner/name", tmp_path)
+    server.attested[hashlib.sha256(b"wheel").hexdigest()] = [{"bundle": told}]
+    github.fetch("owner/name", tmp_path)
     path = tmp_path / "v1" / f"{WHEEL.format('1.0')}.provenance"
     (group,) = json.loads(path.read_text())["attestation_bundles"]
     assert group["publisher"] == {
@@ -182,38 +182,38 @@ def test_an_attestation_becomes_a_provenance_object(github: GitHub, tmp_path: Pa
 
 @pytest.mark.parametrize("change", [{"subjects": 2}, {"logged": False}])
 def test_what_pep_740_cannot_express_is_left_out(
-    github: GitHub, tmp_path: Path, change: dict[str, Any]
+    server: GitHub, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    github.release("v1", wheel_and_record("1.0", b"wheel"))
+    server.release("v1", wheel_and_record("1.0", b"wheel"))
     told = {"bundle": bundle(b"wheel", **change)}
-    github.attested[hashlib.sha256(b"wheel").hexdigest()] = [told, {"bundle": None}]
-    releases.fetch("owner/name", tmp_path)
-    assert [path for path in github.asked if "/attestations/" in path]
+    server.attested[hashlib.sha256(b"wheel").hexdigest()] = [told, {"bundle": None}]
+    github.fetch("owner/name", tmp_path)
+    assert [path for path in server.asked if "/attestations/" in path]
     assert found(tmp_path) == {f"v1/{name}" for name in wheel_and_record("1.0", b"wheel")}
 
 
 def test_the_token_of_a_workflow_is_used_and_goes_to_the_api_alone(
-    github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
-    github.release("v1", wheel_and_record("1.0", b"wheel"))
-    releases.fetch("owner/name", tmp_path)
-    files = {token for path, token in github.tokens.items() if path.startswith("files/")}
-    rest = {token for path, token in github.tokens.items() if not path.startswith("files/")}
+    server.release("v1", wheel_and_record("1.0", b"wheel"))
+    github.fetch("owner/name", tmp_path)
+    files = {token for path, token in server.tokens.items() if path.startswith("files/")}
+    rest = {token for path, token in server.tokens.items() if not path.startswith("files/")}
     assert (files, rest) == ({None}, {"Bearer s3cret"})
 
 
 def test_failures_say_what_to_do(
-    github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+    server: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     with pytest.raises(WheelhouseError, match="HTTP 404"):
-        releases.fetch("owner/other", tmp_path)
+        github.fetch("owner/other", tmp_path)
     for name in ("", "owner", "a/b/c", "https://host/owner/name", "../.."):
         with pytest.raises(WheelhouseError, match="no repository"):
-            releases.fetch(name, tmp_path)
+            github.fetch(name, tmp_path)
     monkeypatch.setattr(github, "releases", [{"tag_name": 1}])
     with pytest.raises(WheelhouseError, match="another form"):
-        releases.fetch("owner/name", tmp_path)
+        github.fetch("owner/name", tmp_path)
     done = cli("releases", "--of", "owner/other")
     assert done.status == Kind.FETCH
     assert "next: Check the name" in done.stderr

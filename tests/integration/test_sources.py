@@ -17,10 +17,11 @@ from tests.support.loopback import closed
 from tests.support.mirror import Mirror
 from tests.support.running import Cli, Task, Until, first_line
 from tests.support.wheels import wheel
-from wheelhouse import archives, sources
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.sources import Artefact, Component, Pin, Sources
-from wheelhouse.store import Store, file_digest, tree_digest
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store, file_digest, tree_digest
+from wheelhouse.sources import archives, pins
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.pins import Artefact, Component, Pin
 
 Carton = tuple[Component, bytes]
 Cartons = tuple[tuple[Component, Component, Component], bytes]
@@ -420,7 +421,7 @@ def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
         component("python", "one", "python"),
         component("two", "two"),
     )
-    monkeypatch.setattr(sources, "everything", lambda: parts)
+    monkeypatch.setattr(pins, "everything", lambda: parts)
     return parts, archive
 
 
@@ -440,7 +441,7 @@ def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
 ) -> None:
     (one, python, two), mirror.files[POOL] = cartons
     other = Component("other", replace(one.pin, tree="0" * 64))
-    monkeypatch.setattr(sources, "everything", lambda: (other, python))
+    monkeypatch.setattr(pins, "everything", lambda: (other, python))
     assert contents(at.tree(two)) == {"b.c": b"int b;"}
     with pytest.raises(WheelhouseError, match=r"other-1\.0 is not in the cache"):
         Sources(at.store, offline=True).tree(other)
@@ -456,8 +457,11 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     mirror.cuts, mirror.stall = [len(archive) // 2], True
     cache = str(tmp_path / "cache")
     other = Component("other", component.pin)
-    both = f"import wheelhouse.sources as s\ns.everything = lambda: ({component!r}, {other!r})\n"
-    imports = "from wheelhouse.sources import Artefact, Component, Pin, Sources\n"
+    both = f"s.everything = lambda: ({component!r}, {other!r})\n"
+    imports = (
+        "import wheelhouse.sources.fetch as s\nfrom wheelhouse.sources.fetch import Sources\n"
+        "from wheelhouse.sources.pins import Artefact, Component, Pin\n"
+    )
     first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)
     until(lambda: mirror.requests)
     second = task(imports + both + fetch(other), WHEELHOUSE_CACHE=cache)
@@ -572,7 +576,7 @@ def test_a_wheel_that_the_index_does_not_have_is_named(at: Sources) -> None:
 @pytest.fixture
 def patch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Patch:
     """Write a patch that replaces a line of src/a.c."""
-    monkeypatch.setattr(sources, "PATCHES", tmp_path / "patches")
+    monkeypatch.setattr(pins, "PATCHES", tmp_path / "patches")
 
     def write(old: str, new: str = "int patched;") -> None:
         folder = tmp_path / "patches" / "thing-1.0"

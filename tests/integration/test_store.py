@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from tests.support.running import Task, Until, first_line
-from wheelhouse.errors import Kind
+from wheelhouse.common.errors import Kind
 
 PREPARE = """
 from wheelhouse.store import Store

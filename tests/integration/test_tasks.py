@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.running import Cli
-from wheelhouse import matrix, upstream
-from wheelhouse.emulator import systems
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.sources import releases
+from wheelhouse.targets import matrix, systems
 
 
 @pytest.mark.parametrize("version", ["3.12", "2.7", "banana", "", "3.9,3.12"])
@@ -32,7 +32,7 @@ def test_the_matrix_is_listed(cli: Cli) -> None:
     assert [target.python for target in matrix.targets()] == list(listed)
     for target in matrix.targets():
         assert all(systems.system(name).suite in listed[target.python] for name in target.systems)
-    assert all(version in done.stdout for version in upstream.known())
+    assert all(version in done.stdout for version in releases.known())
 
 
 def test_an_unknown_kind_of_tests_is_answered_with_the_nearest(cli: Cli) -> None:

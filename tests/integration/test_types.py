@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import sources, wheel
+from wheelhouse.package import runtime_wheel
+from wheelhouse.sources import pins
 
 PROGRAM = '''
 """Classifies a picture, once by tensors and once by a signature."""
@@ -142,14 +143,14 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mypy")
 
 
-@pytest.mark.parametrize("tflite", sources.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
 def test_mypy_knows_right_from_wrong(tflite: str, caches: Path, tmp_path: Path) -> None:
     installed = tmp_path / "env"
     venv.create(installed)
     (packages,) = installed.glob("lib/python3*/site-packages")
     (packages / "more.pth").write_text(sysconfig.get_path("purelib"))  # NumPy is there
     (packages / "tflite_runtime").mkdir()
-    for name, content in wheel.types(tflite).items():
+    for name, content in runtime_wheel.types(tflite).items():
         (packages / "tflite_runtime" / name).write_bytes(content)
     calls = {**WRONG, **NEW}
     (tmp_path / "right.py").write_text(PROGRAM)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import matrix, packing
-from wheelhouse.extension import MODULE
-from wheelhouse.matrix import Target
-from wheelhouse.wheel import Wheel
+from wheelhouse.compile.extension import MODULE
+from wheelhouse.package import wheel
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.targets import matrix
+from wheelhouse.targets.matrix import Target
 
 UNIVERSAL, TARGET = matrix.choose("3.7,3.11")
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
@@ -20,7 +21,7 @@ CONTENT = bytes(range(256)) * 9
 
 def written(target: Target, xnnpack: bool, folder: Path) -> Path:
     made = Wheel(target, "2.14.1", xnnpack)
-    metadata = packing.metadata(
+    metadata = wheel.metadata(
         made.about, [part.pin.license for part in made.linked], ["eigen/COPYING.MPL2"]
     )
     files = {
@@ -28,7 +29,7 @@ def written(target: Target, xnnpack: bool, folder: Path) -> Path:
         f"tflite_runtime/{MODULE}.so": CONTENT,
         f"tflite_runtime-{made.version}.dist-info/METADATA": metadata.encode(),
     }
-    return packing.write(made.about, made.tag, files, PLATFORMS, folder)
+    return wheel.write(made.about, made.tag, files, PLATFORMS, folder)
 
 
 def install(path: Path, platform: str, python: str, *words: str | Path) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from wheelhouse.emulator import tools
-from wheelhouse.engines import host
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common import debian_packages, process
+from wheelhouse.common.errors import WheelhouseError
 
 PACKAGES = ("chromium", "fonts-dejavu-core")
 
@@ -20,10 +19,10 @@ def chromium() -> str:
     if not shutil.which("chromium"):
         if os.geteuid() != 0:
             raise WheelhouseError(
-                "The tests of the front page need Chromium.", tools.hint(PACKAGES)
+                "The tests of the front page need Chromium.", debian_packages.hint(PACKAGES)
             )
-        for command in (("apt-get", "update"), tools.install_command(PACKAGES)):
-            done = host.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
+        for command in (("apt-get", "update"), debian_packages.install_command(PACKAGES)):
+            done = process.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
             if done.status:
                 raise WheelhouseError(
                     f"Chromium could not be installed: {done.stderr.strip()[-300:]}",

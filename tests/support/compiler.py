@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wheelhouse.sources import Sources
-from wheelhouse.step import get_or_make
-from wheelhouse.store import Store
-from wheelhouse.toolchain import Toolchain, toolchain
+from wheelhouse.common.step import get_or_make
+from wheelhouse.common.store import Store
+from wheelhouse.compile.toolchain import Toolchain, toolchain
+from wheelhouse.sources.fetch import Sources
 
 
 def compiler(store: Store) -> Toolchain:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wheelhouse.emulator import tools
+from wheelhouse.common import debian_packages
 
 PROGRAMS = {
     "dockerd": "docker.io",
@@ -44,7 +44,7 @@ def daemon(data: Path, folder: Path) -> Iterator[str]:
 
 def prepare() -> None:
     """Install what an engine and its arm64 containers need, and tell the kernel of qemu."""
-    tools.ensure("The tests of the Docker engine", PROGRAMS)
+    debian_packages.ensure("The tests of the Docker engine", PROGRAMS)
     if not (BINFMT / "register").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
     if not (BINFMT / "qemu-aarch64").exists():

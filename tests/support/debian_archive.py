@@ -9,14 +9,14 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.support.mirror import Mirror
-from wheelhouse.emulator import tools
+from wheelhouse.common import debian_packages
 
 
 class Key:
     """A signing key in a folder of its own; ``ring`` is the keyring that apt checks against."""
 
     def __init__(self, folder: Path) -> None:
-        tools.ensure("Signing a test's archive", {"gpg": "gpg"})
+        debian_packages.ensure("Signing a test's archive", {"gpg": "gpg"})
         self._env = {**os.environ, "GNUPGHOME": str(folder)}
         folder.chmod(0o700)
         self._gpg("--passphrase", "", "--quick-generate-key", "archive", "ed25519", "sign", "never")

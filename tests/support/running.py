@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wheelhouse.engines.host import Completed
+from wheelhouse.common.process import Completed
 
 Cli = Callable[..., Completed]
 """Run ``invoke`` with these words as a user does."""

@@ -11,15 +11,18 @@ from auditwheel.architecture import Architecture as Auditwheel
 from elftools.elf.enums import ENUM_E_MACHINE
 from msgspec.structs import replace
 
-from wheelhouse import architectures, data, matrix, products, toolchain
-from wheelhouse.architectures import Architecture, Catalogue
-from wheelhouse.emulator import qemu, systems, tools
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.sources import Sources
-from wheelhouse.step import get_or_make
-from wheelhouse.store import Store
-from wheelhouse.toolchain import Toolchain
-from wheelhouse.wheel import Wheel
+from wheelhouse.common import debian_packages, toml
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.step import get_or_make
+from wheelhouse.common.store import Store
+from wheelhouse.compile import toolchain
+from wheelhouse.compile.toolchain import Toolchain
+from wheelhouse.machines import qemu
+from wheelhouse.package import products
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import architectures, matrix, systems
+from wheelhouse.targets.architectures import Architecture, Catalogue
 
 PI = systems.board("Raspberry Pi 4")
 
@@ -68,7 +71,7 @@ def test_this_machine_is_known_by_what_the_kernel_says(monkeypatch: pytest.Monke
 def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, place: str) -> None:
     edited.write_text(edited.read_text().replace(old, new, 1))
     with pytest.raises(WheelhouseError) as caught:
-        data.load(edited, Catalogue)
+        toml.load(edited, Catalogue)
     assert caught.value.what.startswith("architectures.toml is not valid")
     assert place in caught.value.what
 
@@ -115,7 +118,7 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
 """
     edited.write_text(edited.read_text() + row)
     architectures.catalogue.cache_clear()
-    assert "qemu-arm" in tools.emulation()
+    assert "qemu-arm" in debian_packages.emulation()
     target = matrix.Target("3.9", "3.9", ("buster",), "armv7l")
     assert target.floor == "2.28"
     assert fits("cp39-cp39-manylinux_2_28_armv7l", Wheel(target, "2.14.1", True))
@@ -144,7 +147,7 @@ def test_another_target_of_the_compiler_is_another_toolchain(
 
 
 def test_what_is_not_emulated_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "ensure", lambda: None)
+    monkeypatch.setattr(debian_packages, "ensure", lambda: None)
     board = replace(PI, processor="x86_64")
     with pytest.raises(WheelhouseError, match="x86_64, which is not emulated") as caught:
         qemu.run(["true"], tree=tmp_path, board=board, work=tmp_path)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import COMPRESSIONS, Entry, entry, tarred
-from wheelhouse import archives, store
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common import store
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.sources import archives
 
 Unpack = Callable[..., dict[str, str]]
 

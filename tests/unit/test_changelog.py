@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import REPO
 from wheelhouse import changelog
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import matrix, sources
-from wheelhouse.data import load
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.matrix import Matrix
-from wheelhouse.sources import Catalogue
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.toml import load
+from wheelhouse.sources import pins
+from wheelhouse.sources.pins import Catalogue
+from wheelhouse.targets import matrix
+from wheelhouse.targets.matrix import Matrix
 
 Shape = type[Matrix] | type[Catalogue]
 Load = Callable[[Shape, str | bytes], object]
@@ -93,9 +94,9 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(
 
 def test_the_files_of_this_checkout_are_valid() -> None:
     assert matrix.targets()
-    assert all(component.pin.artefacts for component in sources.everything())
+    assert all(component.pin.artefacts for component in pins.everything())
 
 
 def test_every_patch_belongs_to_a_component_of_the_catalogue() -> None:
-    labels = {component.label for component in sources.everything()}
-    assert {folder.name for folder in sources.PATCHES.iterdir()} <= labels
+    labels = {component.label for component in pins.everything()}
+    assert {folder.name for folder in pins.PATCHES.iterdir()} <= labels

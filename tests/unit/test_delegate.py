@@ -9,11 +9,14 @@ from packaging.metadata import Metadata
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse import armcompute, matrix, packing, products, sources
-from wheelhouse.delegate import Delegate
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.step import Step
-from wheelhouse.wheel import Wheel
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.step import Step
+from wheelhouse.compile import arm_compute
+from wheelhouse.package import products, wheel
+from wheelhouse.package.delegate_wheel import Delegate
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources import pins
+from wheelhouse.targets import matrix
 
 Patch = Callable[[str], set[str]]
 
@@ -33,14 +36,14 @@ def patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patch:
 
     def patch(name: str) -> set[str]:
         before = identities()
-        component = sources.shared(name)
+        component = pins.shared(name)
         folder = tmp_path / component.label
         folder.mkdir()
         (folder / "0001-more.patch").write_text("more\n")
-        monkeypatch.setattr(sources, "PATCHES", tmp_path)
+        monkeypatch.setattr(pins, "PATCHES", tmp_path)
         return {key for key, identity in identities().items() if identity != before[key]}
 
-    monkeypatch.setattr(sources, "PATCHES", tmp_path / "none")
+    monkeypatch.setattr(pins, "PATCHES", tmp_path / "none")
     return patch
 
 
@@ -77,7 +80,7 @@ def test_the_runtime_does_not_depend_on_the_delegate(patched: Patch) -> None:
 
 def test_the_metadata_is_valid(made: Delegate) -> None:
     terms = [part.pin.license for part in made.linked]
-    text = packing.metadata(made.about, terms, ["armnn/LICENSE"])
+    text = wheel.metadata(made.about, terms, ["armnn/LICENSE"])
     parsed = Metadata.from_email(text, validate=True)
     assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
     assert not parsed.requires_dist
@@ -89,7 +92,7 @@ def test_the_metadata_is_valid(made: Delegate) -> None:
 
 def test_the_name_is_for_every_python(made: Delegate, tmp_path: Path) -> None:
     files = {"tflite_armnn_delegate/__init__.py": b""}
-    path = packing.write(made.about, made.tag, files, PLATFORMS, tmp_path)
+    path = wheel.write(made.about, made.tag, files, PLATFORMS, tmp_path)
     assert path.name == NAME
     *_, tags = parse_wheel_filename(path.name)
     assert tags == {Tag("py3", "none", platform) for platform in PLATFORMS}
@@ -97,7 +100,7 @@ def test_the_name_is_for_every_python(made: Delegate, tmp_path: Path) -> None:
 
 def test_every_wheel_is_known_again_by_its_name(tmp_path: Path) -> None:
     for product in products.every():
-        path = packing.write(product.about, product.tag, {}, PLATFORMS, tmp_path)
+        path = wheel.write(product.about, product.tag, {}, PLATFORMS, tmp_path)
         assert products.from_filename(path) == product
         assert products.akin(path).about.package == product.about.package
 
@@ -127,4 +130,4 @@ def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
     (tmp_path / "filelist.json").write_text(json.dumps(listed))
     plain = {"base.cpp", "both.cpp", "many.cpp", "neon.cpp", "one.cpp"}
     half = {"half.cpp": "-march=armv8-a+fp16"}
-    assert armcompute.files(tmp_path) == dict.fromkeys(plain, "") | half
+    assert arm_compute.files(tmp_path) == dict.fromkeys(plain, "") | half

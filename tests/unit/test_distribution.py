@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from tests.support.wheels import record, trial, wheel
-from wheelhouse import distribution
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.publish import wheel_file
 
 INFO = "tflite_runtime-2.14.1.dist-info"
 
 
 def refused(path: Path) -> str:
     with pytest.raises(WheelhouseError) as caught:
-        distribution.read(path)
+        wheel_file.read(path)
     assert caught.value.what.startswith(path.name)
     return caught.value.what
 
 
 def test_a_verified_wheel_is_read(tmp_path: Path) -> None:
     path = wheel(tmp_path, requires=("numpy>=1.19.5",), tag="cp37-abi3-linux_aarch64.linux_armv7l")
-    file = distribution.read(path)
+    file = wheel_file.read(path)
     assert (file.project, str(file.version)) == ("tflite-runtime", "2.14.1")
     assert file.size == path.stat().st_size
     assert file.core == zipfile.ZipFile(path).read(f"{INFO}/METADATA")
@@ -153,7 +153,7 @@ def test_metadata_beside_that_is_not_the_wheels_own_is_refused(tmp_path: Path) -
     path = wheel(tmp_path)
     beside = path.with_name(f"{path.name}.metadata")
     beside.write_bytes(zipfile.ZipFile(path).read(f"{INFO}/METADATA"))
-    assert distribution.read(path).published_metadata
+    assert wheel_file.read(path).published_metadata
     beside.write_text("Name: other\n")
     assert "other metadata" in refused(path)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wheelhouse import faces
-from wheelhouse.faces import Box
+from wheelhouse.specimens import faces
+from wheelhouse.specimens.faces import Box
 
 
 def outputs_with_face(

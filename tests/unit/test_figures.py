@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import REPO
 from wheelhouse import figures
-from wheelhouse.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.figures import END, START, Figure
 
 WHEEL = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
@@ -72,4 +72,4 @@ def test_who_reads_figures_does_not_load_what_builds() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
     assert "wheelhouse.figures" in done.stdout.split()
-    assert not {"wheelhouse.pipeline", "wheelhouse.bench"} & set(done.stdout.split())
+    assert not {"wheelhouse.pipeline", "wheelhouse.bench.run"} & set(done.stdout.split())

@@ -10,11 +10,11 @@ from packaging.version import Version
 
 from tests.support import REPO
 from tests.support.wheels import trial, wheel
-from wheelhouse import distribution, front, index
-from wheelhouse.distribution import File
-from wheelhouse.emulator import systems
 from wheelhouse.figures import Figure
-from wheelhouse.index import Place, Project, Settings
+from wheelhouse.publish import front_page, index, wheel_file
+from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.wheel_file import File
+from wheelhouse.targets import systems
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 
@@ -22,7 +22,7 @@ PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> File:
     trials = [trial(f"Raspberry Pi OS {system}") for system in systems]
     path = wheel(folder, version=version, tag=f"{tag}-{PLATFORM}", recorded={"trials": trials})
-    return distribution.read(path)
+    return wheel_file.read(path)
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def files(tmp_path: Path) -> list[File]:
 def test_the_wheel_of_a_system_is_the_one_that_pip_takes(
     files: list[File], name: str, tag: str
 ) -> None:
-    chosen = front.best(files, systems.system(name))
+    chosen = front_page.best(files, systems.system(name))
     assert chosen is not None
-    assert front.tag(chosen) == tag
+    assert front_page.tag(chosen) == tag
 
 
 def test_a_python_that_no_wheel_is_for_has_none(files: list[File]) -> None:
-    assert front.best(files[1:], systems.system("bullseye")) is None
+    assert front_page.best(files[1:], systems.system("bullseye")) is None
 
 
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) -> None:
-    offered = front.choices(files)
+    offered = front_page.choices(files)
     assert [choice.number for choice in offered] == ["13", "12", "11", "14"]
     codenames = ["Trixie", "Bookworm", "Bullseye", "the next"]
     assert [choice.codename for choice in offered] == codenames
@@ -65,7 +65,7 @@ def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) 
 
 
 def test_only_what_was_tried_is_offered(files: list[File]) -> None:
-    assert [choice.key for choice in front.choices(files[1:2])] == ["bookworm"]
+    assert [choice.key for choice in front_page.choices(files[1:2])] == ["bookworm"]
 
 
 def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
     old = {"trials": [own, newest], "date": "2026-10-01T10:00:00+00:00"}
     wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}", recorded=old)
     wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": [newest]})
-    read = [distribution.read(path) for path in sorted(tmp_path.glob("*.whl"))]
-    (row,) = front.tried(read)
+    read = [wheel_file.read(path) for path in sorted(tmp_path.glob("*.whl"))]
+    (row,) = front_page.tried(read)
     assert (row.system, row.python, row.checks) == ("Raspberry Pi OS 12", "3.11", 11)
     assert row.tags == ("cp311", "cp37-abi3")
     assert row.numpys == ("1.24.2 (own)", "2.4.6 (newest)")
@@ -83,8 +83,8 @@ def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
 
 
 def test_licences_and_their_owners_are_listed(files: list[File]) -> None:
-    assert front.licences(files) == ["Apache-2.0 WITH LLVM-exception", "MIT"]
-    assert front.parts(files) == ["sample"]
+    assert front_page.licences(files) == ["Apache-2.0 WITH LLVM-exception", "MIT"]
+    assert front_page.parts(files) == ["sample"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_page_is_about_what_pip_installs(
     read = [file(tmp_path, "cp37-abi3", "12", version=version) for version in versions]
     project = Project(yanked=dict.fromkeys(yanked, "bad"))
     shelves = index.shelve(read, Settings(projects={"tflite-runtime": project}))
-    page = front.page(shelves, Place(), []).decode()
+    page = front_page.page(shelves, Place(), []).decode()
     assert f'<p class="pill">tflite-runtime {Version(shown)}</p>' in page
     assert ("want version 2.22.0.dev1, which is in development" in page) == coming
 
@@ -112,7 +112,7 @@ def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
     figure = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
     read = [file(tmp_path, "cp37-abi3", "12")]
     shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
-    page = front.page(shelves, Place(), [figure]).decode()
+    page = front_page.page(shelves, Place(), [figure]).decode()
     row = page[page.index("Largest wheel") :].partition("</tr>")[0]
     assert ">1.63 MB<" in row
     assert ">≤ 2.0 MB<" in row
@@ -120,21 +120,21 @@ def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
 
 def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:
     delegate = wheel(tmp_path, project="tflite_armnn_delegate", version="23.8")
-    read = [distribution.read(delegate), file(tmp_path, "cp37-abi3", "12")]
+    read = [wheel_file.read(delegate), file(tmp_path, "cp37-abi3", "12")]
     settings = Settings.given(REPO / "index.toml")
-    shown = front.page(index.shelve(read, settings), Place(), []).decode()
+    shown = front_page.page(index.shelve(read, settings), Place(), []).decode()
     assert '<p class="pill">tflite-runtime 2.14.1</p>' in shown
     assert "<li><code>tflite-armnn-delegate</code>" in shown
 
 
 def test_a_page_without_a_release_is_still_a_page() -> None:
     shelves = index.shelve([], Settings(projects={"tflite-runtime": Project()}))
-    assert b"No release is offered here" in front.page(shelves, Place(), [])
+    assert b"No release is offered here" in front_page.page(shelves, Place(), [])
 
 
 def page(read: list[File], place: Place) -> str:
     shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
-    return front.page(shelves, place, []).decode()
+    return front_page.page(shelves, place, []).decode()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
     read.path.with_name(f"{read.name}.provenance").write_text(
         '{"version": 1, "attestation_bundles": []}'
     )
-    text = page([distribution.read(read.path)], place)
+    text = page([wheel_file.read(read.path)], place)
     assert "No build attestation" not in text
     assert f'href="https://wheels.example/files/{read.name}.provenance"' in text
 

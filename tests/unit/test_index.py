@@ -15,10 +15,10 @@ from packaging.version import Version
 from pypi_simple import IndexPage, ProjectPage, ProjectStatus
 
 from tests.support.wheels import wheel
-from wheelhouse import distribution, index
-from wheelhouse.distribution import File
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.index import Place, Project, Settings
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.publish import index, wheel_file
+from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.wheel_file import File
 
 BASE = "https://wheels.example/pi/"
 PLAIN = Settings(projects={"tflite-runtime": Project()})
@@ -31,7 +31,7 @@ class Parse(Protocol):
 
 
 def read(folder: Path, *versions: str, project: str = "tflite_runtime") -> list[File]:
-    return [distribution.read(wheel(folder, project, version)) for version in versions]
+    return [wheel_file.read(wheel(folder, project, version)) for version in versions]
 
 
 @pytest.fixture(params=FORMATS)
@@ -131,7 +131,7 @@ def test_provenance_is_linked_by_its_full_address(tmp_path: Path, parse: Parse) 
     path = wheel(tmp_path)
     provenance = b'{"version": 1, "attestation_bundles": []}'
     path.with_name(f"{path.name}.provenance").write_bytes(provenance)
-    file = distribution.read(path)
+    file = wheel_file.read(path)
     pages = index.generate([file], PLAIN, Place(site=BASE.rstrip("/")))
     (shown,) = parse(pages).packages
     assert shown.provenance_url is not None
@@ -165,9 +165,9 @@ def test_the_flat_page_has_every_file_but_yanked_ones(tmp_path: Path) -> None:
 def test_wheels_may_lie_elsewhere(tmp_path: Path, parse: Parse) -> None:
     bare = wheel(tmp_path / "v1.0")
     described = wheel(tmp_path / "v1.1", version="2.14.2")
-    files = [distribution.read(bare), distribution.read(described)]
+    files = [wheel_file.read(bare), wheel_file.read(described)]
     described.with_name(f"{described.name}.metadata").write_bytes(files[1].core)
-    files[1] = distribution.read(described)
+    files[1] = wheel_file.read(described)
     there = "https://releases.example/download/{folder}"
     pages = index.generate(files, PLAIN, Place(files=there))
     first, second = parse(pages).packages
@@ -207,8 +207,8 @@ def test_every_link_of_the_site_leads_somewhere(tmp_path: Path) -> None:
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     files = [
-        distribution.read(wheel(tmp_path / "old")),
-        distribution.read(wheel(tmp_path / "new", python=">=3.8")),
+        wheel_file.read(wheel(tmp_path / "old")),
+        wheel_file.read(wheel(tmp_path / "new", python=">=3.8")),
     ]
     with pytest.raises(WheelhouseError, match="two different files named tflite_runtime"):
         index.generate(files, PLAIN)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wheelhouse.engines.jobs import jobs
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.jobs import jobs
 
 GB = 10**9
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import matrix, upstream
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.sources import releases
+from wheelhouse.targets import matrix
 
 ALL = " or ".join(target.python for target in matrix.targets())
-DEFAULT, NEWEST = upstream.known()
+DEFAULT, NEWEST = releases.known()
 
 
 def chosen(words: str) -> list[str]:
@@ -66,9 +67,9 @@ def test_an_unknown_version_is_answered_with_its_neighbours(words: str, message:
 
 
 def test_a_release_is_known_by_its_beginning() -> None:
-    versions = {word: upstream.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
+    versions = {word: releases.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
     assert list(versions.values()) == [DEFAULT, DEFAULT, NEWEST, NEWEST]
-    assert upstream.choose(NEWEST) == upstream.Release(NEWEST)
+    assert releases.choose(NEWEST) == releases.Release(NEWEST)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_release_is_known_by_its_beginning() -> None:
 )
 def test_an_unknown_release_is_answered_with_its_neighbours(word: str, near: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
-        upstream.choose(word)
+        releases.choose(word)
     assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
 
 
@@ -103,10 +104,10 @@ def test_a_checkout_tells_its_release(tmp_path: Path, name: str, text: str, vers
     path = tmp_path / "tensorflow" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    assert upstream.choose(checkout=str(tmp_path)) == upstream.Release(version, tmp_path)
+    assert releases.choose(checkout=str(tmp_path)) == releases.Release(version, tmp_path)
     with pytest.raises(WheelhouseError) as failure:
-        upstream.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
+        releases.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
     assert str(tmp_path) in failure.value.what
     path.write_text(text.replace("2", "3"))
     with pytest.raises(WheelhouseError, match="for which there are no patches here"):
-        upstream.choose(checkout=str(tmp_path))
+        releases.choose(checkout=str(tmp_path))

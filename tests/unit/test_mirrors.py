@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import mirrors
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.sources import mirrors
 
 
 def test_the_users_own_mirrors_stand_alone_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 
-from wheelhouse import models
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.specimens import models
 
 Archived = tuple[dict[str, Path], models.Catalogue]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from wheelhouse import pins
-from wheelhouse.data import load
-from wheelhouse.debian_index import PoolFile
-from wheelhouse.pins import Pinned
-from wheelhouse.sources import Artefact, Catalogue
+from wheelhouse.common.toml import load
+from wheelhouse.sources import updates
+from wheelhouse.sources.debian_index import PoolFile
+from wheelhouse.sources.pins import Artefact, Catalogue
+from wheelhouse.sources.updates import Pinned
 
 PYTHON = "pool/main/p/python3.11/libpython3.11-dev_{}_arm64.deb"
 TENSORFLOW = "pool/main/t/tensorflow/tensorflow_{}.orig.tar.xz"
@@ -60,27 +60,27 @@ def test_a_pin_moves_to_the_newest_revision_of_its_version(
 ) -> None:
     ours = pinned(PYTHON.format("3.11.2-6+deb12u8"))
     files = [*listed(PYTHON, *offered), *listed(PYTHON.replace("arm64", "armhf"), "3.11.2-9")]
-    file = pins.successor(ours, files, lost)
+    file = updates.successor(ours, files, lost)
     assert (file.path if file else "") == (PYTHON.format(moved) if moved else "")
-    assert pins.newest(ours, files) == newer
+    assert updates.newest(ours, files) == newer
 
 
 @pytest.mark.parametrize(("lost", "moved"), [(False, ""), (True, "151")])
 def test_a_carton_moves_to_the_next_archive_once_all_of_it_is_gone(lost: bool, moved: str) -> None:
     ours = pinned(TENSORFLOW.format("150"), carton="chromium")
-    file = pins.successor(ours, listed(TENSORFLOW, "149", "152", "151"), lost)
+    file = updates.successor(ours, listed(TENSORFLOW, "149", "152", "151"), lost)
     assert (file.path if file else "") == (TENSORFLOW.format(moved) if moved else "")
 
 
 def test_only_the_moved_pin_changes() -> None:
-    text = pins.FILE.read_text(encoding="utf-8")
+    text = updates.FILE.read_text(encoding="utf-8")
     old = next(
         one.artefact
-        for one in pins.pinned(load(pins.FILE, Catalogue))
+        for one in updates.pinned(load(updates.FILE, Catalogue))
         if "eigen" in one.names and one.artefact.debian
     )
     new = Artefact(debian=old.debian.replace("3.4.0", "3.4.0+dfsg"), sha256="2" * 64)
-    moved = pins.rewritten(text, old, new)
+    moved = updates.rewritten(text, old, new)
     before, after = text.splitlines(), moved.splitlines()
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
     assert changed == [
@@ -92,7 +92,7 @@ def test_only_the_moved_pin_changes() -> None:
 
 
 def test_a_file_of_several_components_is_one_pin_with_all_their_names() -> None:
-    found = {one.label: one for one in pins.pinned(load(pins.FILE, Catalogue))}
+    found = {one.label: one for one in updates.pinned(load(updates.FILE, Catalogue))}
     assert found["tensorflow, wrapper, tflite-c"].artefact.debian
     carton = next(one for one in found.values() if one.carton == "chromium")
     assert carton.label == "chromium"

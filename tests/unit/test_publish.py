@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.publish import Endpoint, same_place
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.publish.upload import Endpoint, same_place
 
 TAIL = "aarch64.whl"
 

@@ -11,10 +11,12 @@ import pytest
 
 from tests.support.wheels import record as write
 from tests.support.wheels import trial, wheel
-from wheelhouse import distribution, matrix, products, publish, record
-from wheelhouse.emulator import systems
-from wheelhouse.errors import WheelhouseError
+from wheelhouse import record
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.package import products
+from wheelhouse.publish import upload, wheel_file
 from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError
+from wheelhouse.targets import matrix, systems
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 UNIVERSAL = f"cp37-abi3-{PLATFORM}"
@@ -91,20 +93,20 @@ def test_index_and_upload_refuse_what_was_tried_on_one_system(
     tried(path, "Raspberry Pi OS 12")
     reason = f"{path.name} was not tried on Raspberry Pi OS 11, Raspberry Pi OS 13"
     with pytest.raises(WheelhouseError, match=reason):
-        distribution.read(path, Demand.TODAY)
+        wheel_file.read(path, Demand.TODAY)
     with pytest.raises(WheelhouseError, match=reason):
-        publish.publish([path], "http://127.0.0.1:9/")
+        upload.publish([path], "http://127.0.0.1:9/")
     assert record.vouch(path, Demand.ITS_RELEASE).today is False
     tried(path, *TODAY)
-    assert distribution.read(path, Demand.TODAY).today is True
+    assert wheel_file.read(path, Demand.TODAY).today is True
 
 
 def test_a_wheel_for_no_target_of_today_may_be_of_an_earlier_release(tmp_path: Path) -> None:
     path = wheel(tmp_path, tag=f"cp310-cp310-{PLATFORM}")
     tried(path, "Raspberry Pi OS 12")
-    assert distribution.read(path, Demand.ITS_RELEASE).today is False
+    assert wheel_file.read(path, Demand.ITS_RELEASE).today is False
     with pytest.raises(WheelhouseError, match="no CPython of the matrix"):
-        distribution.read(path, Demand.TODAY)
+        wheel_file.read(path, Demand.TODAY)
 
 
 def test_the_systems_of_a_file_are_those_of_its_target() -> None:

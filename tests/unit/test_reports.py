@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import data
-from wheelhouse.data import Table
+from wheelhouse.common import toml
+from wheelhouse.common.toml import Table
 
 TESTS = Path(__file__).parents[1]
 SOURCE = re.compile(r"[\w-]+/[\w.-]+#[1-9]\d*|this project")
@@ -30,7 +30,7 @@ class Reports(Table, frozen=True):
     reports: tuple[Report, ...]
 
 
-ROWS = data.load(TESTS / "reports.toml", Reports).reports
+ROWS = toml.load(TESTS / "reports.toml", Reports).reports
 
 
 @cache

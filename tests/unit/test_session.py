@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import wheel
-from wheelhouse import record, session
-from wheelhouse.errors import WheelhouseError
+from wheelhouse import record
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.step import Inputs, get_or_make
+from wheelhouse.common.store import Store, file_digest
 from wheelhouse.record import Check, Trial
-from wheelhouse.sources import Sources
-from wheelhouse.step import Inputs, get_or_make
-from wheelhouse.store import Store, file_digest
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.verify import session
 
 
 def trial(passed: bool) -> Trial:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import record, wheel
-from wheelhouse import site
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.index import Place, Project, Settings
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.publish import site
+from wheelhouse.publish.index import Place, Project, Settings
 
 SETTINGS = Settings(projects={"tflite-runtime": Project()})
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import store
-from wheelhouse.errors import WheelhouseError
-from wheelhouse.store import Store, tree_digest
+from wheelhouse.common import store
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import Store, tree_digest
 
 
 class Maker:

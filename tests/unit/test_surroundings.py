@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.engines import host, surroundings
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common import process, surroundings
+from wheelhouse.common.errors import WheelhouseError
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_several_values_on_lines_of_their_own_are_kept(home: Path) -> None:
 def test_a_file_that_pip_could_not_read_either_is_named(home: Path) -> None:
     (home / ".config/pip/pip.conf").write_text("index-url\n")
     with pytest.raises(WheelhouseError, match=r"pip's configuration .*pip\.conf") as failure:
-        host.run(["true"])
+        process.run(["true"])
     assert failure.value.hint == "Correct that file."
 
 
@@ -76,7 +76,7 @@ def test_other_programs_see_where_things_are_and_nothing_that_steers_them(
     left += " PIP_TARGET PIP_USER ruy_ROOT DESTDIR NIX_CFLAGS_COMPILE CCC_OVERRIDE_OPTIONS"
     for name, value in {**kept, **dict.fromkeys(left.split(), "x")}.items():
         monkeypatch.setenv(name, value)
-    seen = dict(line.split("=", 1) for line in host.run(["env"]).stdout.splitlines())
+    seen = dict(line.split("=", 1) for line in process.run(["env"]).stdout.splitlines())
     assert {name: seen.get(name) for name in kept} == kept
     assert not {*left.split()} & {*seen}
     assert (seen["LC_ALL"], seen["TZ"]) == ("C.UTF-8", "UTC")
@@ -100,15 +100,15 @@ def test_the_first_error_is_quoted_or_what_was_said_last(
     tmp_path: Path, said: str, quoted: str
 ) -> None:
     log = tmp_path / "a.log"
-    error = host.failure("It failed", host.Completed(3, "", said), log, "Mend it.")
+    error = process.failure("It failed", process.Completed(3, "", said), log, "Mend it.")
     assert error.what == f"It failed: {quoted}"
     assert error.hint == f"Mend it. The whole log is {log}."
     assert log.read_text() == said
 
 
 def test_a_signal_is_named(tmp_path: Path) -> None:
-    done = host.run(["sh", "-c", "echo All is well; kill -KILL $$"])
-    error = host.failure("It failed", done, tmp_path / "a.log", "Mend it.")
+    done = process.run(["sh", "-c", "echo All is well; kill -KILL $$"])
+    error = process.failure("It failed", done, tmp_path / "a.log", "Mend it.")
     assert error.what == "It failed: it was ended by SIGKILL"
 
 
@@ -116,4 +116,4 @@ def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     Path(tmp_path / "it").write_text("")
     for command, what in ((tmp_path / "it", "cannot be started"), ("no-such", "is missing")):
         with pytest.raises(WheelhouseError, match=what):
-            host.run([command])
+            process.run([command])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.emulator import systems
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.targets import systems
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import yaml
 
 import tasks
 from tests.support import REPO
-from wheelhouse import inner, pipeline, products
-from wheelhouse.errors import Kind, WheelhouseError, failures_of
-from wheelhouse.store import disk_space
+from wheelhouse import pipeline
+from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.common.store import disk_space
+from wheelhouse.package import container_main, products
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_container_tells_the_kind_of_its_failure(
 
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path))
     monkeypatch.setattr(products, "build", fail)
-    assert inner.main([products.armnn().label]) == kind
+    assert container_main.main([products.armnn().label]) == kind
 
 
 def test_what_runs_before_a_commit_is_what_lint_runs() -> None:

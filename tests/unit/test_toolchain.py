@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse import compile
+from wheelhouse.compile import ninja
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ def test_a_compiler_cache_is_used_when_one_is_installed(
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert compile.launcher() == (chosen and str(tmp_path / chosen))
+    assert ninja.launcher() == (chosen and str(tmp_path / chosen))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.emulator import tools
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.common import debian_packages
+from wheelhouse.common.errors import WheelhouseError
 
 
 def test_the_hint_is_the_one_command_to_run() -> None:
-    assert tools.hint(["qemu-user", "bubblewrap"]) == (
+    assert debian_packages.hint(["qemu-user", "bubblewrap"]) == (
         "sudo apt-get install --yes --no-install-recommends qemu-user bubblewrap"
     )
 
@@ -21,8 +21,10 @@ def test_an_ordinary_user_without_the_tools_is_told_the_command(
 ) -> None:
     (tmp_path / "bwrap").symlink_to(shutil.which("true") or "")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tools, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.setattr(debian_packages, "KEYRING", tmp_path / "keyring.gpg")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(WheelhouseError) as caught:
-        tools.ensure()
-    assert caught.value.hint == tools.hint(["qemu-user", "mmdebstrap", "debian-archive-keyring"])
+        debian_packages.ensure()
+    assert caught.value.hint == debian_packages.hint(
+        ["qemu-user", "mmdebstrap", "debian-archive-keyring"]
+    )

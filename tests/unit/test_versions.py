@@ -14,15 +14,17 @@ from packaging.metadata import Metadata
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import matrix, packing, products, sources, upstream, versions, wheel
-from wheelhouse.errors import Kind, WheelhouseError
-from wheelhouse.matrix import Matrix
-from wheelhouse.products import Product
-from wheelhouse.wheel import Wheel
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.package import products, runtime_wheel, wheel
+from wheelhouse.package.products import Product
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources import pins, releases
+from wheelhouse.targets import matrix, versions
+from wheelhouse.targets.matrix import Matrix
 
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 TAIL = "manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
-DEFAULT, NEWEST = upstream.known()
+DEFAULT, NEWEST = releases.known()
 Numbered = Callable[[int], None]
 
 
@@ -46,11 +48,13 @@ def runtime(release: str, xnnpack: bool = True) -> Wheel:
 def packed(product: Product, folder: Path) -> Path:
     """The wheel with all that tells its version, and without what is compiled."""
     about = product.about
-    metadata = packing.metadata(about, [part.pin.license for part in product.linked], [])
+    metadata = wheel.metadata(about, [part.pin.license for part in product.linked], [])
     files = {f"{about.info}/METADATA": metadata.encode()}
     if isinstance(product, Wheel):
-        files[f"{about.package}/__init__.py"] = wheel._init(str(product.version), product.tflite)
-    return packing.write(about, product.tag, files, PLATFORMS, folder)
+        files[f"{about.package}/__init__.py"] = runtime_wheel._init(
+            str(product.version), product.tflite
+        )
+    return wheel.write(about, product.tag, files, PLATFORMS, folder)
 
 
 def assigned(text: str) -> dict[str, str]:
@@ -92,8 +96,8 @@ def test_pip_orders_wheels_by_release_and_then_by_number() -> None:
 
 def test_every_number_is_of_a_release_that_is_here() -> None:
     assert matrix.matrix().builds == {
-        "tflite-runtime": dict.fromkeys(sources.catalogue().tflite, 0),
-        "tflite-armnn-delegate": {sources.shared("armnn").pin.version: 0},
+        "tflite-runtime": dict.fromkeys(pins.catalogue().tflite, 0),
+        "tflite-armnn-delegate": {pins.shared("armnn").pin.version: 0},
     }
 
 
@@ -160,9 +164,9 @@ def test_only_the_number_of_this_checkout_is_built_again(
 def test_a_release_is_known_by_the_version_of_its_wheels(numbered: Numbered) -> None:
     numbered(1)
     for word in ("2.14.1.post1", "2.14.1", "2.14"):
-        assert upstream.choose(word).version == DEFAULT
+        assert releases.choose(word).version == DEFAULT
     for word in ("2.22.0.dev2026051801", "2.22.0.dev20260518", "2.22.0", "2.22"):
-        assert upstream.choose(word).version == NEWEST
+        assert releases.choose(word).version == NEWEST
     for word in ("2.14.1.post2", "2.14.1.post", "2.22.0.dev2026051800", "2.22.0.dev202605"):
         with pytest.raises(WheelhouseError, match="is not one TFLite release"):
-            upstream.choose(word)
+            releases.choose(word)

@@ -14,9 +14,11 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse import matrix, packing, products, sources, wheel
-from wheelhouse.extension import MODULE
-from wheelhouse.wheel import Wheel
+from wheelhouse.compile.extension import MODULE
+from wheelhouse.package import products, runtime_wheel, wheel
+from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.sources import pins
+from wheelhouse.targets import matrix
 
 Write = Callable[..., Path]
 
@@ -32,7 +34,7 @@ def made(request: pytest.FixtureRequest) -> Wheel:
 
 def metadata(made: Wheel) -> str:
     terms = [part.pin.license for part in made.linked]
-    return packing.metadata(made.about, terms, ["eigen/COPYING.MPL2", "zig/LICENSE"])
+    return wheel.metadata(made.about, terms, ["eigen/COPYING.MPL2", "zig/LICENSE"])
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def written(made: Wheel, tmp_path: Path) -> Write:
     def write(folder: str, order: Callable[[Iterable[str]], Iterable[str]] = sorted) -> Path:
         (tmp_path / folder).mkdir()
         chosen = {name: files[name] for name in order(files)}
-        return packing.write(made.about, made.tag, chosen, PLATFORMS, tmp_path / folder)
+        return wheel.write(made.about, made.tag, chosen, PLATFORMS, tmp_path / folder)
 
     return write
 
@@ -97,7 +99,7 @@ def test_each_cpython_gets_a_numpy_that_serves_it(
     assert [version for version in good + bad if all(version in one for one in wanted)] == good
 
 
-@pytest.mark.parametrize("tflite", sources.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
 def test_the_extra_asks_for_the_delegate_and_for_nothing_else(tflite: str) -> None:
     parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, tflite, True)), validate=True)
     assert parsed.provides_extra == ["armnn"]
@@ -130,9 +132,9 @@ def test_without_xnnpack_the_version_and_the_core_are_others() -> None:
 MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", MODULE)
 
 
-@pytest.mark.parametrize("tflite", sources.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
 def test_every_module_of_every_release_has_a_stub(tflite: str) -> None:
-    types = wheel.types(tflite)
+    types = runtime_wheel.types(tflite)
     assert types.keys() == {*(f"{name}.pyi" for name in MODULES), "py.typed"}
     assert types.pop("py.typed") == b""
     for name, stub in types.items():
@@ -141,7 +143,9 @@ def test_every_module_of_every_release_has_a_stub(tflite: str) -> None:
 
 
 def test_a_stub_tells_only_what_its_release_has() -> None:
-    old, new = (wheel.types(tflite)["interpreter.pyi"] for tflite in ("2.14.1", "2.22.0.dev1"))
+    old, new = (
+        runtime_wheel.types(tflite)["interpreter.pyi"] for tflite in ("2.14.1", "2.22.0.dev1")
+    )
     assert b"def num_subgraphs(self) -> int: ...\n" in new
     assert b"num_subgraphs" not in old
     assert set(old.splitlines()) < set(new.splitlines())
@@ -189,7 +193,7 @@ def test_the_record_lists_each_file_with_its_hash_and_size(made: Wheel, written:
 
 
 def test_the_package_knows_its_version_and_suits_the_oldest_python(made: Wheel) -> None:
-    text = wheel._init(str(made.version), made.tflite).decode()
+    text = runtime_wheel._init(str(made.version), made.tflite).decode()
     tree = ast.parse(text, feature_version=(3, 7))
     assert "TensorFlow Lite" in (ast.get_docstring(tree) or "")
     assert not [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -12,7 +12,9 @@ from invoke.collection import Collection
 
 import tasks
 from tests.support import REPO
-from wheelhouse import matrix, products, upstream
+from wheelhouse.package import products
+from wheelhouse.sources import releases
+from wheelhouse.targets import matrix
 
 FOLDER = REPO / ".github" / "workflows"
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
@@ -135,14 +137,14 @@ def test_a_release_has_a_wheel_for_every_target_of_the_matrix() -> None:
     for name in ("build", "verify", "attest"):
         pythons = jobs[name]["strategy"]["matrix"]["python"]
         assert pythons == [target.python for target in matrix.targets()]
-        assert jobs[name]["strategy"]["matrix"]["tflite"] == upstream.known()
+        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known()
 
 
 def test_a_release_has_the_delegate_once_and_attests_it_apart() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
     for name in ("build", "verify", "attest"):
         (more,) = jobs[name]["strategy"]["matrix"]["include"]
-        first = {"python": matrix.targets()[0].python, "tflite": upstream.known()[0]}
+        first = {"python": matrix.targets()[0].python, "tflite": releases.known()[0]}
         assert more == {**first, "armnn": "--armnn"}
     (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
     assert shlex.split(command)[-1] == "$ARMNN"

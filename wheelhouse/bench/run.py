@@ -1,0 +1,312 @@
+"""Measure the figures of ``figures.toml``: what a build costs, and what an inference costs on a Pi.
+
+Builds are timed in an empty cache of their own, side by side in one run. Inferences are counted in
+executed instructions, which repeat exactly, against the official ``tflite-runtime`` wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from statistics import geometric_mean
+from typing import get_args
+
+import psutil
+from docker.errors import ImageNotFound
+
+from wheelhouse import figures, pipeline
+from wheelhouse.common import console, process
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.store import Store
+from wheelhouse.figures import Figure
+from wheelhouse.machines import docker, images, qemu, rootfs
+from wheelhouse.package import products
+from wheelhouse.sources import pins, releases
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.specimens import models
+from wheelhouse.specimens.networks import Kind
+from wheelhouse.targets import matrix, systems
+from wheelhouse.targets.systems import Board
+from wheelhouse.verify import runtime_trials, session
+
+_WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
+OFFICIAL = "tflite-runtime 2.14.0"
+LITERT = "ai-edge-litert 2.3.0"
+
+KINDS: tuple[Kind, ...] = ("int8", "float32")
+PYTHON = "3.11"
+MEGABYTE = 1_000_000
+
+_COUNTED = "counted on an emulated board, one thread"
+_TIME = "wall time, empty cache at first"
+_BESIDE = "wall time, side by side from empty caches"
+_MEMORY = "resident memory of all processes"
+
+
+def run(at: Sources) -> None:
+    """Measure everything and write ``figures.toml``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = _builds(Path(scratch, "alone"))
+        found |= _containers(Path(scratch)) if docker.answers() else {}
+    wheels = pipeline.build(matrix.targets(), True, at, "host")
+    universal, specific = (
+        next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
+        for python in ("37", PYTHON.replace(".", ""))
+    )
+    theirs = at.file(pins.shared("tflite-runtime"))
+    found |= _sizes(wheels)
+    found |= _inferences(universal, theirs, at)
+    found |= _overheads(universal, specific, theirs, at)
+    found |= _newest(at)
+    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
+    console.table("Figures", ("figure", "measured", "goal"), rows)
+    figures.write(figures.read() | found)
+
+
+def _figure(
+    name: str,
+    value: float,
+    unit: str,
+    how: str,
+    goal: float | None = None,
+    detail: str = "",
+) -> Figure:
+    """A figure that was measured today."""
+    return Figure(name, value, unit, datetime.now(timezone.utc).date(), how, goal, detail)
+
+
+def _ratio(name: str, pair: tuple[float, float], goal: float, form: str) -> Figure:
+    """The first against the second of a pair, both told in the given form."""
+    ours, theirs = pair
+    detail = f"{form.format(ours)} / {form.format(theirs)}"
+    return _figure(name, round(ours / theirs, 3), "×", _COUNTED, goal, detail)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    seconds: float
+    bytes: int
+
+
+def _builds(cache: Path) -> dict[str, Figure]:
+    one = _build(cache, "--py", PYTHON)
+    more = _build(cache, "--py", "3.13")
+    each = ",".join(target.python for target in matrix.targets() if not target.abi3)
+    rest = _build(cache, "--py", each)
+    again = _build(cache, "--py", each)
+    cores = len(os.sched_getaffinity(0))
+    whole = (one.seconds + more.seconds + rest.seconds) / one.seconds
+    cold = f"Cold build of one wheel, fetching included, {cores} cores"
+    gigabytes = round(one.bytes / 1000 / MEGABYTE, 1)
+    return {
+        "cold-build": _figure(cold, round(one.seconds / 60, 1), "min", _TIME, 20),
+        "all-wheels": _figure(
+            "All four wheels for one CPython each against one of them",
+            *(round(whole, 2), "×", _TIME, 1.15),
+        ),
+        "one-more": _figure(
+            "One more CPython on a built core", round(more.seconds), "s", _TIME, 60
+        ),
+        "nothing": _figure(
+            "The same again, nothing changed", round(again.seconds, 1), "s", _TIME, 3
+        ),
+        "memory": _figure("Peak memory of a build", gigabytes, "GB", _MEMORY, 3),
+    }
+
+
+def _containers(folder: Path) -> dict[str, Figure]:
+    """Builds in containers against builds on this machine, side by side from empty caches."""
+    client, at = docker.connect(), Sources.given()
+    with suppress(ImageNotFound):
+        client.images.remove(images.builder(client, at), force=True)
+    start = time.monotonic()
+    images.builder(client, at)
+    image = round(time.monotonic() - start)
+    cold, warm = (_side_by_side(folder, "--py", python) for python in (PYTHON, "3.13"))
+    return {
+        "builder-image": _figure(
+            "The builder image, its base and packages fetched", image, "s", _TIME
+        ),
+        "container-cold": _figure(
+            "Cold build in a container against this machine's",
+            *(round(cold, 2), "×", _BESIDE, 1.10),
+        ),
+        "container-more": _figure(
+            "One more CPython in a container against this machine's", round(warm, 2), "×", _BESIDE
+        ),
+    }
+
+
+def _side_by_side(folder: Path, *options: str) -> float:
+    """Time of a build in a container, divided by that of the same build on this machine."""
+    with ThreadPoolExecutor(2) as pool:
+        there = pool.submit(_build, folder / "docker", *options, "--engine", "docker")
+        here = _build(folder / "host", *options)
+        return there.result().seconds / here.seconds
+
+
+def _build(cache: Path, *options: str) -> _Cost:
+    """Run ``invoke build`` without verification; its wall time and its processes' peak memory."""
+    command = [*process.PYTHON, "invoke", "build", "--no-verify", *options]
+    console.say(f"Timing invoke build {' '.join(options)}")
+    peak, running = 0, True
+
+    def watch() -> None:
+        nonlocal peak
+        while running:
+            peak = max(peak, sum(_resident(child) for child in psutil.Process().children(True)))
+            time.sleep(0.2)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.monotonic()
+    try:
+        done = process.run(command, cwd=ROOT, env={"WHEELHOUSE_CACHE": str(cache)})
+    finally:
+        running = False
+        watcher.join()
+    if done.status:
+        log = Store(cache).log("bench")
+        raise process.failure("The build failed", done, log, "Mend it first.")
+    return _Cost(time.monotonic() - start, peak)
+
+
+def _resident(child: psutil.Process) -> int:
+    try:
+        return int(child.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _sizes(wheels: Sequence[Path]) -> dict[str, Figure]:
+    return {"largest-wheel": _size("Largest wheel", wheels, 2.0)}
+
+
+def _size(name: str, wheels: Sequence[Path], goal: float) -> Figure:
+    largest = max(path.stat().st_size for path in wheels)
+    return _figure(name, round(largest / MEGABYTE, 2), "MB", "bytes of the file", goal)
+
+
+def _inferences(ours: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
+    goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
+    found = {}
+    for kind in KINDS:
+        model = models.benchmark_mobilenet(kind).content
+        for board in map(systems.board, runtime_trials.BOARDS):
+            pair = _pair(_use(wheel, model, 2, board, at) / MEGABYTE for wheel in (ours, theirs))
+            name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
+            goal = goals.get((kind, board.qemu_cpu), 0.99)
+            key = f"mobilenet-{kind}-{board.qemu_cpu}"
+            found[key] = _ratio(f"{name}, against {OFFICIAL}", pair, goal, "{:.0f} M")
+    return found
+
+
+def _newest(at: Sources) -> dict[str, Figure]:
+    """The newest release against the newest ai-edge-litert, on all models that there are here."""
+    newest = releases.every()[-1]
+    (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
+    theirs = at.file(pins.shared("ai-edge-litert"))
+    large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
+    archives = {name: at.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    tried = [*runtime_trials.models_of(ours, archives), *large]
+    found = {"newest-wheel": _size(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)}
+    for board in map(systems.board, runtime_trials.BOARDS):
+        ratios = {
+            model.name: _use(ours, model.content, 2, board, at)
+            / _use(theirs, model.content, 2, board, at)
+            for model in tried
+        }
+        for name, ratio in ratios.items():
+            console.say(f"{board.name}: {name} {ratio:.3f}")
+        found |= _spread(ratios, board, f"TFLite {newest.version} against {LITERT}")
+    return found
+
+
+def _spread(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str, Figure]:
+    """The geometric mean of all models' ratios, and the worst of them."""
+    name = f"Instructions per inference of {len(ratios)} models, {board.name}"
+    mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
+    return {
+        f"newest-mean-{board.qemu_cpu}": _figure(
+            f"{name}, geometric mean, {versus}", round(mean, 3), "×", _COUNTED, 1
+        ),
+        f"newest-worst-{board.qemu_cpu}": _figure(
+            f"{name}, worst, {versus}", round(ratios[worst], 3), "×", _COUNTED, 1.03, worst
+        ),
+    }
+
+
+def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
+    board = systems.board(runtime_trials.BOARDS[0])
+    tiny = next(model for model in models.generated() if model.name == "arithmetic").content
+    uses = _pair(_use(wheel, tiny, 1000, board, at) / 1000 for wheel in (universal, specific))
+    imports = _pair(_import(wheel, board, at) / MEGABYTE for wheel in (universal, theirs))
+    return {
+        "call": _ratio(
+            "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
+            f"against that for CPython {PYTHON}",
+            *(uses, 1.05, "{:.1f} k"),
+        ),
+        "import": _ratio(
+            f"Instructions of the import beyond NumPy's, universal wheel against {OFFICIAL}",
+            *(imports, 1, "{:.1f} M"),
+        ),
+    }
+
+
+def _pair(values: Iterable[float]) -> tuple[float, float]:
+    ours, theirs = values
+    return ours, theirs
+
+
+def _use(wheel: Path, model: bytes, times: int, board: Board, at: Sources) -> float:
+    """Instructions of one use of a model on one thread, from runs that differ in uses alone."""
+    with _installed(wheel, board, at) as count:
+        few, many = (
+            count("workload.py", "model.tflite", str(n), model=model) for n in (1, 1 + times)
+        )
+    return (many - few) / times
+
+
+def _import(wheel: Path, board: Board, at: Sources) -> int:
+    with _installed(wheel, board, at) as count:
+        return count("-c", "import tflite_runtime.interpreter") - count("-c", "import numpy")
+
+
+@contextmanager
+def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[..., int]]:
+    """A way to count the instructions of Python commands where the wheel is installed."""
+    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        # ai-edge-litert names more than its interpreter imports.
+        session.install(wheel, None, system, at, work, "--no-deps")
+        (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
+
+        def count(*words: str, model: bytes = b"") -> int:
+            (work / "model.tflite").write_bytes(model)
+            done = qemu.run(
+                ["env/bin/python", *words],
+                tree=rootfs.tree(system, at.store),
+                board=board,
+                work=work,
+                counter=qemu.plugin(at.store),
+            )
+            if done.status or done.instructions is None:
+                raise process.failure(
+                    f"The workload failed on {board.name}",
+                    done,
+                    at.store.log("workload"),
+                    "Run `invoke verify` to see what is wrong.",
+                )
+            return done.instructions
+
+        yield count

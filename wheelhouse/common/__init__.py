@@ -1,0 +1,1 @@
+"""What does every step stand on: messages, failures, the store, keys, processes?"""

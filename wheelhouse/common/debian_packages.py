@@ -1,0 +1,80 @@
+"""Debian packages that steps stand on, emulation's above all, installed when that is possible.
+
+qemu must be Debian 12's dynamically linked ``qemu-user``: static builds take no plugins.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wheelhouse.common import console, process
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store
+from wheelhouse.targets import architectures
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_LISTS = Path("/var/lib/apt/lists")
+
+
+def emulation() -> dict[str, str]:
+    """The programs that emulation takes, each with its Debian package."""
+    emulators = (each.qemu for each in architectures.catalogue() if each.qemu)
+    return {
+        **{qemu.program: qemu.package for qemu in emulators},
+        "bwrap": "bubblewrap",
+        "mmdebstrap": "mmdebstrap",
+    }
+
+
+def missing(programs: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The Debian packages of ``programs`` that are not here yet; emulation's if none are named."""
+    wanted = emulation() if programs is None else programs
+    packages = [package for name, package in wanted.items() if not shutil.which(name)]
+    if programs is None and not KEYRING.exists():
+        packages.append("debian-archive-keyring")
+    return tuple(packages)
+
+
+def install_command(packages: Sequence[str]) -> tuple[str, ...]:
+    """The command, to be run as root, that installs them."""
+    return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+
+
+def hint(packages: Sequence[str]) -> str:
+    """The one line that an ordinary user runs to get them."""
+    return " ".join(("sudo", *install_command(packages)))
+
+
+def ensure(purpose: str = "Emulation", programs: Mapping[str, str] | None = None) -> None:
+    """Make sure that ``programs`` are here: root installs them, anyone else is told the command.
+
+    Raises WheelhouseError.
+    """
+    packages = missing(programs)
+    if not packages:
+        return
+    names = ", ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise WheelhouseError(
+            f"{purpose} needs the Debian packages {names}.", hint(packages), Kind.MACHINE
+        )
+    console.say(f"Installing the Debian packages {names}")
+    if not any(_LISTS.glob("*Release")):
+        _apt_get(("apt-get", "update"))
+    _apt_get(install_command(packages))
+
+
+def _apt_get(command: Sequence[str]) -> None:
+    done = process.run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
+    if done.status:
+        log = Store.default().log(command[0])
+        raise process.failure(
+            f"`{' '.join(command)}` failed",
+            done,
+            log,
+            "Correct that and try again.",
+            kind=Kind.MACHINE,
+        )

@@ -1,0 +1,195 @@
+"""Run commands on this machine, in the environment that :mod:`surroundings` makes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wheelhouse.common import surroundings
+from wheelhouse.common.errors import Kind, WheelhouseError
+
+PYTHON = (sys.executable, "-I", "-m")
+"""Starts a module of the locked requirements; their scripts know only where they were installed."""
+
+_ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error|^E: ", re.IGNORECASE)
+_PROGRESS = re.compile(r"\[\d+/\d+\] |ninja: (Entering|build stopped)")
+_FAILED = "FAILED: "
+_LABEL = re.compile("^(error|E): ", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run a command to its end; ``env`` is added to the environment, ``timeout`` is in seconds.
+
+    Raises WheelhouseError if the program cannot be started or the time is up.
+    """
+    argv = [str(word) for word in command]
+    try:
+        with _startable(argv[0]):
+            done = subprocess.run(
+                argv,
+                cwd=cwd,
+                env={**_environment(), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+    except subprocess.TimeoutExpired as error:
+        raise WheelhouseError(
+            f"{argv[0]} did not end within {timeout:.0f} s.",
+            "Run the same command again on a quieter machine.",
+        ) from error
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+def stream(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    line: Callable[[str], None] = lambda text: None,
+) -> int:
+    """Run a command, append all its output to ``log`` and hand each line to ``line``.
+
+    Returns the exit status. The command is ended if this function is interrupted.
+    """
+    argv = [str(word) for word in command]
+    with log.open("a", encoding="utf-8", buffering=1) as record:
+        with _startable(argv[0]):
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**_environment(), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            )
+        assert process.stdout is not None
+        try:
+            for text in process.stdout:
+                record.write(text)
+                line(text.rstrip("\n"))
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+
+
+def show(command: Sequence[str | Path], *, cwd: Path) -> int:
+    """Run a command that speaks to the user itself; its exit status."""
+    argv = [str(word) for word in command]
+    with _startable(argv[0]):
+        return subprocess.run(argv, cwd=cwd, env=_environment(), check=False).returncode
+
+
+class Ended(Protocol):
+    """A command that has ended, here or elsewhere."""
+
+    @property
+    def status(self) -> int:
+        """Its exit status."""
+
+    @property
+    def stdout(self) -> str:
+        """What it printed."""
+
+    @property
+    def stderr(self) -> str:
+        """What it printed to standard error."""
+
+
+def failure(
+    what: str, done: Ended, log: Path, hint: str, reason: str = "", kind: Kind = Kind.OTHER
+) -> WheelhouseError:
+    """The failure of a command that ``what`` names, as in "The wheels could not be downloaded".
+
+    It quotes ``reason``, or else the first error; all that was printed goes to ``log``.
+    """
+    said = done.stdout + done.stderr
+    log.write_text(said, encoding="utf-8")
+    quoted = reason or why(done.status, said.splitlines())
+    return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
+
+
+def why(status: int, lines: Sequence[str]) -> str:
+    """The signal that ended a command, or the first error that it told, or its exit status."""
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return first_error(lines) or f"exit status {status}"
+
+
+def first_error(lines: Sequence[str]) -> str:
+    """The first line that tells an error, or else the last that says anything; "" for none.
+
+    A line that only begins the sentence, as CMake's, is joined with the next. Ninja's repetition of
+    a command counts as nothing said: then its line with the exit status does.
+    """
+    said = ""
+    for text, before in zip(lines, ("", *lines), strict=False):
+        if before.startswith(_FAILED):
+            said = before
+        elif _ERROR.search(text):
+            return _LABEL.sub("", _sentence(text, lines[lines.index(text) + 1 :]))
+        elif text.strip() and not _PROGRESS.match(text):
+            said = text.strip()
+    return said
+
+
+def _sentence(text: str, rest: Sequence[str]) -> str:
+    following = next(filter(str.strip, rest), "") if text.endswith(":") else ""
+    return f"{text.strip()} {following.strip()}".strip()
+
+
+def _environment() -> dict[str, str]:
+    try:
+        return surroundings.environment()
+    except surroundings.ConfigurationError as error:
+        raise WheelhouseError(
+            f"pip's configuration cannot be read: {error}", "Correct that file.", Kind.MACHINE
+        ) from error
+
+
+@contextmanager
+def _startable(program: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise WheelhouseError(
+            f"The program {program} is missing.",
+            "Install it and run the same command again.",
+            Kind.MACHINE,
+        ) from error
+    except (PermissionError, NotADirectoryError) as error:
+        raise WheelhouseError(
+            f"The program {program} cannot be started: {error.strerror}.",
+            "Mend that and run the same command again.",
+            Kind.MACHINE,
+        ) from error

@@ -1,0 +1,270 @@
+"""What a function's code depends on, as a digest: a step's key holds that of its recipe.
+
+The recipe's own syntax tree counts, and that of each function, class and constant of this project
+that it names, directly or through others. Comments, docstrings, annotations, modules and names do
+not: code may be moved, and renamed, without a new key. Of a constant that is a path in this
+checkout the content counts, of another project's module its version, if every Python imports it.
+
+Code that only reports, waits or starts programs counts for nothing: see :data:`NEUTRAL`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.store import digest, file_digest, tree_digest
+
+NEUTRAL = frozenset(
+    f"wheelhouse.{name}"
+    for name in (
+        "common.console",
+        "common.debian_packages",
+        "common.errors",
+        "common.jobs",
+        "common.plain",
+        "common.process",
+        "common.recipe",
+        "common.step",
+        "common.store",
+        "common.surroundings",
+        "compile.ninja",
+        "machines.docker",
+        "machines.images",
+        "sources.download",
+        "sources.mirrors",
+    )
+)
+"""The modules whose code decides how a step is made, but not what comes out."""
+
+_PROJECT = "wheelhouse"
+_Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
+
+
+def digest_of(recipe: Callable[..., object]) -> str:
+    """The SHA-256, in hex, of all that decides what a function of a module does.
+
+    Raises TypeError for a function that lies in another or in a class, for such a one may use
+    values that no digest sees, and for code that names ``__file__``.
+    """
+    if "." in recipe.__qualname__ or recipe.__name__ == "<lambda>":
+        raise TypeError(f"{recipe.__qualname__} is not a function of a module")
+    return _digest_of(recipe.__module__, recipe.__name__)
+
+
+@cache
+def _digest_of(module: str, name: str) -> str:
+    reached = _Reached()
+    reached.enter(_Module.named(module), name)
+    return digest(list(reached.texts.values()), sorted(reached.versions))
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module of this project, as its source says."""
+
+    name: str
+    tree: ast.Module
+
+    @classmethod
+    @cache
+    def named(cls, name: str) -> _Module:
+        return cls(name, ast.parse(inspect.getsource(import_module(name))))
+
+    @cached_property
+    def definitions(self) -> dict[str, _Definition]:
+        """Its functions, classes and constants."""
+        return dict(pair for node in self.tree.body for pair in _defined(node))
+
+    @cached_property
+    def imports(self) -> dict[str, list[str]]:
+        """For each name that it imports on every Python a module, and what of it, if anything."""
+        found = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Import):
+                for each in node.names:
+                    found[each.asname or each.name.partition(".")[0]] = [each.name]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for each in node.names:
+                    found[each.asname or each.name] = [node.module, each.name]
+        return found
+
+    def value(self, name: str) -> object:
+        """The value of a constant while this program runs."""
+        return getattr(import_module(self.name), name)
+
+
+def _defined(node: ast.stmt) -> Iterator[tuple[str, _Definition]]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name, node
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id, node
+    elif isinstance(node, ast.Assign):
+        targets = (each for target in node.targets for each in ast.walk(target))
+        yield from ((each.id, node) for each in targets if isinstance(each, ast.Name))
+
+
+@dataclass
+class _Reached:
+    """The definitions that a recipe uses, and the versions of other projects."""
+
+    texts: dict[tuple[str, str], Any] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
+
+    def enter(self, module: _Module, name: str) -> int:
+        """Add a definition and all that it names; its number."""
+        key = (module.name, name)
+        if key not in self.texts:
+            self.texts[key] = None  # for what names itself
+            self.texts[key] = self._text(module, name)
+        return list(self.texts).index(key)
+
+    def _text(self, module: _Module, name: str) -> object:
+        node = module.definitions[name]
+        reader = _Reader(self, module)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            return reader.read(node, name=False)
+        if content := _content(module.value(name)):
+            return content
+        return [reader.read(node.value), [*dict(_defined(node))].index(name)]
+
+    def resolve(self, module: _Module, chain: list[str]) -> str | None:
+        """Add what a dotted name leads to; for what is of this project its number, as ``#3``."""
+        first, *rest = chain
+        if first in module.definitions:
+            return ".".join([f"#{self.enter(module, first)}", *rest])
+        if first == "__file__":
+            raise TypeError(f"{module.name} names __file__ in a recipe; make it a constant")
+        source, *names = [*module.imports.get(first, [""]), *rest]
+        if source.partition(".")[0] != _PROJECT:
+            self._version(".".join([source, *names]))
+            return None
+        while names and _is_module(f"{source}.{names[0]}"):
+            source = f"{source}.{names.pop(0)}"
+        if source in NEUTRAL or not names:
+            return "#"
+        return self.resolve(_Module.named(source), names)
+
+    def _version(self, named: str) -> None:
+        top = named.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            found = _projects().get(top, [])
+            # Several projects share a namespace such as ``backports``.
+            owners = [
+                name for name in found if len(found) == 1 or f"{named}.".startswith(f"{name}.")
+            ]
+            self.versions |= {f"{name} {version(name)}" for name in owners}
+
+
+@cache
+def _projects() -> dict[str, list[str]]:
+    return {name: sorted(set(found)) for name, found in packages_distributions().items()}
+
+
+def _is_module(name: str) -> bool:
+    """Whether a dotted name below an imported package is one of its modules."""
+    package, _, last = name.rpartition(".")
+    return isinstance(getattr(import_module(package), last, None), ModuleType)
+
+
+def _content(value: object) -> str | None:
+    """The digest of what a path in this checkout leads to."""
+    if not isinstance(value, Path) or not value.is_relative_to(ROOT):
+        return None
+    if value.is_relative_to(sys.prefix):  # a tool of the locked requirements: its version counts
+        return None
+    if value == ROOT:
+        raise TypeError("a recipe names the checkout's folder; use a constant for what it needs")
+    if value.is_dir():
+        return tree_digest(value, lambda name: "__pycache__" not in name)
+    return file_digest(value)
+
+
+@dataclass
+class _Reader:
+    """Turns a definition into JSON that is the same in every Python version.
+
+    ``local`` has a number for each name of the function's own, by which it goes.
+    """
+
+    reached: _Reached
+    module: _Module
+    local: Mapping[str, int] = field(default_factory=dict)
+
+    def read(self, node: object, name: bool = True) -> object:
+        """The node as nested lists, without its own name if not wanted; enters what it names."""
+        if isinstance(node, list):
+            return [self.read(each) for each in node]
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if isinstance(node, ast.Name | ast.arg) and (number := self._number(node)) is not None:
+            return f"${number}"
+        if (chain := self._outer(node)) and (place := self.reached.resolve(self.module, chain)):
+            return place
+        reader = self
+        if isinstance(node, ast.FunctionDef):
+            names = dict.fromkeys([*self.local, *_bound(node)])
+            reader = replace(self, local={name: number for number, name in enumerate(names)})
+        fields = {
+            key: reader.read(value)
+            for key, value in _fields(node)
+            if value is not None and value != [] and (name or key != "name")
+        }
+        return [type(node).__name__, fields]
+
+    def _outer(self, node: ast.AST) -> list[str]:
+        chain = _chain(node)
+        return chain if chain and chain[0] not in self.local else []
+
+    def _number(self, node: ast.Name | ast.arg) -> int | None:
+        return self.local.get(node.id if isinstance(node, ast.Name) else node.arg)
+
+
+def _bound(function: ast.FunctionDef) -> Iterator[str]:
+    """The names of a function's own, which stand for nothing of its module."""
+    yield from (each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg))
+    for node in _own(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef):
+            yield node.name
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, _SCOPES):
+            yield from _own(child)
+
+
+def _chain(node: ast.AST) -> list[str]:
+    """``["a", "b"]`` for ``a.b`` where that is read; empty for anything else."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        return [node.id]
+    if isinstance(node, ast.Attribute) and (before := _chain(node.value)):
+        return [*before, node.attr]
+    return []
+
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.ClassDef, ast.Lambda, *_COMPREHENSIONS)
+_WITHOUT = {"annotation", "returns", "type_comment", "type_params", "kind", "ctx", "simple"}
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
+    for key, value in ast.iter_fields(node):
+        if key == "body" and isinstance(node, ast.FunctionDef | ast.ClassDef):
+            documented = ast.get_docstring(node, clean=False) is not None
+            yield key, value[1:] if documented else value
+        elif key not in _WITHOUT:
+            yield key, value

@@ -1,0 +1,1 @@
+"""How do source trees become libraries?"""

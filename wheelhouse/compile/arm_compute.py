@@ -1,0 +1,86 @@
+"""Arm Compute Library, which computes for Arm NN on the processor.
+
+Of its kernels these are for Armv8.0 and, chosen at run time, for half precision and dot products;
+none is for what no Raspberry Pi has: SVE, SME, BF16, I8MM.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wheelhouse.common.step import Inputs, Step
+from wheelhouse.compile.library import archive, library
+from wheelhouse.sources import pins
+
+_KINDS = frozenset({"common", "estate64", "fp32", "integer", "nchw", "qasymm8", "qasymm8_signed"})
+_KINDS |= {"qasymm16", "qasymm16_signed", "qsymm16"}
+_FLAGS = (
+    "-std=c++14",
+    "-march=armv8-a",
+    "-DARCH_ARM",
+    "-DARM_COMPUTE_CPP_SCHEDULER=1",  # threads of C++, not OpenMP
+    "-DENABLE_NEON",
+    "-DARM_COMPUTE_ENABLE_NEON",
+    "-DARM_COMPUTE_ENABLE_FP16",
+    "-DENABLE_FP16_KERNELS",
+    "-DENABLE_FP32_KERNELS",
+    "-DENABLE_INTEGER_KERNELS",
+    "-DENABLE_NCHW_KERNELS",
+    "-DENABLE_NHWC_KERNELS",
+    "-DENABLE_QASYMM8_KERNELS",
+    "-DENABLE_QASYMM8_SIGNED_KERNELS",
+    "-DENABLE_QSYMM16_KERNELS",
+    "-DARM_COMPUTE_VERSION_MAJOR=43",
+    "-DARM_COMPUTE_VERSION_MINOR=0",
+    "-DARM_COMPUTE_VERSION_PATCH=0",
+)
+# Its own build says armv8.2-a+fp16, and then the compiler puts atomics of Armv8.1 into functions
+# that a Raspberry Pi 4 runs, too.
+_HALF = "-march=armv8-a+fp16"
+_INCLUDES = (
+    "arm-compute-library",
+    "arm-compute-library/include",
+    "arm-compute-library/src",
+    "arm-compute-library/src/core",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv/depthwise",
+    "arm-compute-library/src/core/NEON/kernels/arm_conv/pooling",
+    "arm-compute-library/src/core/NEON/kernels/arm_gemm",
+    "arm-compute-library/src/core/NEON/kernels/assembly",
+    "arm-compute-library/src/core/NEON/kernels/convolution/common",
+    "arm-compute-library/src/core/NEON/kernels/convolution/winograd",
+    "arm-compute-library/src/cpu/kernels/assembly",
+)
+
+
+def compute(processor: str, floor: str) -> Step:
+    """The folder with the static library for a processor and a glibc floor."""
+    return library(pins.shared("arm-compute-library"), (), processor, floor, _compile)
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    chosen = files(inputs.needs["arm-compute-library"])
+    version = f'"arm-compute-library-{inputs.parameters["version"]}"\n'
+    texts = {"arm_compute_version.embed": version}
+    archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=_INCLUDES, texts=texts)
+
+
+def files(tree: Path) -> dict[str, str]:
+    """The sources to compile, of those that its ``filelist.json`` names, with their own flags."""
+    listed = json.loads((tree / "filelist.json").read_text())
+    plain = {
+        *listed["common"],
+        *listed["c_api"]["common"],
+        *listed["c_api"]["operators"],
+        *listed["scheduler"]["single"],
+        *listed["scheduler"]["threads"],
+        *listed["cpu"]["common"],
+    }
+    half: set[str] = set()
+    for operator in listed["cpu"]["operators"].values():
+        plain |= {*operator["files"]["common"]}
+        for kind, names in operator["files"].get("neon", {}).items():
+            plain |= {*names} if kind in _KINDS else set()
+            half |= {*names} if kind == "fp16" else set()
+    return dict.fromkeys(plain, "") | dict.fromkeys(half, _HALF)

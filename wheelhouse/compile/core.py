@@ -1,0 +1,121 @@
+"""The TFLite static library, compiled once per digest of sources, toolchain and options."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from wheelhouse.common.plain import plain
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import Inputs, Step
+from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile.flatc import flatc
+from wheelhouse.compile.toolchain import Toolchain
+from wheelhouse.sources import pins
+from wheelhouse.sources.pins import Component
+
+SUPERPROJECT = ROOT / "native" / "CMakeLists.txt"
+
+_GENERATES = Version("2.22")
+"""The oldest release here that generates headers with flatc while it is compiled."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What decides a core; ``floor`` is the oldest glibc it may need, for example 2.17.
+
+    ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
+    """
+
+    tflite: str
+    processor: str
+    floor: str
+    xnnpack: bool
+    checkout: Path | None = None
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """What it is compiled from."""
+        every = pins.release(self.tflite, self.checkout)
+        return {name: part for name, part in every.items() if name != "wrapper"}
+
+    @property
+    def trees(self) -> dict[str, Step]:
+        """The unpacked folders that it is compiled from."""
+        return {name: component.tree for name, component in self.components.items()}
+
+    @property
+    def label(self) -> str:
+        """Its name for readers and folders."""
+        return f"tflite-{self.tflite}-{self.processor}{'' if self.xnnpack else '-noxnnpack'}"
+
+    @property
+    def step(self) -> Step:
+        """The folder with its static libraries; an interrupted compile goes on."""
+        needs = {**self.trees, "toolchain": toolchain.toolchain(self.processor, self.floor)}
+        if Version(self.tflite).release >= _GENERATES.release:
+            needs["flatc"] = flatc(self.components["flatbuffers"])
+        parameters = {"label": self.label, "xnnpack": self.xnnpack}
+        return Step("cores", self.label, _compile, needs, parameters, resume=True)
+
+    def defines(self) -> tuple[str, ...]:
+        """What code that includes TFLite's headers must define to agree with the library."""
+        delegate = ("-DTFLITE_BUILD_WITH_XNNPACK_DELEGATE",) if self.xnnpack else ()
+        return ("-DTFL_STATIC_LIBRARY_BUILD", "-DTFLITE_WITH_RUY", *delegate)
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    label = inputs.parameters["label"]
+    log = inputs.store.log(f"core-{label}")
+    build_folder = plain(folder) / "build"
+    env = ninja.environment(inputs.store)
+    command = _configure(inputs, build_folder)
+    # What an earlier run configured is of use if no folder was moved since.
+    told = "\n".join(word for word in command if "_LAUNCHER=" not in word)
+    configured = build_folder / "configured.txt"
+    if not configured.is_file() or configured.read_text() != told:
+        shutil.rmtree(build_folder, ignore_errors=True)
+        ninja.configure(command, folder, f"Configuring {label}", log, env)
+        configured.write_text(told)
+    ninja.ninja(build_folder, f"Compiling {label}", log, env)
+    libraries = folder / "lib"
+    libraries.mkdir(exist_ok=True)
+    for archive in build_folder.rglob("*.a"):
+        shutil.copyfile(archive, libraries / archive.name)
+    shutil.rmtree(build_folder)
+
+
+def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
+    needs = {name: plain(path) for name, path in inputs.needs.items()}
+    tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
+    flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
+    launcher = ninja.launcher()
+    settings: dict[str, object] = {
+        "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
+        "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
+        "CMAKE_BUILD_TYPE": "None",
+        "TFLITE_ENABLE_XNNPACK": "ON" if inputs.parameters["xnnpack"] else "OFF",
+        "Python_EXECUTABLE": plain(Path(sys.executable)),
+        **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
+        **{f"SOURCE_{name.upper()}": tree for name, tree in needs.items()},
+    }
+    if launcher:
+        settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
+    if compiler:
+        settings["TFLITE_HOST_TOOLS_DIR"] = compiler
+    return [
+        *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),
+        *(f"-D{key}={value}" for key, value in settings.items()),
+    ]
+
+
+def prefix_maps(trees: dict[str, Path], folder: Path) -> tuple[str, ...]:
+    """Compiler flags that keep this machine's paths out of what is compiled."""
+    named = {**{tree: name for name, tree in trees.items()}, folder: "build"}
+    return tuple(f"-ffile-prefix-map={path}={name}" for path, name in named.items())

@@ -1,0 +1,161 @@
+"""The CPython module: upstream's wrapper and a binding of it, linked against a core."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ninja.ninja_syntax import Writer
+from packaging.version import Version
+
+from wheelhouse.common.plain import plain
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import Inputs, Step
+from wheelhouse.compile import core, ninja, toolchain
+from wheelhouse.compile.core import Core
+from wheelhouse.compile.toolchain import Toolchain
+from wheelhouse.sources import pins
+from wheelhouse.sources.pins import Component
+from wheelhouse.targets.matrix import Target
+
+MODULE = "_pywrap_tensorflow_interpreter_wrapper"
+
+_WRAPPER = "tensorflow/lite/python/interpreter_wrapper"
+_PYBIND11 = "interpreter_wrapper_pybind11.cc"
+_STABLE = ROOT / "native" / "binding.cc"
+_MONITOR = ROOT / "native" / "monitor.h"
+_SOURCES = (
+    "interpreter_wrapper.cc",
+    "numpy.cc",
+    "python_error_reporter.cc",
+    "python_utils.cc",
+)
+_EXPORTS = f"{{ global: PyInit_{MODULE}; local: *; }};\n"
+_FLAGS = (
+    # The oldest NumPy that the module must serve is 1.19.5, Raspberry Pi OS 11's own.
+    "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
+)
+_LINK_FLAGS = (*toolchain.LINK_FLAGS, "-Wl,--version-script=exports.map")
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A core's module for one CPython, or for one and all later through the stable ABI."""
+
+    core: Core
+    target: Target
+
+    @property
+    def label(self) -> str:
+        """Its name for readers and folders."""
+        return f"{self.core.label}-{self.target.tag}"
+
+    @property
+    def inputs(self) -> dict[str, Component]:
+        """What it is compiled from beside its core."""
+        headers = self.target.headers
+        names = {"numpy": "numpy-3.11", "python": f"python-{headers}"}
+        if headers == "3.9":
+            names["libxcrypt"] = "libxcrypt"  # its Python.h includes crypt.h
+        if not self.target.abi3:
+            names["pybind11"] = "pybind11"
+        wrapper = pins.release(self.core.tflite, self.core.checkout)["wrapper"]
+        return {"wrapper": wrapper, **{key: pins.shared(name) for key, name in names.items()}}
+
+    @property
+    def linked(self) -> list[Component]:
+        """The components whose code is in it."""
+        binding = [self.inputs["pybind11"]] if "pybind11" in self.inputs else []
+        return [*self.core.components.values(), *binding]
+
+    @property
+    def step(self) -> Step:
+        """The folder with the shared library."""
+        needs = {
+            **self.core.trees,
+            **{name: component.tree for name, component in self.inputs.items()},
+            "core": self.core.step,
+            "toolchain": toolchain.toolchain(self.core.processor, self.core.floor),
+        }
+        parameters = {
+            "label": self.label,
+            "name": self.target.name,
+            "headers": self.target.headers,
+            "defines": self.defines(),
+        }
+        return Step("extensions", self.label, _compile, needs, parameters)
+
+    def defines(self) -> tuple[str, ...]:
+        """What its sources are compiled with beside what all modules are."""
+        release = f"-DTFLITE_MINOR={Version(self.core.tflite).minor}"
+        major, minor = map(int, self.target.python.split("."))
+        limited = (f"-DPy_LIMITED_API=0x{major:02x}{minor:02x}0000",) if self.target.abi3 else ()
+        return (release, *limited, *self.core.defines())
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    (folder / "exports.map").write_text(_EXPORTS)
+    (folder / "build.ninja").write_text(_ninja(inputs, folder))
+    log = inputs.store.log(f"extension-{inputs.parameters['label']}")
+    env = ninja.environment(inputs.store)
+    ninja.ninja(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
+    for path in folder.iterdir():
+        if path.name != f"{MODULE}.so":
+            path.unlink()
+
+
+def _ninja(inputs: Inputs, folder: Path) -> str:
+    trees = {name: plain(path) for name, path in inputs.needs.items()}
+    tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
+    flags = (
+        *toolchain.COMPILE_FLAGS,
+        _standard(trees["tensorflow"]),
+        *_FLAGS,
+        *inputs.parameters["defines"],
+        *core.prefix_maps(trees, plain(folder)),
+        *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
+    )
+    launcher = ninja.launcher()
+    text = io.StringIO()
+    rules = Writer(text, width=10_000)  # type: ignore[arg-type]
+    rules.rule(
+        "cxx",
+        f"{launcher or ''} {tools.cxx} {' '.join(flags)} -MD -MF $out.d -c $in -o $out",
+        depfile="$out.d",
+    )
+    rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
+    wrapper = trees["wrapper"] / _WRAPPER
+    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain(_STABLE)
+    paths = [*(wrapper / name for name in _SOURCES), binding, plain(toolchain.PERSONALITY)]
+    objects = [f"{path.stem}.o" for path in paths]
+    for path, made in zip(paths, objects, strict=True):
+        rules.build([made], "cxx", [str(path)])
+    archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
+    rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
+    return text.getvalue()
+
+
+def _standard(tensorflow: Path) -> str:
+    """The flag for the C++ standard that the release itself is compiled as."""
+    text = (tensorflow / "tensorflow/lite/CMakeLists.txt").read_text()
+    found = re.search(r"^set\(CMAKE_CXX_STANDARD (\d+)\)", text, re.MULTILINE)
+    return f"-std=c++{found[1]}" if found else "-std=c++17"
+
+
+def _includes(python: str, trees: dict[str, Path]) -> list[Path]:
+    headers = trees["python"] / "usr" / "include"
+    optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
+    return [
+        plain(_MONITOR).parent,
+        trees["wrapper"],
+        trees["tensorflow"],
+        trees["abseil"],
+        trees["flatbuffers"] / "include",
+        trees["eigen"],
+        trees["numpy"] / "numpy" / "_core" / "include",
+        headers / f"python{python}",
+        headers,
+        *(trees[name] / path for name, path in optional.items() if name in trees),
+    ]

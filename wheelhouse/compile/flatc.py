@@ -1,0 +1,49 @@
+"""flatbuffers' compiler for this machine: newer TFLite releases generate headers with it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from wheelhouse.common.plain import plain
+from wheelhouse.common.step import Inputs, Step
+from wheelhouse.compile import ninja
+from wheelhouse.compile.toolchain import CMAKE, NINJA, Toolchain, toolchain
+from wheelhouse.sources.pins import Component
+from wheelhouse.targets.architectures import native
+
+
+def flatc(flatbuffers: Component) -> Step:
+    """The folder that holds ``flatc``; compiling it takes some 90 s."""
+    here = native()
+    return Step(
+        kind="tools",
+        label=f"flatc-{flatbuffers.pin.version}",
+        recipe=_compile,
+        needs={"flatbuffers": flatbuffers.tree, "toolchain": toolchain(here.name, here.floor)},
+    )
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    work = plain(folder) / "build"
+    settings = {
+        "CMAKE_MAKE_PROGRAM": plain(NINJA),
+        "CMAKE_TOOLCHAIN_FILE": Toolchain(inputs.needs["toolchain"]).cmake_file,
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
+        "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
+        "FLATBUFFERS_BUILD_TESTS": "OFF",
+        "FLATBUFFERS_BUILD_FLATHASH": "OFF",
+        "FLATBUFFERS_BUILD_FLATLIB": "OFF",
+        "FLATBUFFERS_INSTALL": "OFF",
+    }
+    command = [
+        *(str(plain(CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain(inputs.needs["flatbuffers"])), "-B", str(work)),
+        *(f"-D{key}={value}" for key, value in settings.items()),
+    ]
+    log = inputs.store.log("flatc")
+    env = ninja.environment(inputs.store)
+    ninja.configure(command, folder, "Configuring flatc", log, env)
+    ninja.ninja(work, "Compiling flatc", log, env)
+    (work / "flatc").rename(folder / "flatc")
+    shutil.rmtree(work)

@@ -1,1 +1,0 @@
-"""Emulated Raspberry Pis: their systems, and running commands on them."""

@@ -1,0 +1,1 @@
+"""What runs on a Raspberry Pi itself: scripts for CPython 3.7 and NumPy alone."""

@@ -1,0 +1,1 @@
+"""Where do commands run: in containers, or on emulated Raspberry Pis?"""

@@ -1,0 +1,223 @@
+"""The images of the Docker engine: the builder, and one for each system to try wheels on.
+
+An image's name ends in the digest of what it is made from, so one that exists is never made
+again. Its base is Debian's own image, by digest, or one made here from Debian's archive.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from docker import DockerClient
+
+from wheelhouse.common import console
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import Inputs, Step, get_or_make
+from wheelhouse.common.store import Store, digest, disk_space, file_digest
+from wheelhouse.common.toml import Table, load
+from wheelhouse.machines import docker, rootfs
+from wheelhouse.sources import pip
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import architectures, matrix, systems
+from wheelhouse.targets.architectures import Architecture
+from wheelhouse.targets.systems import System
+
+FILE = ROOT / "wheelhouse" / "machines" / "images.toml"
+FOLDER = ROOT / "dockerfiles"
+REQUIREMENTS = FOLDER / "builder.lock"
+BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
+
+
+class Builder(Table, frozen=True):
+    """What the builder image's base is: a Debian suite, its CPython and packages."""
+
+    suite: str
+    python: str
+    packages: tuple[str, ...]
+
+
+class Catalogue(Table, frozen=True):
+    """The whole of ``images.toml``."""
+
+    bases: Mapping[str, str]
+    builder: Builder
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The images of this checkout."""
+    return load(FILE, Catalogue)
+
+
+def builder(client: DockerClient, at: Sources) -> str:
+    """The name of the builder image, made unless the engine has it.
+
+    Raises WheelhouseError if its base cannot be had.
+    """
+    native = _architecture(client)
+    own = _base_name(native)
+    base = (
+        own if docker.image_is_here(client, own) else catalogue().bases[catalogue().builder.suite]
+    )
+    arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
+    name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
+    if not docker.image_is_here(client, name):
+        if not at.network:
+            raise WheelhouseError(
+                "The Docker engine has no builder image, and the network is not to be used.",
+                "Run `invoke images` once with a network.",
+            )
+        requirements = _requirements(native, at.store)
+        context = {"Dockerfile": BUILDER, "requirements": requirements}
+        _make(client, name, context, native, arguments, at.store)
+    return name
+
+
+def pi(client: DockerClient, system: System, store: Store) -> str:
+    """The name of the image of a Raspberry Pi OS release, made unless the engine has it."""
+    name = pi_name(system)
+    if not docker.image_is_here(client, name):
+        arguments = {
+            "BASE": catalogue().bases[system.suite],
+            "PACKAGES": " ".join((f"python{system.python}", *system.packages)),
+        }
+        _make(client, name, {"Dockerfile": PI}, system.architecture, arguments, store)
+    return name
+
+
+def prepare(client: DockerClient, at: Sources) -> None:
+    """Make every image that the engine does not have."""
+    builder(client, at)
+    for system in systems.catalogue().systems:
+        pi(client, system, at.store)
+
+
+def bootstrap(client: DockerClient, at: Sources) -> None:
+    """As :func:`prepare`, but from Debian's archive alone, whose signature is checked.
+
+    No registry is asked, and nothing is emulated.
+    """
+    wanted = catalogue().builder
+    own = _architecture(client)
+    if not docker.image_is_here(client, _base_name(own)):
+        tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), at)
+        _make_from_tree(client, _base_name(own), tree, own, "0:0", at.store)
+    builder(client, at)
+    for system in systems.catalogue().systems:
+        if not docker.image_is_here(client, pi_name(system)):
+            tree = rootfs.tree(system, at.store)
+            name = pi_name(system)
+            _make_from_tree(client, name, tree, system.architecture, docker.USER, at.store)
+
+
+def _architecture(client: DockerClient) -> Architecture:
+    told = str(client.version()["Arch"])
+    found = next((each for each in architectures.catalogue() if each.docker == told), None)
+    if not found:
+        raise WheelhouseError(
+            f"The Docker engine's machine is {told}, for which architectures.toml has no row.",
+            "Use an engine on another machine.",
+            Kind.ENGINE,
+        )
+    return found
+
+
+def _base_name(architecture: Architecture) -> str:
+    return _name(f"base-{architecture.docker}", catalogue().builder, file_digest(TREE))
+
+
+def pi_name(system: System) -> str:
+    """The name of the image of a system, by all that it is made from."""
+    base = catalogue().bases[system.suite]
+    return _name(f"pi-{system.suite}-{system.python}", system, base, file_digest(PI))
+
+
+def _name(kind: str, *parts: object) -> str:
+    plain = [repr(part) for part in parts]
+    return f"tflite-wheelhouse/{kind}:{digest(plain)[:16]}"
+
+
+def _requirements(architecture: Architecture, store: Store) -> Path:
+    """The folder with the locked toolchain's wheels for the builder image."""
+    return get_or_make(requirements(architecture.wheel), Sources(store))
+
+
+def requirements(machine: str) -> Step:
+    """The folder with the locked toolchain's wheels for a machine, as Python names it."""
+    parameters = {"python": catalogue().builder.python, "machine": machine}
+    return Step("requirements", f"builder-{machine}", _fetch, parameters=parameters)
+
+
+def _fetch(inputs: Inputs, folder: Path) -> None:
+    console.say("Fetching the builder's toolchain from the Python package index")
+    pip.export_requirements(REQUIREMENTS, folder, inputs.store, **inputs.parameters)
+    (folder / REQUIREMENTS.name).write_bytes(REQUIREMENTS.read_bytes())
+
+
+def _make_from_tree(
+    client: DockerClient, name: str, tree: Path, architecture: Architecture, user: str, store: Store
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch, disk_space(Path(scratch)):
+        packed = Path(scratch, "tree.tar")
+        with tarfile.open(packed, "w") as tar:
+            for path in sorted(tree.iterdir()):
+                tar.add(path, path.name, filter=_root_owned)
+            home = tarfile.TarInfo("home/pi")
+            home.type, home.mode, home.uid, home.gid = tarfile.DIRTYPE, 0o755, 1000, 1000
+            tar.addfile(home)
+        context = {"Dockerfile": TREE, "tree.tar": packed}
+        _make(client, name, context, architecture, {"USER": user}, store)
+
+
+def _make(
+    client: DockerClient,
+    name: str,
+    context: Mapping[str, Path],
+    architecture: Architecture,
+    arguments: Mapping[str, str],
+    store: Store,
+) -> None:
+    kind, _, key = name.rpartition(":")
+    console.say(f"Making the image {kind}")
+    labels = {"org.opencontainers.image.title": kind, "org.opencontainers.image.revision": key}
+    log = store.log(kind.replace("/", "-"))
+    with log.open("w", buffering=1) as record:
+        try:
+            docker.make_image(
+                client,
+                name,
+                context,
+                architecture=architecture.docker,
+                arguments=arguments,
+                labels=labels,
+                line=lambda text: print(text, file=record),
+            )
+        except WheelhouseError as error:
+            raise _unreachable(arguments.get("BASE", ""), error, log) from error
+
+
+def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseError:
+    if "@sha256:" in base and _speaks_of_a_registry(error.what):
+        return WheelhouseError(
+            f"The image {base} could not be pulled: {error.what}",
+            "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
+            "the same command again.",
+            Kind.FETCH,
+        )
+    return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
+
+
+def _speaks_of_a_registry(reason: str) -> bool:
+    words: Sequence[str] = ("manifest", "pull", "registry", "dial tcp", "lookup", 'Get "http')
+    return any(word in reason for word in words)
+
+
+def _root_owned(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

@@ -1,0 +1,202 @@
+"""Run one command as if on a Raspberry Pi: a tree in a bubblewrap sandbox, a CPU from qemu-user.
+
+The sandbox sees the tree and its own home folder, and nothing else of this machine: no network,
+no other process, no environment. Nothing is registered with the kernel, hence the one limit:
+**an emulated program cannot start another one** (``subprocess``, ``os.system``: "Exec format
+error" or status 127), and a script is not a program: say ``python -m pip``, not ``pip``.
+Threads and ``os.fork`` work.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wheelhouse.common import debian_packages, process
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.plain import plain
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import Inputs, Step, get_or_make
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
+from wheelhouse.compile.toolchain import ZIG
+from wheelhouse.machines.rootfs import USER
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.targets import architectures
+from wheelhouse.targets.systems import Board
+
+HOME = f"/home/{USER}"
+TIMEOUT = 600.0
+_SOURCE = ROOT / "native" / "count.c"
+_GUEST = Path("/emulator")
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """What an emulated command left.
+
+    ``status`` is its exit status, 128 and the signal's number if a signal ended it;
+    ``instructions`` how many it executed, if they were counted and no signal ended it.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+    instructions: int | None = None
+
+    @property
+    def signal(self) -> str | None:
+        """The signal that ended it, for example ``SIGSEGV``."""
+        number = self.status - 128
+        return signal.Signals(number).name if number in signal.valid_signals() else None
+
+
+def run(
+    command: Sequence[str],
+    *,
+    tree: Path,
+    board: Board,
+    work: Path,
+    binds: Mapping[Path, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+    counter: Path | None = None,
+) -> Emulated:
+    """Run a command in ``tree`` on ``board`` as user pi (1000), in /home/pi, which is ``work``.
+
+    ``command[0]`` is an absolute path, one relative to /home/pi, or a bare name in /usr/bin.
+    ``binds`` shows folders of this machine, read-only, at paths of the guest; ``env`` is added to
+    a minimal environment; ``timeout`` is in seconds. ``counter``, from :func:`plugin`, counts
+    instructions and fixes PYTHONHASHSEED. Single-threaded counts then repeat exactly, but for
+    programs that use entropy: importing NumPy 1 varies by 5,000 in 300 million.
+
+    Raises WheelhouseError if a tool is missing or the time is up.
+    """
+    debian_packages.ensure()
+    qemu = _program(board)
+    with tempfile.TemporaryDirectory() as name:
+        desk = Path(name)
+        count = desk / "count"
+        count.touch()
+        argv = [
+            "bwrap",
+            *_isolation(),
+            *_system(tree),
+            *_machine(board, desk),
+            *_emulator(qemu),
+            *("--bind", work.absolute(), HOME, "--chdir", HOME),
+            *_words(
+                "--ro-bind", {folder.absolute(): path for folder, path in (binds or {}).items()}
+            ),
+            *(_counting(counter, count) if counter else []),
+            *("--remount-ro", "/"),
+            *_words("--setenv", {**_environment(board, bool(counter)), **(env or {})}),
+            *_start(qemu, command, bool(counter)),
+        ]
+        done = process.run(argv, timeout=timeout)
+        counted = count.read_text().strip()
+    return Emulated(done.status, done.stdout, done.stderr, int(counted) if counted else None)
+
+
+def plugin(store: Store) -> Path:
+    """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
+    return get_or_make(instruction_counter(), Sources(store)) / "count.so"
+
+
+def instruction_counter() -> Step:
+    """The folder with the instruction counter."""
+    target = {"target": architectures.native().target}
+    return Step("plugins", "count", _compile, parameters=target)
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    command: list[str | Path] = [
+        *(plain(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
+        *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror"),
+        *(plain(_SOURCE), "-o", plain(folder) / "count.so"),
+    ]
+    done = process.run(command, env=ninja.environment(inputs.store))
+    if done.status:
+        log = inputs.store.log("plugin-count")
+        raise process.failure(f"{_SOURCE.name} did not compile", done, log, "Correct that file.")
+
+
+def _isolation() -> list[str]:
+    return [
+        *("--unshare-user", "--uid", "1000", "--gid", "1000"),
+        *("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
+        *("--hostname", "raspberrypi", "--die-with-parent", "--new-session", "--clearenv"),
+    ]
+
+
+def _system(tree: Path) -> list[str | Path]:
+    words: list[str | Path] = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]  # noqa: S108
+    for entry in sorted(tree.iterdir()):
+        if entry.is_symlink():
+            words += ["--symlink", entry.readlink(), f"/{entry.name}"]
+        elif entry.name not in ("dev", "proc", "sys", "tmp", "home"):
+            words += ["--ro-bind", entry.absolute(), f"/{entry.name}"]
+    return words
+
+
+def _machine(board: Board, desk: Path) -> list[str | Path]:
+    cpus = desk / "sys/devices/system/cpu"
+    cpus.mkdir(parents=True)
+    for name in ("possible", "present", "online"):
+        (cpus / name).write_text(f"0-{board.cores - 1}\n")
+    cpuinfo = desk / "cpuinfo"
+    cpuinfo.write_text(board.cpuinfo())
+    return ["--ro-bind", desk / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
+
+
+def _program(board: Board) -> str:
+    qemu = board.architecture.qemu
+    if not qemu:
+        raise WheelhouseError(
+            f"{board.name} is {board.processor}, which is not emulated.",
+            "Name its qemu in architectures.toml.",
+            Kind.USAGE,
+        )
+    return qemu.program
+
+
+def _emulator(qemu: str) -> list[str | Path]:
+    here = architectures.native()
+    return [
+        *("--ro-bind", here.loader, _GUEST / "loader"),
+        *("--ro-bind", f"/usr/lib/{here.multiarch}", _GUEST / "lib"),
+        *("--ro-bind", shutil.which(qemu) or qemu, _GUEST / qemu),
+    ]
+
+
+def _counting(counter: Path, count: Path) -> list[str | Path]:
+    return ["--ro-bind", counter, _GUEST / "count.so", "--bind", count, _GUEST / "count"]
+
+
+def _environment(board: Board, counted: bool) -> dict[str, str]:
+    return {
+        "PATH": f"{HOME}/.local/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": HOME,
+        "USER": USER,
+        "LANG": "C.UTF-8",
+        "QEMU_CPU": board.qemu_cpu,
+        **({"PYTHONHASHSEED": "0"} if counted else {}),
+    }
+
+
+def _start(qemu: str, command: Sequence[str], counted: bool) -> list[str | Path]:
+    program, *arguments = command
+    plugin = f"{_GUEST}/count.so,out={_GUEST}/count"
+    return [
+        *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / qemu),
+        *(["-plugin", plugin] if counted else []),
+        *(program if "/" in program else f"/usr/bin/{program}", *arguments),
+    ]
+
+
+def _words(option: str, pairs: Mapping[str, str] | Mapping[Path, str]) -> list[str | Path]:
+    return [word for pair in pairs.items() for word in (option, *pair)]

@@ -1,0 +1,1 @@
+"""How do compiled files become audited wheels?"""

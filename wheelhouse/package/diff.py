@@ -1,0 +1,30 @@
+"""How two wheels differ, as diffoscope tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wheelhouse.common import debian_packages, process
+from wheelhouse.common.store import Store, file_digest
+
+PROGRAMS = {"diffoscope": "diffoscope-minimal", "readelf": "binutils"}
+_SAME, _DIFFERENT = 0, 1
+
+
+def report(theirs: Path, ours: Path) -> str:
+    """Diffoscope's report of two files; empty if they are the same bytes.
+
+    Raises WheelhouseError if it is missing or fails.
+    """
+    if file_digest(theirs) == file_digest(ours):
+        return ""
+    debian_packages.ensure("Comparing", PROGRAMS)
+    done = process.run(["diffoscope", "--no-progress", "--text", "-", theirs, ours])
+    if done.status not in (_SAME, _DIFFERENT):
+        raise process.failure(
+            "diffoscope failed",
+            done,
+            Store.default().log(f"diffoscope-{theirs.name}"),
+            f"Compare by hand: {theirs} and {ours}.",
+        )
+    return done.stdout

@@ -1,0 +1,1 @@
+"""How do wheels get to their users?"""

@@ -1,0 +1,322 @@
+"""Upload checked wheels to a package index.
+
+1. A wheel of a local version, as 2.14.1+noxnnpack, stays here: pip would prefer it to 2.14.1.
+2. Each wheel must be verified: the record beside it is of these very bytes, and everything in it
+   passed. `twine check --strict` must like its metadata.
+3. The index is asked what it has. The same bytes are passed over; other bytes under the same name,
+   or with the same version and a tag in common, are refused. Nothing has been sent until here.
+4. The rest is uploaded, one wheel after the other.
+
+Secrets come from the environment or the keyring alone, as twine finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from pypi_simple import (
+    ACCEPT_ANY,
+    DistributionPackage,
+    ProjectPage,
+    UnsupportedRepoVersionError,
+)
+from twine.exceptions import NonInteractive, TwineException
+from twine.package import PackageFile
+from twine.settings import Settings
+
+from wheelhouse.common import console, process
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import file_digest
+from wheelhouse.record import Demand, UnverifiedError, vouch
+
+TIMEOUT = 120
+"""Seconds that a server may stay silent."""
+
+_DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to upload to, and the simple index that tells what is there."""
+
+    upload: str
+    index: str
+
+    @classmethod
+    def named(cls, upload: str, index: str = "") -> Endpoint:
+        """The endpoint at an upload address, with its index in the usual place unless named.
+
+        Raises WheelhouseError for what is no plain http(s) address.
+        """
+        parts = _plain(upload, "--to")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            console.warn(f"{upload} is not https: a password for it can be read on the way.")
+        return cls(upload, _plain(index or index_of(upload), "--index").geturl().rstrip("/") + "/")
+
+
+def index_of(upload: str) -> str:
+    """The usual address of the simple index that belongs to an upload address.
+
+    ``legacy`` gives way to ``simple`` and a host's ``upload.`` goes with it, as Warehouse has it;
+    elsewhere ``simple`` is below the upload address.
+    """
+    parts = urlsplit(upload)
+    path, hostname = parts.path.rstrip("/"), parts.netloc
+    if path.endswith("/legacy"):
+        path, hostname = path.removesuffix("/legacy"), hostname.removeprefix("upload.")
+    return parts._replace(netloc=hostname, path=f"{path}/simple/").geturl()
+
+
+def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
+    """Upload wheels that are not there yet, and print the name of each.
+
+    Raises WheelhouseError before anything is sent if a wheel is not checked, a credential is
+    missing, or the index has other bytes under its name; and for the first wheel that the endpoint
+    does not take, naming those that it took.
+    """
+    endpoint = Endpoint.named(to, index)
+    wheels = _public(wheels)
+    _refuse(
+        [f"{wheel.name} {problem}" for wheel in wheels if (problem := _unverified(wheel))],
+        "Only verified wheels are uploaded",
+        "Run `invoke verify` on them first.",
+    )
+    _check_metadata(wheels)
+    settings = _login(endpoint)
+    missing = _missing(wheels, Index(endpoint, settings))
+    _upload(missing, endpoint, settings)
+    console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} there already")
+
+
+def _unverified(wheel: Path) -> str:
+    """Why its record does not vouch for a wheel on all systems of today; nothing if it does."""
+    try:
+        vouch(wheel, Demand.TODAY)
+    except UnverifiedError as reason:
+        return f"{reason}."
+    return ""
+
+
+@dataclass
+class Index:
+    """The simple index of an endpoint, read with its credentials only if it asks for some."""
+
+    endpoint: Endpoint
+    settings: Settings
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def files(self, project: str) -> list[DistributionPackage]:
+        """The files that the endpoint itself has of a project.
+
+        Raises WheelhouseError if the index cannot be read.
+        """
+        url = f"{self.endpoint.index}{project}/"
+        reply = self._get(url)
+        # Some servers send a client on to another index for what they do not have.
+        elsewhere = urlsplit(reply.url).netloc != urlsplit(url).netloc
+        if elsewhere or reply.status_code == HTTPStatus.NOT_FOUND:
+            self._accepted(self._get(self.endpoint.index, stream=True)).close()
+            return []
+        try:
+            return ProjectPage.from_response(self._accepted(reply), project).packages
+        except (ValueError, UnsupportedRepoVersionError) as error:
+            raise self._unreadable("what it says is no index") from error
+
+    def sha256(self, package: DistributionPackage) -> str:
+        """The SHA-256, in hex, of a file there; the file is fetched where the index is silent."""
+        if told := package.digests.get("sha256"):
+            return told
+        hasher = hashlib.sha256()
+        with self._accepted(self._get(package.url, stream=True)) as reply:
+            for block in reply.iter_content(1 << 20):
+                hasher.update(block)
+        return hasher.hexdigest()
+
+    def _get(self, url: str, stream: bool = False) -> requests.Response:
+        get = partial(
+            self.session.get, url, headers={"Accept": ACCEPT_ANY}, timeout=TIMEOUT, stream=stream
+        )
+        try:
+            reply = get()
+            if reply.status_code in _DENIED and self._ours(reply.url):
+                reply = get(auth=(self.settings.username or "", self.settings.password or ""))
+        except requests.RequestException as error:
+            raise self._unreadable(_reason(error)) from error
+        return reply
+
+    def _ours(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self.endpoint.index)[:2]
+
+    def _accepted(self, reply: requests.Response) -> requests.Response:
+        if reply.ok:
+            return reply
+        raise self._unreadable(_reason(requests.HTTPError(response=reply)))
+
+    def _unreadable(self, reason: str) -> WheelhouseError:
+        return WheelhouseError(
+            f"The index {self.endpoint.index} cannot be read: {reason}.",
+            "Check the network and the address. `--index` names the index where it is elsewhere.",
+        )
+
+
+def same_place(wheel: str, other: str) -> bool:
+    """Whether two files claim one place in an index: a name, or a version and one of its tags."""
+    try:
+        _, ours, _, our_tags = parse_wheel_filename(wheel)
+        _, theirs, _, their_tags = parse_wheel_filename(other)
+    except InvalidWheelFilename:
+        return wheel == other
+    return ours == theirs and not our_tags.isdisjoint(their_tags)
+
+
+def _public(wheels: Sequence[Path]) -> list[Path]:
+    local = [wheel for wheel in wheels if "+" in wheel.name]
+    for wheel in local:
+        console.warn(f"{wheel.name} is left out: pip would prefer its version to the plain one.")
+    if len(local) == len(wheels):
+        raise WheelhouseError("There is no wheel to upload.", "Run `invoke build` first.")
+    return [wheel for wheel in wheels if wheel not in local]
+
+
+def _plain(url: str, option: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise WheelhouseError(
+            f"The address that {option} gives holds a password or other extras.",
+            "Give the bare address; set TWINE_USERNAME and TWINE_PASSWORD, or use the keyring.",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WheelhouseError(
+            f"{option} gives no web address: {url or 'nothing'}.",
+            "Give the address that the index takes uploads at, as in https://host/legacy/.",
+        )
+    return parts
+
+
+def _refuse(problems: list[str], what: str, hint: str) -> None:
+    if problems:
+        raise WheelhouseError(f"{what}:\n  " + "\n  ".join(problems), hint)
+
+
+def _check_metadata(wheels: Sequence[Path]) -> None:
+    plain = {"COLUMNS": "1000", "NO_COLOR": "1", "TERM": "dumb"}
+    done = process.run([*process.PYTHON, "twine", "check", "--strict", *wheels], env=plain)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
+    _refuse(
+        lines if done.status else [],
+        "`twine check --strict` does not like the metadata",
+        "Build the wheel again with metadata that it likes.",
+    )
+
+
+def _login(endpoint: Endpoint) -> Settings:
+    """Twine's settings with all that it needs to upload."""
+    settings = Settings(
+        repository_url=endpoint.upload,
+        username=os.environ.get("TWINE_USERNAME") or None,
+        password=os.environ.get("TWINE_PASSWORD") or None,
+        cacert=os.environ.get("TWINE_CERT") or None,
+        non_interactive=True,
+        disable_progress_bar=True,
+    )
+    logging.getLogger("twine").setLevel(logging.CRITICAL)
+    for name in ("username", "password"):
+        try:
+            getattr(settings, name)
+        except NonInteractive as error:
+            raise WheelhouseError(
+                f"There is no {name} for {endpoint.upload}.",
+                "Set TWINE_USERNAME and TWINE_PASSWORD (the user name of a token is __token__), "
+                f"or store them: `.venv/bin/keyring set {endpoint.upload} USER`.",
+            ) from error
+        except (TwineException, requests.RequestException) as error:
+            raise WheelhouseError(
+                f"{endpoint.upload} gave no token for this workflow: {error}",
+                "Register this workflow there as a trusted publisher, or set TWINE_PASSWORD.",
+            ) from error
+    return settings
+
+
+def _missing(wheels: Sequence[Path], index: Index) -> list[Path]:
+    """The wheels that the index does not have; raises WheelhouseError if it has others instead."""
+    missing, problems = [], []
+    for wheel in wheels:
+        project, *_ = parse_wheel_filename(wheel.name)
+        rivals = [file for file in index.files(project) if same_place(wheel.name, file.filename)]
+        others = [file.filename for file in rivals if index.sha256(file) != file_digest(wheel)]
+        problems += [f"{wheel.name}: {name} is there with other content" for name in others]
+        if not rivals:
+            missing.append(wheel)
+        elif not others:
+            console.say(f"{wheel.name} is there already")
+    _refuse(
+        problems,
+        f"{index.endpoint.index} has other wheels of these versions, and nothing was uploaded",
+        "Publish what changed under a new version.",
+    )
+    return missing
+
+
+def _upload(wheels: Sequence[Path], endpoint: Endpoint, settings: Settings) -> None:
+    repository = settings.create_repository()
+    session = repository.session
+    session.request = partial(session.request, timeout=TIMEOUT)  # type: ignore[method-assign]
+    done: list[str] = []
+    for wheel in wheels:
+        try:
+            with redirect_stdout(io.StringIO()):
+                reply = repository.upload(PackageFile.from_filename(str(wheel), None))
+            if reply.is_redirect:
+                raise requests.HTTPError(response=reply)
+            reply.raise_for_status()
+        except (TwineException, requests.RequestException) as error:
+            raise _not_taken(wheel, endpoint, error, done) from error
+        done.append(wheel.name)
+        console.result(wheel.name)
+
+
+def _not_taken(
+    wheel: Path, endpoint: Endpoint, error: Exception, done: Sequence[str]
+) -> WheelhouseError:
+    before = f" Uploaded before it: {', '.join(done)}." if done else " Nothing was uploaded."
+    hint = "Correct that. The same command goes on with what is missing."
+    response = getattr(error, "response", None)
+    if response is not None and response.status_code in _DENIED:
+        hint = (
+            "Check TWINE_USERNAME and TWINE_PASSWORD, or what the keyring holds for this address, "
+            "and that this user may upload there. The same command goes on with what is missing."
+        )
+    return WheelhouseError(
+        f"{endpoint.upload} did not take {wheel.name}: {_reason(error)}.{before}", hint
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What lies at the bottom of a failed request, without addresses."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        denied = "the user name or password is refused, " * (response.status_code in _DENIED)
+        return f"{denied}HTTP {response.status_code} {response.reason}"
+    return str(list(_causes(error))[-1]) or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,5 +1,0 @@
-"""The folder of this checkout."""
-
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parent.parent

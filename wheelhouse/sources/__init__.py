@@ -1,0 +1,1 @@
+"""From where does everything come, and is it what was pinned?"""

@@ -1,0 +1,122 @@
+"""What the suites of a Debian archive hold: their package lists, which apt fetches and checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from debian.deb822 import Packages, Sources
+from debian.debian_support import Version
+
+from wheelhouse.common import console, process
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.sources.mirrors import VARIABLE
+
+_NAME = re.compile(r"([^_]+)_([^_]+?)(_[^_]+\.deb|\.orig\.tar\.\w+)")
+_REPACKED = re.compile(r"[+~.-](dfsg|ds|repack)[.\d]*$")
+_OPTIONS = {
+    "Dir::Etc::SourceParts": "/dev/null",
+    "Acquire::Check-Valid-Until": "false",  # mirrors of sid may lag by weeks
+    "Acquire::GzipIndexes": "false",
+    "Acquire::Languages": "none",
+    "APT::Sandbox::User": "root",
+    "APT::Update::Error-Mode": "any",
+}
+
+
+@dataclass(frozen=True)
+class PoolFile:
+    """A package or an upstream archive in the pool; ``sha256`` is empty if no list told it."""
+
+    path: str
+    sha256: str = ""
+
+    @property
+    def package(self) -> str:
+        """The binary or source package whose file it is, as in ``libpython3.11-dev``."""
+        return self._parts[0]
+
+    @property
+    def kind(self) -> str:
+        """``.orig.tar``, or the end of a binary package's name, as in ``_arm64.deb``."""
+        end = self._parts[2]
+        return end if end.endswith(".deb") else ".orig.tar"
+
+    @property
+    def version(self) -> Version:
+        """The version in its name: without an epoch, and of an archive without a revision."""
+        return Version(self._parts[1])
+
+    @property
+    def upstream(self) -> str:
+        """The upstream version, without what tells that Debian packed it anew (``+dfsg``)."""
+        whole = self._parts[1]
+        end = self._parts[2].endswith(".deb") and "-" in whole
+        return _REPACKED.sub("", whole.rpartition("-")[0] if end else whole)
+
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        found = _NAME.fullmatch(self.path.rpartition("/")[2])
+        return (found[1], found[2], found[3]) if found else (self.path, "0", "")
+
+
+def fetch(
+    mirror: str, suites: Sequence[str], architecture: str, keyring: Path, folder: Path, log: Path
+) -> Path:
+    """The folder, below ``folder``, of the lists of the suites' packages and sources.
+
+    apt fetches them as this machine's configuration says and checks their signature against
+    ``keyring``. Raises WheelhouseError, whose log is ``log``, if a list cannot be had.
+    """
+    (folder / "lists/partial").mkdir(parents=True)
+    wanted = folder / "sources.list"
+    deb = f"deb [arch={architecture} target=Packages signed-by={keyring}] {mirror}"
+    src = f"deb-src [target=Sources signed-by={keyring}] {mirror}"
+    wanted.write_text("".join(f"{deb} {suite} main\n{src} {suite} main\n" for suite in suites))
+    places = {
+        "Dir::Etc::SourceList": wanted,
+        "Dir::State::Lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+    }
+    options = [w for key, value in {**_OPTIONS, **places}.items() for w in ("-o", f"{key}={value}")]
+    done, total = 0, 3 * len(suites)  # each has a signed file and two lists
+    with console.steps(f"Package lists of {mirror}") as bar:
+
+        def line(text: str) -> None:
+            nonlocal done
+            done += text.startswith(("Get:", "Hit:"))
+            bar.update(min(done, total), total)
+
+        status = process.stream(["apt-get", *options, "update"], cwd=folder, log=log, line=line)
+    if status:
+        reason = process.why(status, log.read_text(encoding="utf-8").splitlines())
+        raise WheelhouseError(
+            f"The package lists of {mirror} could not be read: {reason}",
+            f"Check the mirror, or name another one in {VARIABLE}. The whole log is {log}.",
+            Kind.FETCH,
+        )
+    return folder / "lists"
+
+
+def read(lists: Path, packages: Collection[str]) -> list[PoolFile]:
+    """The files of the named binary and source packages in a folder of package lists."""
+    found = []
+    for path in sorted(lists.glob("*_Packages")):
+        for text in _entries(path, packages):
+            binary = Packages(text)
+            found.append(PoolFile(binary["Filename"], binary["SHA256"]))
+    for path in sorted(lists.glob("*_Sources")):
+        for text in _entries(path, packages):
+            source = Sources(text)
+            for each in source["Checksums-Sha256"]:
+                found.append(PoolFile(f"{source['Directory']}/{each['name']}", each["sha256"]))
+    return list(dict.fromkeys(found))
+
+
+def _entries(path: Path, packages: Collection[str]) -> Iterator[str]:
+    """The entries of the packages; python-debian would read 60,000 others, in half a minute."""
+    for text in path.read_text(encoding="utf-8").split("\n\n"):
+        if text.partition("\n")[0].removeprefix("Package: ") in packages:
+            yield text

@@ -1,0 +1,61 @@
+"""Where this machine gets Debian from: apt's own configuration, or what the user names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from wheelhouse.common import process
+from wheelhouse.common.errors import Kind, WheelhouseError
+
+VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
+
+
+def debian_mirrors() -> tuple[str, ...]:
+    """The addresses of Debian's main archive, best first, each without a final slash.
+
+    The environment variable ``WHEELHOUSE_DEBIAN_MIRROR`` (addresses separated by spaces) stands
+    alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none or
+    apt cannot tell.
+    """
+    named = os.environ.get(VARIABLE, "").split()
+    # Before the first `apt-get update` apt knows the addresses of archives, but not whose they are.
+    found = _unique(named or parse(_apt()) or parse_unlabelled(_apt("--no-release-info")))
+    if not found:
+        raise WheelhouseError(
+            "apt knows no Debian archive on this machine.",
+            f"Run `apt-get update`, or name an archive in {VARIABLE}.",
+            Kind.MACHINE,
+        )
+    return found
+
+
+def parse(targets: str) -> tuple[str, ...]:
+    """Debian's main archives among lines of ``address<TAB>release<TAB>label<TAB>origin``."""
+    rows = (line.split("\t") for line in targets.splitlines())
+    return _unique(row[0] for row in rows if row[2:] == ["Debian", "Debian"])
+
+
+def parse_unlabelled(targets: str) -> tuple[str, ...]:
+    """All archives among such lines but those of security updates, which lack most packages."""
+    rows = (line.split("\t") for line in targets.splitlines())
+    return _unique(row[0] for row in rows if row[1:] and "security" not in row[1])
+
+
+def _apt(*options: str) -> str:
+    form = "$(REPO_URI)\t$(RELEASE)\t$(LABEL)\t$(ORIGIN)"
+    try:
+        done = process.run(["apt-get", "indextargets", *options, "--format", form])
+    except WheelhouseError:  # no apt here
+        return ""
+    if done.status and (reason := process.first_error(done.stderr.splitlines())):
+        raise WheelhouseError(
+            f"apt cannot list its archives: {reason}",
+            f"Correct apt's configuration, or name an archive in {VARIABLE}.",
+            Kind.MACHINE,
+        )
+    return done.stdout
+
+
+def _unique(addresses: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address.rstrip("/") for address in addresses))

@@ -1,0 +1,366 @@
+"""Which pins of ``sources.toml`` have left the mirrors or have something newer there.
+
+A pin is moved only to another revision of the same upstream version, and where the content of
+what is taken from an archive is pinned (``tree``), only to an archive with the same content. A
+newer upstream version is listed: it may need other patches. An address of its own (``url``) is not
+asked, for it is of one version.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec.structs import replace
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+
+from wheelhouse.common import console, debian_packages, process
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.store import Store, tree_digest
+from wheelhouse.common.toml import load
+from wheelhouse.sources import archives, debian_index, download, pins, pip
+from wheelhouse.sources.debian_index import PoolFile
+from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.mirrors import VARIABLE, debian_mirrors
+from wheelhouse.sources.pins import Artefact, Catalogue, Component, Pin
+from wheelhouse.targets import systems
+
+FILE = pins.FILE
+ARCHITECTURE = "arm64"
+_LATER = ("", "-updates", "-backports")
+_CHECK = f"Check the mirror, or name another one in {VARIABLE}."
+
+
+@dataclass(frozen=True)
+class Use:
+    """A component that is taken from a pinned file, and the folder that it is in there."""
+
+    name: str
+    pin: Pin
+    folder: str
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A pinned file of a mirror with all that is taken from it; ``carton`` if it is one of such."""
+
+    artefact: Artefact
+    carton: str
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """What its pin can be called by: its carton, or its components, each once."""
+        return [self.carton] if self.carton else list(dict.fromkeys(u.name for u in self.uses))
+
+    @property
+    def label(self) -> str:
+        """Its names for a reader."""
+        return ", ".join(self.names)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the mirrors say of a pinned file.
+
+    ``revision`` is the file that the pin may move to, ``newer`` the newest upstream version.
+    """
+
+    pinned: Pinned
+    here: bool
+    revision: Artefact | None = None
+    newer: str = ""
+
+
+def update(
+    at: Sources,
+    names: Sequence[str],
+    write: bool,
+    file: Path = FILE,
+    keyring: Path = debian_packages.KEYRING,
+) -> None:
+    """List the pins that left the mirrors or have something newer there; all if none is named.
+
+    With ``write`` move those that can be moved. Raises WheelhouseError if a mirror does not answer
+    or if a pin could not be moved since the content is another.
+    """
+    chosen = _chosen(pinned(load(file, Catalogue)), names)
+    found = [*_debian(chosen, at.store, keyring), *_python(chosen, at.store)]
+    telling = [one for one in found if not one.here or one.revision or one.newer]
+    if telling:
+        columns = ("pin", "pinned", "there", "newer revision", "newer version")
+        console.table("Pins to look at", columns, [_row(one) for one in telling])
+    console.say(f"{len(found) - len(telling)} of {len(found)} pins are the newest that there is")
+    movable = [one for one in found if one.revision]
+    if write:
+        _move_all(movable, at, file)
+    elif movable:
+        console.say("`invoke update-pins --write` moves pins to their newer revisions")
+
+
+def pinned(catalogue: Catalogue) -> list[Pinned]:
+    """The files of a catalogue that a mirror has, each once."""
+    found: dict[str, Pinned] = {}
+    for table in (*catalogue.tflite.values(), catalogue.shared):
+        for name, pin in table.items():
+            for carton, artefact, folder in _files(catalogue, pin):
+                if not artefact.url:
+                    one = found.setdefault(artefact.origin, Pinned(artefact, carton))
+                    one.uses.append(Use(name, pin, folder))
+    return list(found.values())
+
+
+def successor(pinned: Pinned, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:
+    """The listed file that the pin of one in Debian's pool may move to, if there is any.
+
+    It is the newest revision of the same upstream version; an older one only if the pin is
+    ``lost``. A lost carton may move to the next archive of any version, for its content decides.
+    """
+    ours, others = _siblings(pinned, listed)
+    if pinned.carton:
+        return next((other for other in others if lost and other.version > ours.version), None)
+    same = [other for other in others if other.upstream == ours.upstream]
+    return same[-1] if same and (lost or same[-1].version > ours.version) else None
+
+
+def newest(pinned: Pinned, listed: Sequence[PoolFile]) -> str:
+    """The newest upstream version among listed files, if it is newer than the pinned one."""
+    ours, others = _siblings(pinned, listed)
+    later = others[-1:] if others and others[-1].version > ours.version else []
+    return "".join(other.upstream for other in later if other.upstream != ours.upstream)
+
+
+def rewritten(text: str, old: Artefact, new: Artefact) -> str:
+    """The text of ``sources.toml`` with one file of Debian's pool in the place of another."""
+    lines = text.splitlines(keepends=True)
+    return "".join(_line(line, old, new) if f'"{old.debian}"' in line else line for line in lines)
+
+
+def _line(line: str, old: Artefact, new: Artefact) -> str:
+    moved = line.replace(old.debian, new.debian)
+    return moved.replace(old.sha256, new.sha256) if old.sha256 else moved
+
+
+def _files(catalogue: Catalogue, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
+    """Each file that holds a component: its carton if it is one, itself, the folder in there."""
+    for artefact in catalogue.cartons[pin.carton] if pin.carton else ():
+        yield pin.carton, artefact, pin.folder
+    for artefact in pin.artefacts:
+        yield "", artefact, artefact.folder
+
+
+def _siblings(pinned: Pinned, listed: Sequence[PoolFile]) -> tuple[PoolFile, list[PoolFile]]:
+    """A pinned file, and the others of its package by their version."""
+    ours = PoolFile(pinned.artefact.debian)
+    others = [
+        other
+        for other in listed
+        if (other.package, other.kind) == (ours.package, ours.kind) and other.path != ours.path
+    ]
+    return ours, sorted(others, key=lambda other: other.version)
+
+
+def _chosen(every: Sequence[Pinned], names: Sequence[str]) -> list[Pinned]:
+    known = sorted({name for one in every for name in one.names})
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise WheelhouseError(
+                f"There is no pin {name} of a mirror's file; did you mean {near}?",
+                f"Give --pin one of these: {', '.join(known)}.",
+                Kind.USAGE,
+            )
+    return [one for one in every if not names or set(names) & set(one.names)]
+
+
+def _row(one: Finding) -> tuple[str, ...]:
+    there = "yes" if one.here else "no"
+    revision = _version(one.revision) if one.revision else ""
+    return one.pinned.label, _version(one.pinned.artefact), there, revision, one.newer
+
+
+def _version(artefact: Artefact) -> str:
+    if artefact.pypi:
+        return str(parse_wheel_filename(artefact.pypi)[1])
+    return str(PoolFile(artefact.debian).version)
+
+
+def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Finding]:
+    ours = [one for one in chosen if one.artefact.debian]
+    if not ours:
+        return []
+    mirrors = debian_mirrors()
+    packages = {PoolFile(one.artefact.debian).package for one in ours}
+    log = store.log("package-lists")
+    with tempfile.TemporaryDirectory() as scratch:
+        suites = _suites(mirrors[0])
+        lists = debian_index.fetch(mirrors[0], suites, ARCHITECTURE, keyring, Path(scratch), log)
+        listed = debian_index.read(lists, packages)
+    here = {
+        path
+        for path in (one.artefact.debian for one in ours)
+        if _exists([f"{mirror}/{quote(path)}" for mirror in mirrors])
+    }
+    whole = {one.carton for one in ours if one.artefact.debian in here}
+    found: list[Finding] = []
+    taken = {one.artefact.debian for one in ours}
+    for one in ours:
+        lost = one.artefact.debian not in here
+        file = successor(one, listed, one.carton not in whole if one.carton else lost)
+        moved = None
+        if file and file.path not in taken:
+            taken.add(file.path)
+            moved = replace(one.artefact, debian=file.path, sha256=file.sha256)
+        found.append(Finding(one, not lost, moved, newest(one, listed)))
+    return found
+
+
+def _suites(mirror: str) -> list[str]:
+    """The suites of the mirror that the systems are made of, and what is added to them later."""
+    named = dict.fromkeys(system.suite for system in systems.catalogue().systems)
+    wanted = [f"{suite}{later}" for suite in named for later in _LATER]
+    found = [suite for suite in wanted if _exists([f"{mirror}/dists/{suite}/InRelease"])]
+    if missing := [suite for suite in named if suite not in found]:
+        console.warn(f"{mirror} has no {', '.join(missing)}; their revisions are not known.")
+    if not found:
+        raise WheelhouseError(f"{mirror} has no suite of Debian.", _CHECK, Kind.FETCH)
+    return found
+
+
+def _exists(addresses: Sequence[str]) -> bool:
+    """Whether there is something at one of the addresses; raises WheelhouseError if none tells."""
+    problems = []
+    for url in addresses:
+        try:
+            if download.exists(url):
+                return True
+        except download.UnreachableError as error:
+            problems.append(f"{url}: {error}")
+    if problems:
+        raise WheelhouseError(
+            "The Debian mirror does not answer:\n  " + "\n  ".join(problems), _CHECK, Kind.FETCH
+        )
+    return False
+
+
+def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
+    ours = [one for one in chosen if one.artefact.pypi]
+    if not ours:
+        return []
+    found: list[Finding] = []
+    with console.steps("Python package index") as bar, ThreadPoolExecutor(4) as pool:
+        for finding in pool.map(lambda one: _wheel(one, store), ours):
+            found.append(finding)
+            bar.update(len(found), len(ours))
+    return found
+
+
+def _wheel(one: Pinned, store: Store) -> Finding:
+    """What the package index says of a wheel, by pip, so that its own configuration names it.
+
+    Asked are the versions that have a wheel with the same tags. Raises WheelhouseError if an index
+    does not answer.
+    """
+    wheel = one.artefact.pypi
+    name, version, _, _ = parse_wheel_filename(wheel)
+    log, trace = store.log(f"pip-index-{wheel}"), store.log(f"pip-index-{wheel}-trace")
+    asked = ("index", "versions", name, "--json", "--only-binary=:all:", "--log", trace)
+    done = process.run([*process.PYTHON, "pip", *asked, *pip.tags(wheel)])
+    silent = [line for line in trace.read_text().splitlines() if _is_failure(line)]
+    if silent or (done.status and "No matching distribution" not in done.stderr):
+        raise process.failure(
+            "The Python package index does not answer",
+            *(done, log, "Check the network and the index, which pip's configuration names."),
+            *(silent[-1].partition("Could not fetch URL ")[2] if silent else "", Kind.FETCH),
+        )
+    reply: Mapping[str, list[str]] = {} if done.status else json.loads(done.stdout)
+    known = [Version(text) for text in reply.get("versions", [])]
+    latest = max(known, default=version)
+    return Finding(one, version in known, newer=str(latest) if latest > version else "")
+
+
+def _is_failure(line: str) -> bool:
+    """Whether a line of pip's log tells that an index failed, not only that it lacks a project."""
+    return "Could not fetch URL" in line and ": 404 Client Error" not in line
+
+
+def _move_all(movable: Sequence[Finding], at: Sources, file: Path) -> None:
+    refused: list[str] = []
+    for one in movable:
+        if one.revision:
+            refused += _move(one.pinned, one.revision, at, file)
+    if refused:
+        raise WheelhouseError(
+            "Not moved, for its content is not the pinned one:\n  " + "\n  ".join(refused),
+            "Pin another version of these components, or find an archive with the same content.",
+            Kind.FETCH,
+        )
+
+
+def _move(pinned: Pinned, new: Artefact, at: Sources, file: Path) -> list[str]:
+    """Fetch and check the new file and write its pin; what is another in it, if anything is."""
+    old = pinned.artefact
+    if different := _different(pinned, new, at):
+        return [f"{new.filename}: {', '.join(different)}"]
+    text = rewritten(file.read_text(encoding="utf-8"), old, new)
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = Path(scratch, file.name)
+        draft.write_text(text, encoding="utf-8")
+        if load(draft, Catalogue) != _replaced(load(file, Catalogue), old, new):
+            raise WheelhouseError(
+                f"{file} could not be rewritten: {old.debian} is not on a line with its SHA-256.",
+                f"Write it there by hand: {new.debian}, {new.sha256}.",
+                Kind.USAGE,
+            )
+    file.write_text(text, encoding="utf-8")
+    console.result(f"{pinned.label}: {old.filename} became {new.filename}")
+    return []
+
+
+def _different(pinned: Pinned, new: Artefact, at: Sources) -> list[str]:
+    """Fetch a file; the components whose content is pinned and not that of the file."""
+    trees = [use for use in pinned.uses if use.pin.tree]
+    first = pinned.uses[0]
+    plain = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
+    if not trees:
+        at.file(plain)
+        return []
+    at.store.root.mkdir(parents=True, exist_ok=True)
+    # A carton is large and read once.
+    with tempfile.TemporaryDirectory(dir=at.store.root) as scratch:
+        archive = Sources(Store(Path(scratch, "store"))).file(plain)
+        keep = [f"{use.folder}/{name}".lstrip("/") for use in trees for name in use.pin.keep]
+        archives.unpack(archive, Path(scratch, "tree"), strip=new.strip, keep=keep)
+        return [use.name for use in trees if _tree(Path(scratch, "tree"), use) != use.pin.tree]
+
+
+def _tree(folder: Path, use: Use) -> str:
+    return tree_digest(folder / use.folder, lambda name: archives.kept(name, use.pin.keep))
+
+
+def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
+    """The catalogue as it should be after a pin has moved."""
+
+    def files(artefacts: Sequence[Artefact]) -> tuple[Artefact, ...]:
+        return tuple(
+            replace(one, debian=new.debian, sha256=one.sha256 and new.sha256)
+            if one.debian == old.debian
+            else one
+            for one in artefacts
+        )
+
+    def moved(table: Mapping[str, Pin]) -> dict[str, Pin]:
+        return {name: replace(pin, artefacts=files(pin.artefacts)) for name, pin in table.items()}
+
+    return Catalogue(
+        {version: moved(table) for version, table in catalogue.tflite.items()},
+        moved(catalogue.shared),
+        {name: files(carton) for name, carton in catalogue.cartons.items()},
+    )

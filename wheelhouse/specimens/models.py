@@ -1,0 +1,250 @@
+"""The models that verification runs: generated ones, real ones, and files that are no models."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wheelhouse.common import toml
+from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.root import ROOT
+from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.networks import Kind, mobilenet, network_input, pictures
+
+TABLE = ROOT / "wheelhouse" / "specimens" / "models.toml"
+
+SIGNATURE = "arithmetic"
+"""The key of the signature that the model of the same name has."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with inputs to try it on.
+
+    ``arithmetic`` names what its numbers are: float32, int8, uint8 or dynamic. ``inputs`` are by
+    the names of the input tensors, or of the signature's inputs if it has a signature; a shape
+    other than the model's own asks for ``resize_tensor_input``. ``outputs`` are the signature's
+    names for the model's outputs, in the model's order. ``since`` is the oldest TFLite here that
+    takes the model.
+    """
+
+    name: str
+    arithmetic: str
+    content: bytes
+    inputs: Mapping[str, NDArray[Any]]
+    signature: str | None = None
+    outputs: tuple[str, ...] = ()
+    since: str = "2.14"
+
+
+class Member(toml.Table, frozen=True):
+    """A file inside a wheel."""
+
+    archive: str
+    member: str
+    sha256: str
+
+
+class Portrait(Member, frozen=True):
+    """A picture with one face, whose box is left, top, right, bottom in pixels."""
+
+    face: tuple[float, float, float, float]
+
+
+class Real(Member, frozen=True):
+    """A model for square pictures: ``side`` in pixels, ``range`` the values of black and white.
+
+    ``since`` is the oldest TFLite here that takes the model.
+    """
+
+    side: int
+    range: tuple[float, float]
+    since: str = "2.14"
+
+
+class Catalogue(toml.Table, frozen=True):
+    """The content of models.toml."""
+
+    portrait: Portrait
+    models: dict[str, Real]
+
+
+def catalogue(path: Path = TABLE) -> Catalogue:
+    """Read models.toml; raises WheelhouseError naming the file and the key that is wrong."""
+    return toml.load(path, Catalogue)
+
+
+def generated() -> list[Model]:
+    """The small models that are made from code, the same bytes every time."""
+    kinds: tuple[Kind, ...] = ("float32", "int8", "uint8")
+    return [
+        *(small_mobilenet(kind) for kind in kinds),
+        _perceptron(),
+        _arithmetic(),
+        _resizable(),
+        replace(small_mobilenet("dynamic"), since="2.22"),
+    ]
+
+
+def small_mobilenet(kind: Kind) -> Model:
+    """MobileNetV1 0.25 for 96 x 96 pixels."""
+    return _mobilenet(kind, 0.25, 96)
+
+
+def benchmark_mobilenet(kind: Kind) -> Model:
+    """MobileNetV1 1.0 for 224 x 224 pixels, which published benchmarks use."""
+    return _mobilenet(kind, 1.0, 224)
+
+
+def bad() -> dict[str, bytes]:
+    """Files that a runtime must refuse without crashing, by what is wrong with them."""
+    good = _arithmetic().content
+    noise = np.random.RandomState(4).randint(0, 256, 4096).astype(np.uint8).tobytes()
+    return {
+        "empty": b"",
+        "truncated": good[: len(good) // 2],
+        "noise": noise[:4] + b"TFL3" + noise[8:],
+        "buffer-out-of-range": _arithmetic_content(buffer=999),
+        "unknown-operator": _unknown_operator(),
+    }
+
+
+def real(name: str, archives: Mapping[str, Path], table: Catalogue | None = None) -> bytes:
+    """The named model of models.toml, read from the wheel that holds it.
+
+    Raises WheelhouseError if the wheel has no such member or its SHA-256 is another.
+    """
+    return _read(name, (table or catalogue()).models[name], archives)
+
+
+def realistic(archives: Mapping[str, Path]) -> list[Model]:
+    """All models of models.toml, each with the portrait as its input."""
+    table = catalogue()
+    picture = portrait(archives)
+    return [
+        Model(
+            name,
+            "float32",
+            real(name, archives, table),
+            {"0": shown(picture, entry)},
+            since=entry.since,
+        )
+        for name, entry in table.models.items()
+    ]
+
+
+def portrait(archives: Mapping[str, Path]) -> Image.Image:
+    """The picture with the known face, RGB."""
+    content = _read("portrait", catalogue().portrait, archives)
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def shown(picture: Image.Image, entry: Real) -> NDArray[np.float32]:
+    """A picture as a model's input, (1, side, side, 3)."""
+    small = picture.resize((entry.side, entry.side), Image.Resampling.BILINEAR)
+    low, high = entry.range
+    values = np.asarray(small, np.float32)[np.newaxis] / 255 * (high - low) + low
+    return values.astype(np.float32)
+
+
+def _read(name: str, entry: Member, archives: Mapping[str, Path]) -> bytes:
+    wheel = archives[entry.archive]
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            content = opened.read(entry.member)
+    except KeyError as error:
+        raise WheelhouseError(
+            f"{wheel.name} has no member {entry.member}.",
+            f"Correct the archive's version, or member of {name} in models.toml.",
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.sha256:
+        raise WheelhouseError(
+            f"{entry.member} in {wheel.name} has the SHA-256 {found}, not {entry.sha256}.",
+            f"Download the archive again, or correct sha256 of {name} in models.toml.",
+        )
+    return content
+
+
+@lru_cache
+def _mobilenet(kind: Kind, width: float, side: int) -> Model:
+    example = network_input(kind, pictures(1, side, seed=7)[0])
+    content = mobilenet(kind, width, side)
+    return Model(f"mobilenet-{width}-{side}-{kind}", kind, content, {"input": example})
+
+
+def _perceptron() -> Model:
+    """Two dense layers of INT8 weights between FP32 activations (dynamic-range quantisation)."""
+    random = np.random.RandomState(1)
+    builder = Builder("perceptron")
+    first = builder.tensor("input", (1, 64), "float32")
+    hidden = builder.tensor("hidden", (1, 128), "float32")
+    last = builder.tensor("output", (1, 16), "float32")
+    for number, (before, after, shape) in enumerate(
+        ((first, hidden, (128, 64)), (hidden, last, (16, 128)))
+    ):
+        values = random.randint(-127, 128, shape).astype(np.int8)
+        weights = builder.constant(f"weights{number}", values, Quantisation((1 / 512,)))
+        bias = builder.constant(f"bias{number}", np.linspace(-0.5, 0.5, shape[0], dtype=np.float32))
+        relu = {"fusedActivationFunction": 1} if after == hidden else {}
+        builder.operator("FULLY_CONNECTED", 3, [before, weights, bias], [after], **relu)
+    example = (random.randint(-256, 257, (1, 64)) / 256).astype(np.float32)
+    return Model("perceptron", "dynamic", builder.pack([first], [last]), {"input": example})
+
+
+def _arithmetic() -> Model:
+    """Sum and product of two vectors, by a signature whose names are not the tensors' names."""
+    left = np.arange(8, dtype=np.float32).reshape(1, 8)
+    inputs: dict[str, NDArray[Any]] = {"left": left, "right": left[:, ::-1] / 4}
+    return Model(
+        "arithmetic", "float32", _arithmetic_content(), inputs, SIGNATURE, ("sum", "product")
+    )
+
+
+def _arithmetic_content(buffer: int | None = None) -> bytes:
+    builder = Builder("arithmetic")
+    x, y, total, product = (
+        builder.tensor(name, (1, 8), "float32") for name in ("x", "y", "add", "mul")
+    )
+    if buffer is not None:
+        builder.refer(y, buffer)
+    builder.operator("ADD", 1, [x, y], [total])
+    builder.operator("MUL", 1, [x, y], [product])
+    named = (SIGNATURE, {"left": x, "right": y}, {"sum": total, "product": product})
+    return builder.pack([x, y], [total, product], named)
+
+
+def _resizable() -> Model:
+    """Two convolutions over a picture of any size, tried on one larger than the model's own."""
+    random = np.random.RandomState(2)
+    builder = Builder("resizable")
+    first = builder.tensor("input", (1, -1, -1, 3), "float32")
+    hidden = builder.tensor("hidden", (1, -1, -1, 8), "float32")
+    last = builder.tensor("output", (1, -1, -1, 2), "float32")
+    for number, (before, after, shape) in enumerate(
+        ((first, hidden, (8, 3, 3, 3)), (hidden, last, (2, 1, 1, 8)))
+    ):
+        values = (random.randint(-128, 129, shape) / 256).astype(np.float32)
+        weights = builder.constant(f"weights{number}", values)
+        bias = builder.constant(f"bias{number}", np.full(shape[0], 0.25, np.float32))
+        inputs, strides = [before, weights, bias], {"strideW": 1, "strideH": 1}
+        builder.operator("CONV_2D", 1, inputs, [after], **strides)
+    example = (random.randint(0, 256, (1, 24, 40, 3)) / 256).astype(np.float32)
+    return Model("resizable", "float32", builder.pack([first], [last]), {"input": example})
+
+
+def _unknown_operator() -> bytes:
+    builder = Builder("unknown operator")
+    x, y = (builder.tensor(name, (1, 8), "float32") for name in ("x", "y"))
+    builder.operator("NoSuchOperator", 1, [x], [y])
+    return builder.pack([x], [y])

@@ -1,0 +1,1 @@
+"""What can be built, and for which systems and boards?"""

@@ -1,0 +1,123 @@
+"""Processors, by the names that each tool has for them: what architectures.toml says."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+from functools import cache
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from wheelhouse.common import toml
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.root import ROOT
+
+FILE = ROOT / "wheelhouse" / "targets" / "architectures.toml"
+
+
+class Emulator(toml.Table, frozen=True):
+    """qemu's user-mode emulator of a processor."""
+
+    program: str
+    """The program, as in ``qemu-aarch64``."""
+    package: str
+    """The Debian package that has it; ``qemu-user``, for the static programs take no plugin."""
+
+
+class Architecture(toml.Table, frozen=True):
+    """One ``[[architectures]]`` table of architectures.toml."""
+
+    name: str
+    """What matrix.toml and systems.toml call it."""
+    machine: str
+    """What Python's ``platform.machine()`` and ``uname -m`` print on it."""
+    zig: str
+    """The target that zig compiles for, without the version of glibc."""
+    floor: Annotated[str, Meta(pattern=r"^\d+\.\d+$")]
+    """The oldest glibc that what is compiled for it may need, as in ``2.17``."""
+    cmake: str
+    """CMake's ``CMAKE_SYSTEM_PROCESSOR``, by which TFLite and XNNPACK choose their kernels."""
+    elf: str
+    """The ``e_machine`` of its ELF files, as pyelftools spells it."""
+    bits: Literal[32, 64]
+    """The size of a pointer, and so the class of its ELF files."""
+    wheel: str
+    """The end of a wheel's platform tag, as in ``manylinux_2_17_aarch64``; auditwheel's name."""
+    debian: str
+    """Debian's name, as ``dpkg --print-architecture`` prints it."""
+    multiarch: str
+    """Debian's folder of its libraries, below ``/usr/lib``."""
+    loader: str
+    """The path of glibc's dynamic loader."""
+    docker: str
+    """The platform of its Docker images, after ``linux/``."""
+    cpu: str = ""
+    """The oldest processor to compile for, as zig's ``-mcpu``; zig's baseline of the target if
+    empty."""
+    qemu: Emulator | None = None
+    """What runs its programs here; None if it is never emulated."""
+
+    @property
+    def target(self) -> str:
+        """The target that zig compiles for, as in ``aarch64-linux-gnu.2.17``."""
+        return f"{self.zig}.{self.floor}"
+
+
+class Catalogue(toml.Table, frozen=True):
+    """The whole of architectures.toml."""
+
+    architectures: tuple[Architecture, ...]
+
+
+class ForProcessor(toml.Table, frozen=True):
+    """A table of another file that names an architecture."""
+
+    processor: str
+    """An architecture's name."""
+
+    def __post_init__(self) -> None:
+        try:
+            architecture(self.processor)
+        except WheelhouseError as error:
+            raise ValueError(f"processor: {error.what} {error.hint}") from error
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture itself."""
+        return architecture(self.processor)
+
+
+@cache
+def catalogue() -> tuple[Architecture, ...]:
+    """Every known architecture; raises WheelhouseError naming the key that is wrong."""
+    return toml.load(FILE, Catalogue).architectures
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name, as in ``aarch64``.
+
+    Raises WheelhouseError naming the nearest.
+    """
+    known = {each.name: each for each in catalogue()}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise WheelhouseError(
+            f"There is no architecture named {name!r}.",
+            f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
+            Kind.USAGE,
+        )
+    return known[name]
+
+
+def native() -> Architecture:
+    """The architecture of this machine; raises WheelhouseError if it is not known."""
+    found = next((each for each in catalogue() if each.machine == platform.machine()), None)
+    if not found:
+        known = " or ".join(each.machine for each in catalogue())
+        raise WheelhouseError(
+            f"This machine is {platform.machine()}, for which architectures.toml has no row.",
+            f"Use a machine that is {known}.",
+            Kind.MACHINE,
+        )
+    return found

@@ -1,0 +1,102 @@
+"""What can be emulated: Raspberry Pi OS releases and Raspberry Pi boards, from systems.toml."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import cache
+
+from wheelhouse.common import toml
+from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.root import ROOT
+from wheelhouse.targets.architectures import ForProcessor
+
+FILE = ROOT / "wheelhouse" / "targets" / "systems.toml"
+
+
+class System(ForProcessor, frozen=True):
+    """A release of Raspberry Pi OS, for example 12: suite bookworm, the CPython to use 3.11.
+
+    ``packages`` is what a tree of it holds, with what they depend on.
+    """
+
+    name: str
+    suite: str
+    python: str
+    packages: tuple[str, ...]
+
+
+class Board(ForProcessor, frozen=True):
+    """A Raspberry Pi: the qemu CPU model and the fields of its /proc/cpuinfo."""
+
+    name: str
+    model: str
+    qemu_cpu: str
+    cores: int
+    bogomips: str
+    features: str
+    variant: str
+    part: str
+    revision: int
+
+    def cpuinfo(self) -> str:
+        """The text of /proc/cpuinfo as Raspberry Pi OS's 64-bit kernel prints it."""
+        processors = (
+            f"processor\t: {number}\n"
+            f"BogoMIPS\t: {self.bogomips}\n"
+            f"Features\t: {self.features}\n"
+            "CPU implementer\t: 0x41\n"  # Arm Ltd., who designed them all
+            "CPU architecture: 8\n"
+            f"CPU variant\t: {self.variant}\n"
+            f"CPU part\t: {self.part}\n"
+            f"CPU revision\t: {self.revision}\n\n"
+            for number in range(self.cores)
+        )
+        return "".join(processors) + f"Model\t\t: {self.model}\n"
+
+
+class Catalogue(toml.Table, frozen=True):
+    """The whole of systems.toml."""
+
+    systems: tuple[System, ...]
+    boards: tuple[Board, ...]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Every known system and board, oldest first.
+
+    Raises WheelhouseError naming the file and the key that is wrong.
+    """
+    return toml.load(FILE, Catalogue)
+
+
+def system(name: str) -> System:
+    """The system with that name, such as ``Raspberry Pi OS 12``, or suite, such as ``bookworm``.
+
+    Raises WheelhouseError naming those that are nearest.
+    """
+    for candidate in catalogue().systems:
+        if name in (candidate.name, candidate.suite):
+            return candidate
+    raise _unknown("system", name, [each.name for each in catalogue().systems])
+
+
+def board(name: str) -> Board:
+    """The board with that name, such as ``Raspberry Pi 5``.
+
+    Raises WheelhouseError naming those that are nearest.
+    """
+    for candidate in catalogue().boards:
+        if name == candidate.name:
+            return candidate
+    raise _unknown("board", name, [each.name for each in catalogue().boards])
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+    return WheelhouseError(
+        f"There is no emulated {kind} named {name!r}.",
+        f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
+        Kind.USAGE,
+    )

@@ -1,0 +1,1 @@
+"""Does a wheel work on the Raspberry Pis that it is for?"""
