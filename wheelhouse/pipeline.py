@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from wheelhouse import record
-from wheelhouse.common import console, debian_packages
+from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached
 from wheelhouse.common.store import disk_space, file_digest
-from wheelhouse.machines import docker, images, rootfs
+from wheelhouse.machines import debian_packages, docker, images, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import Wheel

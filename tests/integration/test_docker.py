@@ -22,6 +22,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store
 from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Limits
+from wheelhouse.package.container import MAIN
 from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.sources.fetch import Sources
 from wheelhouse.targets import matrix, systems

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+import tasks
 from tests.support.running import Cli
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.sources import releases
@@ -33,6 +37,26 @@ def test_the_matrix_is_listed(cli: Cli) -> None:
     for target in matrix.targets():
         assert all(systems.system(name).suite in listed[target.python] for name in target.systems)
     assert all(version in done.stdout for version in releases.known())
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "broken"),
+    [
+        ("common/store.py", "import wheelhouse.pipeline", "arrows between rooms point down"),
+        ("compile/toolchain.py", "import wheelhouse.compile.core", "no circle within a room"),
+        ("lonely.py", "", "arrows between rooms point down"),
+    ],
+)
+def test_lint_finds_what_climbs_goes_in_a_circle_or_has_no_layer(
+    project: Path, name: str, line: str, broken: str
+) -> None:
+    with (project / "wheelhouse" / name).open("a") as module:
+        module.write(f"\n{line}\n")
+    done = subprocess.run(
+        tasks.CHECKS["layers"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{broken} BROKEN" in done.stdout
 
 
 def test_an_unknown_kind_of_tests_is_answered_with_the_nearest(cli: Cli) -> None:

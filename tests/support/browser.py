@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 
-from wheelhouse.common import debian_packages, process
+from wheelhouse.common import process
 from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.machines import debian_packages
 
 PACKAGES = ("chromium", "fonts-dejavu-core")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wheelhouse.common import debian_packages
+from wheelhouse.machines import debian_packages
 
 PROGRAMS = {
     "dockerd": "docker.io",

@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.support.mirror import Mirror
-from wheelhouse.common import debian_packages
+from wheelhouse.machines import debian_packages
 
 
 class Key:

@@ -11,13 +11,13 @@ from auditwheel.architecture import Architecture as Auditwheel
 from elftools.elf.enums import ENUM_E_MACHINE
 from msgspec.structs import replace
 
-from wheelhouse.common import debian_packages, toml
+from wheelhouse.common import toml
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import toolchain
 from wheelhouse.compile.toolchain import Toolchain
-from wheelhouse.machines import qemu
+from wheelhouse.machines import debian_packages, qemu
 from wheelhouse.package import products
 from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.sources.fetch import Sources

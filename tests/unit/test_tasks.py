@@ -85,4 +85,4 @@ def test_what_runs_before_a_commit_is_what_lint_runs() -> None:
         assert (sys.executable, *words) == tasks.CHECKS[hook["name"]]
         assert not hook["pass_filenames"]
     names = {hook["name"] for hook in repository["hooks"]}
-    assert names == {"ruff check", "ruff format", "mypy", "actionlint"}
+    assert names == {"ruff check", "ruff format", "mypy", "layers", "actionlint"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wheelhouse.common import debian_packages
 from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.machines import debian_packages
 
 
 def test_the_hint_is_the_one_command_to_run() -> None:

@@ -29,7 +29,6 @@ NEUTRAL = frozenset(
     f"wheelhouse.{name}"
     for name in (
         "common.console",
-        "common.debian_packages",
         "common.errors",
         "common.jobs",
         "common.plain",
@@ -39,6 +38,7 @@ NEUTRAL = frozenset(
         "common.store",
         "common.surroundings",
         "compile.ninja",
+        "machines.debian_packages",
         "machines.docker",
         "machines.images",
         "sources.download",

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelhouse.common import debian_packages, process
+from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.plain import plain
 from wheelhouse.common.root import ROOT
@@ -24,6 +24,7 @@ from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import ZIG
+from wheelhouse.machines import debian_packages
 from wheelhouse.machines.rootfs import USER
 from wheelhouse.sources.fetch import Sources
 from wheelhouse.targets import architectures

@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wheelhouse.common import console, debian_packages, process
+from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.plain import LINKS
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
+from wheelhouse.machines import debian_packages
 from wheelhouse.sources.fetch import Sources
-from wheelhouse.sources.mirrors import VARIABLE, debian_mirrors
+from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
 from wheelhouse.targets import architectures
 from wheelhouse.targets.systems import System
 
@@ -106,7 +107,7 @@ def _unpack(
             "--skip=check/chrootless",  # meant for variants that run maintainer scripts
             "--variant=extract",
             f"--architectures={architecture}",
-            f"--keyring={debian_packages.KEYRING}",
+            f"--keyring={KEYRING}",
             '--aptopt=Acquire::Check-Valid-Until "false"',  # mirrors of sid may lag by weeks
             f"--setup-hook={_MERGED_USR}",
             f"--include={','.join(packages)}",

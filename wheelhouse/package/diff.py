@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wheelhouse.common import debian_packages, process
+from wheelhouse.common import process
 from wheelhouse.common.store import Store, file_digest
+from wheelhouse.machines import debian_packages
 
 PROGRAMS = {"diffoscope": "diffoscope-minimal", "readelf": "binutils"}
 _SAME, _DIFFERENT = 0, 1

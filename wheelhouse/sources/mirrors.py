@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError
 
 VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""The keys that Debian's archive is signed with, from the package debian-archive-keyring."""
 
 
 def debian_mirrors() -> tuple[str, ...]:

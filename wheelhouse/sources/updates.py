@@ -21,14 +21,14 @@ from msgspec.structs import replace
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse.common import console, debian_packages, process
+from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.common.toml import load
 from wheelhouse.sources import archives, debian_index, download, pins, pip
 from wheelhouse.sources.debian_index import PoolFile
 from wheelhouse.sources.fetch import Sources
-from wheelhouse.sources.mirrors import VARIABLE, debian_mirrors
+from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
 from wheelhouse.sources.pins import Artefact, Catalogue, Component, Pin
 from wheelhouse.targets import systems
 
@@ -84,7 +84,7 @@ def update(
     names: Sequence[str],
     write: bool,
     file: Path = FILE,
-    keyring: Path = debian_packages.KEYRING,
+    keyring: Path = KEYRING,
 ) -> None:
     """List the pins that left the mirrors or have something newer there; all if none is named.
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store
+from wheelhouse.sources.mirrors import KEYRING
 from wheelhouse.targets import architectures
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _LISTS = Path("/var/lib/apt/lists")
 
 
