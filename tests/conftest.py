@@ -21,7 +21,7 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.store import Store
 from wheelhouse.machines import docker
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
@@ -54,15 +54,15 @@ def repo() -> Path:
 
 
 @pytest.fixture(scope="session")
-def at() -> Sources:
+def fetcher() -> Fetcher:
     """What this project takes from elsewhere, out of the user's cache or from the network."""
-    return Sources.given()
+    return Fetcher.given()
 
 
 @pytest.fixture(scope="session")
-def archives(at: Sources) -> dict[str, Path]:
+def archives(fetcher: Fetcher) -> dict[str, Path]:
     """The archives that models and the photograph are in."""
-    return {name: at.file(pins.shared(name)) for name in ("mediapipe", "scikit-image")}
+    return {name: fetcher.file(pins.shared(name)) for name in ("mediapipe", "scikit-image")}
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import Release
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.matrix import Target
@@ -78,7 +78,7 @@ def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
 def build(
     targets: Sequence[Target],
     xnnpack: bool,
-    at: Sources,
+    fetcher: Fetcher,
     engine: str,
     release: Release | None = None,
     armnn: bool = False,
@@ -102,16 +102,16 @@ def build(
         )
     wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
     wanted += [products.armnn()] if armnn else []
-    return [_deliver(path, WHEELS) for path in _made(wanted, at, engine)]
+    return [_deliver(path, WHEELS) for path in _made(wanted, fetcher, engine)]
 
 
-def _made(wanted: Sequence[Product], at: Sources, engine: str) -> list[Path]:
+def _made(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
     if engine == "docker":
-        return container.build(wanted, at)
-    return [products.build(one, at) for one in wanted]
+        return container.build(wanted, fetcher)
+    return [products.build(one, fetcher) for one in wanted]
 
 
-def reproduce(theirs: Path, at: Sources, engine: str) -> None:
+def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
     """Build a published wheel again and compare the bytes.
 
     Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
@@ -120,10 +120,10 @@ def reproduce(theirs: Path, at: Sources, engine: str) -> None:
         raise WheelhouseError(
             f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
         )
-    ours, *_ = _made([products.from_filename(theirs)], at, engine)
+    ours, *_ = _made([products.from_filename(theirs)], fetcher, engine)
     if found := diff.report(theirs, ours):
         console.result(found)
-        log = at.store.log(f"difference-{theirs.name}")
+        log = fetcher.store.log(f"difference-{theirs.name}")
         log.write_text(found)
         raise WheelhouseError(
             f"{theirs.name} is not what this checkout builds (report: {log}).",
@@ -149,33 +149,34 @@ def delivered(named: Sequence[str]) -> list[Path]:
 
 
 @failures_of(Kind.VERIFICATION)
-def check(wheels: Sequence[Path], at: Sources, engine: str) -> None:
+def check(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     """Verify wheels and lay each one's record beside it.
 
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
         _place(
-            get_or_make(verification(path, at, engine), at) / session.RECORD, record.beside(path)
+            get_or_make(verification(path, fetcher, engine), fetcher) / session.RECORD,
+            record.beside(path),
         )
         _vouch(path)
         console.say(f"{path.name} is verified")
 
 
-def verification(path: Path, at: Sources, engine: str) -> Step:
+def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """The folder with a wheel's record; raises WheelhouseError if it is no wheel of the matrix."""
-    return _VERIFICATIONS[products.akin(path).about.package](path, at, engine)
+    return _VERIFICATIONS[products.akin(path).about.package](path, fetcher, engine)
 
 
-def _of_runtime(path: Path, at: Sources, engine: str) -> Step:
+def _of_runtime(path: Path, fetcher: Fetcher, engine: str) -> Step:
     return runtime_trials.verification(path, engine)
 
 
-def _of_delegate(path: Path, at: Sources, engine: str) -> Step:
+def _of_delegate(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
     runtime = Wheel(matrix.targets()[0], releases.choose().version, True)
     beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
-    found = next(beside, None) or _made([runtime], at, engine)[0]
+    found = next(beside, None) or _made([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
 
 
@@ -192,30 +193,30 @@ def _vouch(path: Path) -> None:
         ) from reason
 
 
-def check_if_possible(wheels: Sequence[Path], at: Sources, engine: str) -> None:
+def check_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     """As :func:`check`, but only say so where an emulated system cannot be had."""
     packages = debian_packages.missing()
     trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
-        check(wheels, at, engine)
+        check(wheels, fetcher, engine)
     elif packages and os.geteuid() != 0:
         console.warn(
             "The wheels are not verified, for emulation needs Debian packages. Run "
             f"`{debian_packages.hint(packages)}`, then `invoke verify`."
         )
-    elif not at.network and not all(is_cached(tree, at.store) for tree in trees):
+    elif not fetcher.network and not all(is_cached(tree, fetcher.store) for tree in trees):
         console.warn(
             "The wheels are not verified, for the emulated systems are not in the cache. Run "
             "`invoke verify` with a network."
         )
     else:
-        check(wheels, at, "host")
+        check(wheels, fetcher, "host")
 
 
-def prepare_images(at: Sources, bootstrap: bool) -> None:
+def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
     """Make the images of the Docker engine that it does not have."""
     client = docker.connect()
-    (images.bootstrap if bootstrap else images.prepare)(client, at)
+    (images.bootstrap if bootstrap else images.prepare)(client, fetcher)
     console.say("All images are there")
 
 
@@ -237,7 +238,7 @@ def show_matrix() -> None:
     )
 
 
-def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
+def supply(fetcher: Fetcher, export: Path | None, chosen: Sequence[Release]) -> None:
     """Fetch and check every component of the chosen releases and what all of them share; list them.
 
     They are copied to ``export``, which also gets the locked Python requirements, for the same
@@ -252,12 +253,12 @@ def supply(at: Sources, export: Path | None, chosen: Sequence[Release]) -> None:
     ]
     components = [component for parts in owned.values() for component in parts]
     for component in components:
-        at.file(component)
+        fetcher.file(component)
     columns = ("TFLite", "component", "version", "licence", "origin")
     console.table("All here and checked", columns, rows)
     if export:
-        at.export(export, tuple(components))
-        pip.export_requirements(REQUIREMENTS, export / "python", at.store)
+        fetcher.export(export, tuple(components))
+        pip.export_requirements(REQUIREMENTS, export / "python", fetcher.store)
         console.say(f"`invoke build --sources {shlex.quote(str(export))}` needs no network")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from wheelhouse.machines import rootfs
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board
 from wheelhouse.verify import delegate_trials, runtime_trials
@@ -24,24 +24,26 @@ from wheelhouse.verify.session import Exam, Seen
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
 
 
-def store(exam: Exam, name: str, at: Sources, *boards: str) -> None:
+def store(exam: Exam, name: str, fetcher: Fetcher, *boards: str) -> None:
     def keep(board: Board, seen: Seen) -> Iterable[Check]:
         content = {"stderr": seen.done.stderr, "report": seen.report}
         path = FOLDER / f"{name}-{board.name.rpartition(' ')[2]}.json"
         path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         return ()
 
-    tree = rootfs.tree(exam.system, at.store)
-    for _ in replace(exam, boards=boards, judge=keep).run(at.store, tree):
+    tree = rootfs.tree(exam.system, fetcher.store)
+    for _ in replace(exam, boards=boards, judge=keep).run(fetcher.store, tree):
         pass
 
 
 def main(runtime: Path, delegate: Path) -> None:
-    at, system = Sources.given(), systems.system("bookworm")
-    archives = {name: at.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    store(runtime_trials.exam(runtime, system, None, archives), "runtime", at, "Raspberry Pi 4")
+    fetcher, system = Fetcher.given(), systems.system("bookworm")
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    store(
+        runtime_trials.exam(runtime, system, None, archives), "runtime", fetcher, "Raspberry Pi 4"
+    )
     exam = delegate_trials.exam(delegate, runtime, system, archives)
-    store(exam, "delegate", at, "Raspberry Pi 4", "Raspberry Pi 5")
+    store(exam, "delegate", fetcher, "Raspberry Pi 4", "Raspberry Pi 5")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tests.emulated import transcripts
 from wheelhouse import record
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import armnn, models
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
@@ -58,17 +58,22 @@ def seen(
     wheels: dict[str, Path],
     newest: dict[str, Path],
     tried: dict[str, Model],
-    at: Sources,
+    fetcher: Fetcher,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Seen:
     runtimes = {"tflite_runtime": wheels["cp37"], "newest": newest["cp37"]}
-    runtime = runtimes.get(request.param) or at.file(pins.shared("ai-edge-litert"))
+    runtime = runtimes.get(request.param) or fetcher.file(pins.shared("ai-edge-litert"))
     module = "ai_edge_litert" if request.param == "ai_edge_litert" else "tflite_runtime"
-    return _record(armnn_wheel, runtime, module, tried, at, tmp_path_factory.mktemp("armnn"))
+    return _record(armnn_wheel, runtime, module, tried, fetcher, tmp_path_factory.mktemp("armnn"))
 
 
 def _record(
-    delegate: Path, runtime: Path, module: str, tried: dict[str, Model], at: Sources, work: Path
+    delegate: Path,
+    runtime: Path,
+    module: str,
+    tried: dict[str, Model],
+    fetcher: Fetcher,
+    work: Path,
 ) -> Seen:
     system, board = systems.system("bookworm"), systems.board("Raspberry Pi 5")
     folder = Path(runtime_trials.__file__).parent
@@ -79,9 +84,9 @@ def _record(
         (work / f"{model.name}.tflite").write_bytes(model.content)
         np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
     # ai-edge-litert's further requirements are for other parts of it than the interpreter.
-    session.install(runtime, delegate, system, at, work, "--no-deps")
+    session.install(runtime, delegate, system, fetcher, work, "--no-deps")
     command = ["env/bin/python", "-m", "guest.armnn", f"{module}.interpreter", "report.json"]
-    done = qemu.run(command, tree=rootfs.tree(system, at.store), board=board, work=work)
+    done = qemu.run(command, tree=rootfs.tree(system, fetcher.store), board=board, work=work)
     assert done.status == 0, done.stderr
     parts = [part.partition("\n") for part in done.stderr.split("== ")[1:]]
     report = json.loads((work / "report.json").read_text())

@@ -13,7 +13,7 @@ import pytest
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix
 
 Report = dict[str, Any]
@@ -29,14 +29,14 @@ BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runt
 
 
 @pytest.fixture(scope="session")
-def reports(wheels: dict[str, Path], at: Sources) -> Reports:
+def reports(wheels: dict[str, Path], fetcher: Fetcher) -> Reports:
     """What a script reports of a wheel, by its tag, in a suite; each is run once."""
     made: dict[tuple[str, str, str], Report] = {}
 
     def report(script: str, suite: str, tag: str) -> Report:
         key = script, suite, tag
         if key not in made:
-            made[key] = transcripts.record(script, wheels[tag], suite, at)
+            made[key] = transcripts.record(script, wheels[tag], suite, fetcher)
         return made[key]
 
     return report

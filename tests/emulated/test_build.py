@@ -22,7 +22,7 @@ from wheelhouse.common.store import file_digest
 from wheelhouse.package import products
 from wheelhouse.record import Demand, vouch
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 from wheelhouse.verify import runtime_trials
 
@@ -48,13 +48,13 @@ def test_auditwheel_agrees_with_the_name(wheels: dict[str, Path], tag: str) -> N
 
 @pytest.mark.parametrize("tag", TARGETS)
 def test_the_package_is_laid_out_like_the_official_one_and_typed(
-    wheels: dict[str, Path], at: Sources, tag: str
+    wheels: dict[str, Path], fetcher: Fetcher, tag: str
 ) -> None:
     def package(path: Path) -> set[str]:
         names = zipfile.ZipFile(path).namelist()
         return {name for name in names if name.startswith("tflite_runtime/")}
 
-    official = package(at.file(pins.shared("tflite-runtime")))
+    official = package(fetcher.file(pins.shared("tflite-runtime")))
     stubs = {str(PurePosixPath(name).with_suffix(".pyi")) for name in official}
     assert package(wheels[tag]) == {*official, *stubs, "tflite_runtime/py.typed"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.emulated import transcripts
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 ENDS = {"fall_off": 0, "leave": 3, "fail": 1}
 BEFORE_FORK = (
@@ -31,11 +31,14 @@ RUNS = [
 
 @pytest.fixture(scope="module", params=RUNS, ids="-".join)
 def report(
-    request: pytest.FixtureRequest, wheels: dict[str, Path], newest: dict[str, Path], at: Sources
+    request: pytest.FixtureRequest,
+    wheels: dict[str, Path],
+    newest: dict[str, Path],
+    fetcher: Fetcher,
 ) -> dict[str, Any]:
     release, tag, suite = request.param
     wheel = (wheels if release == "2.14.1" else newest)[tag]
-    return transcripts.record("concurrency", wheel, suite, at)
+    return transcripts.record("concurrency", wheel, suite, fetcher)
 
 
 def test_a_program_ends_as_it_would_without_the_thread(report: dict[str, Any]) -> None:

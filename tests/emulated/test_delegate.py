@@ -22,7 +22,7 @@ from wheelhouse.common.store import file_digest
 from wheelhouse.package import audit
 from wheelhouse.record import Demand
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 Cli = Callable[..., Completed]
 
@@ -104,10 +104,10 @@ def test_it_is_built_again_bit_for_bit(armnn_wheel: Path, cli: Cli) -> None:
 
 
 def test_pip_takes_the_delegate_with_the_extra(
-    armnn_wheel: Path, at: Sources, tmp_path: Path
+    armnn_wheel: Path, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     """A real pip, asked on behalf of a Raspberry Pi with CPython 3.11."""
-    numpy = at.file(pins.shared("numpy-3.11"))
+    numpy = fetcher.file(pins.shared("numpy-3.11"))
     platforms = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
     command = [
         *(sys.executable, "-m", "pip", "download", "tflite-runtime[armnn]", "--no-index"),

@@ -13,7 +13,7 @@ from wheelhouse.compile import extension
 from wheelhouse.package import audit
 from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.sources import releases
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix
 
 DEFAULT, NEWEST = (each.version for each in releases.every())
@@ -25,12 +25,15 @@ BUILT = [
 
 @pytest.fixture(params=BUILT, ids=[f"{tflite}-{target.python}" for tflite, target in BUILT])
 def module(
-    request: pytest.FixtureRequest, wheels: dict[str, Path], newest: dict[str, Path], at: Sources
+    request: pytest.FixtureRequest,
+    wheels: dict[str, Path],
+    newest: dict[str, Path],
+    fetcher: Fetcher,
 ) -> Path:
     """The finished module of a release for a target."""
     tflite, target = request.param
     inner = Wheel(target, tflite, xnnpack=True).extension
-    return get_or_make(inner.step, Sources(at.store, offline=True)) / f"{extension.MODULE}.so"
+    return get_or_make(inner.step, Fetcher(fetcher.store, offline=True)) / f"{extension.MODULE}.so"
 
 
 @pytest.fixture

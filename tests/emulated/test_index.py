@@ -18,7 +18,7 @@ from wheelhouse.machines import qemu, rootfs
 from wheelhouse.publish import site
 from wheelhouse.publish.index import Place, Project, Settings
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import System
@@ -40,7 +40,7 @@ PICKED = {
 def srv(
     wheels: dict[str, Path],
     newest: dict[str, Path],
-    at: Sources,
+    fetcher: Fetcher,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """What the server holds: the index of both releases, and each system's newest NumPy."""
@@ -52,7 +52,7 @@ def srv(
     settings = Settings(projects={"tflite-runtime": Project()})
     site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     for system in PICKED:
-        numpy = at.file(_numpy(systems.system(system)))
+        numpy = fetcher.file(_numpy(systems.system(system)))
         (folder / "mirror/numpy").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(numpy, folder / "mirror/numpy" / numpy.name)
     return folder
@@ -71,11 +71,11 @@ def _numpy(system: System) -> pins.Component:
 
 
 def run(
-    system: System, at: Sources, srv: Path, work: Path, *words: str, **env: str
+    system: System, fetcher: Fetcher, srv: Path, work: Path, *words: str, **env: str
 ) -> qemu.Emulated:
     return qemu.run(
         words,
-        tree=rootfs.tree(system, at.store),
+        tree=rootfs.tree(system, fetcher.store),
         board=systems.board("Raspberry Pi 5"),
         work=work,
         binds={srv: "/srv"},
@@ -83,10 +83,10 @@ def run(
     )
 
 
-def infers(system: System, at: Sources, srv: Path, work: Path, python: str) -> str:
+def infers(system: System, fetcher: Fetcher, srv: Path, work: Path, python: str) -> str:
     """Whether a model gives the reference's numbers there; the NumPy that it was run with."""
     done = run(
-        *(system, at, srv, work, python),
+        *(system, fetcher, srv, work, python),
         *("-m", "guest.infer", "model.tflite", "inputs.npz", "outputs.npz"),
     )
     assert done.status == 0, done.stderr
@@ -105,39 +105,41 @@ def infers(system: System, at: Sources, srv: Path, work: Path, python: str) -> s
     ],
 )
 def test_an_install_takes_the_right_wheel_and_runs(
-    name: str, options: tuple[str, ...], version: str, srv: Path, work: Path, at: Sources
+    name: str, options: tuple[str, ...], version: str, srv: Path, work: Path, fetcher: Fetcher
 ) -> None:
     system = systems.system(name)
     python = f"python{system.python}"
-    made = run(system, at, srv, work, python, "-m", "venv", "--without-pip", "env")
+    made = run(system, fetcher, srv, work, python, "-m", "venv", "--without-pip", "env")
     assert made.status == 0, made.stderr
     # The environment shall see the system's pip, and not the system's NumPy.
-    pip = rootfs.tree(system, at.store) / "usr/lib/python3/dist-packages/pip"
+    pip = rootfs.tree(system, fetcher.store) / "usr/lib/python3/dist-packages/pip"
     shutil.copytree(pip, work / "pip/pip")
     done = run(
-        *(system, at, srv, work, "env/bin/python", "-m", "guest.hosting_pip"),
+        *(system, fetcher, srv, work, "env/bin/python", "-m", "guest.hosting_pip"),
         *("install", *options, *INDEX, "--extra-index-url", f"{URL}/mirror/", "tflite-runtime"),
         PYTHONPATH=f"{qemu.HOME}/pip",
     )
     assert done.status == 0, done.stderr
     (info,) = work.glob(f"env/lib/*/site-packages/tflite_runtime-{version}.dist-info")
     assert f"Tag: {PICKED[name]}-manylinux2014_aarch64" in (info / "WHEEL").read_text()
-    _, newest, _, _ = parse_wheel_filename(at.file(_numpy(system)).name)
-    assert infers(system, at, srv, work, "env/bin/python") == str(newest)
+    _, newest, _, _ = parse_wheel_filename(fetcher.file(_numpy(system)).name)
+    assert infers(system, fetcher, srv, work, "env/bin/python") == str(newest)
 
 
 @pytest.mark.parametrize("suite", ["bullseye", "bookworm"])
-def test_the_front_page_s_commands_work(suite: str, srv: Path, work: Path, at: Sources) -> None:
+def test_the_front_page_s_commands_work(
+    suite: str, srv: Path, work: Path, fetcher: Fetcher
+) -> None:
     """All but the first, for apt's packages are in the tree already."""
     system = systems.system(suite)
     page = BeautifulSoup((srv / "site/index.html").read_text(), "html.parser")
     lines = [line.get_text() for line in page.select(f".for-{suite} .command")]
     assert lines[0].startswith("sudo apt install python3-")
-    ran = [run(system, at, srv, work, *_emulable(shlex.split(line))) for line in lines[1:]]
+    ran = [run(system, fetcher, srv, work, *_emulable(shlex.split(line))) for line in lines[1:]]
     assert [done.status for done in ran] == [0] * len(ran), ran
     assert ran[-1].stdout == "2.14.1\n"
     python = "tflite/bin/python" if suite != "bullseye" else "python3"
-    assert infers(system, at, srv, work, python) != ""
+    assert infers(system, fetcher, srv, work, python) != ""
 
 
 def _emulable(words: list[str]) -> list[str]:
@@ -153,9 +155,11 @@ def _emulable(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "sid"])
-def test_the_page_tells_rightly_who_may_install_where(suite: str, srv: Path, at: Sources) -> None:
+def test_the_page_tells_rightly_who_may_install_where(
+    suite: str, srv: Path, fetcher: Fetcher
+) -> None:
     system = systems.system(suite)
-    library = rootfs.tree(system, at.store) / f"usr/lib/python{system.python}"
+    library = rootfs.tree(system, fetcher.store) / f"usr/lib/python{system.python}"
     page = (srv / "site/index.html").read_text()
     panel = BeautifulSoup(page, "html.parser").select_one(f".for-{suite}")
     assert panel is not None
@@ -165,19 +169,21 @@ def test_the_page_tells_rightly_who_may_install_where(suite: str, srv: Path, at:
 
 
 def test_outside_of_an_environment_the_error_is_the_one_on_the_page(
-    srv: Path, work: Path, at: Sources
+    srv: Path, work: Path, fetcher: Fetcher
 ) -> None:
     system = systems.system("bookworm")
     words = ("python3", "-m", "guest.hosting_pip", "install", *INDEX, "tflite-runtime")
-    done = run(system, at, srv, work, *words)
+    done = run(system, fetcher, srv, work, *words)
     assert done.status != 0
     assert "error: externally-managed-environment" in done.stderr
 
 
-def test_buster_s_pip_can_download_by_every_spelling(srv: Path, work: Path, at: Sources) -> None:
+def test_buster_s_pip_can_download_by_every_spelling(
+    srv: Path, work: Path, fetcher: Fetcher
+) -> None:
     """pip 18.1, which is too old to install such a wheel, but reads the index and checks hashes."""
     system = systems.system("bullseye")
-    with zipfile.ZipFile(at.file(pins.shared("pip-18.1"))) as archive:
+    with zipfile.ZipFile(fetcher.file(pins.shared("pip-18.1"))) as archive:
         archive.extractall(work / "pip")
     chosen = ("--platform", "manylinux2014_aarch64", "--only-binary", ":all:", "--no-deps")
     tags = ("--implementation", "cp", "--python-version", "39", "--abi", "cp39")
@@ -186,7 +192,7 @@ def test_buster_s_pip_can_download_by_every_spelling(srv: Path, work: Path, at: 
     def download(wanted: str) -> qemu.Emulated:
         python = ("python3", "-W", "ignore", "-m", "guest.hosting_pip")
         path = f"{qemu.HOME}/pip"
-        return run(system, at, srv, work, *python, *words, wanted, PYTHONPATH=path)
+        return run(system, fetcher, srv, work, *python, *words, wanted, PYTHONPATH=path)
 
     done = download("tflite_runtime")
     assert done.status == 0, done.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.machines.qemu import Emulated
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
 from wheelhouse.verify import runtime_trials, session
@@ -29,11 +29,11 @@ IGNORED = (
 )
 
 
-def run(script: str, level: str, work: Path, at: Sources) -> Emulated:
+def run(script: str, level: str, work: Path, fetcher: Fetcher) -> Emulated:
     """Run a script where the environment names a level, with the package that ``work`` has."""
     done = qemu.run(
         ["env/bin/python", "-c", script],
-        tree=rootfs.tree(systems.system("bookworm"), at.store),
+        tree=rootfs.tree(systems.system("bookworm"), fetcher.store),
         board=systems.board("Raspberry Pi 5"),
         work=work,
         env={"TFLITE_LOG_LEVEL": level},
@@ -44,21 +44,21 @@ def run(script: str, level: str, work: Path, at: Sources) -> Emulated:
 
 @pytest.mark.parametrize(("fixture", "tag"), WHEELS)
 def test_the_environment_or_the_program_decides_what_is_written(
-    request: pytest.FixtureRequest, fixture: str, tag: str, at: Sources, tmp_path: Path
+    request: pytest.FixtureRequest, fixture: str, tag: str, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     wheel = request.getfixturevalue(fixture)[tag]
-    session.install(wheel, None, systems.system("bookworm"), at, tmp_path)
+    session.install(wheel, None, systems.system("bookworm"), fetcher, tmp_path)
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)
 
-    assert run(MAKE, "", tmp_path, at).stderr.splitlines() == [
+    assert run(MAKE, "", tmp_path, fetcher).stderr.splitlines() == [
         f"INFO: {runtime_trials.DELEGATE_LINE}"
     ]
-    assert run(MAKE, "error", tmp_path, at).stderr == ""
-    assert run(MAKE, "WARNING", tmp_path, at).stderr == ""
-    assert runtime_trials.DELEGATE_LINE in run(DECIDE, "error", tmp_path, at).stderr
-    wrong = run(MAKE, "loud", tmp_path, at).stderr
+    assert run(MAKE, "error", tmp_path, fetcher).stderr == ""
+    assert run(MAKE, "WARNING", tmp_path, fetcher).stderr == ""
+    assert runtime_trials.DELEGATE_LINE in run(DECIDE, "error", tmp_path, fetcher).stderr
+    wrong = run(MAKE, "loud", tmp_path, fetcher).stderr
     assert wrong.count(IGNORED) == 1
     assert wrong.count(runtime_trials.DELEGATE_LINE) == 1
     version = wheel.name.split("-")[1]
-    assert run(LIGHT, "", tmp_path, at).stdout == f"{version} False True\n"
+    assert run(LIGHT, "", tmp_path, fetcher).stdout == f"{version} False True\n"

@@ -28,7 +28,7 @@ from wheelhouse.common.store import file_digest
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.package import products
 from wheelhouse.sources import archives, pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import Builder
 from wheelhouse.targets import matrix, systems
@@ -119,17 +119,17 @@ def taken_by_the_reference() -> list[Operator]:
 
 
 def refused_by(
-    wheel: Path, operators: Sequence[Operator], at: Sources, work: Path
+    wheel: Path, operators: Sequence[Operator], fetcher: Fetcher, work: Path
 ) -> set[Operator]:
     """Those of the operators' versions that a wheel does not know, in one emulated process."""
     system = systems.system("bookworm")
-    session.install(wheel, None, system, at, work)
+    session.install(wheel, None, system, fetcher, work)
     (work / "lookup.py").write_text(LOOKUP)
     for name, version in operators:
         (work / f"{name}-{version}.tflite").write_bytes(codes([(name, version)]))
     done = qemu.run(
         ["env/bin/python", "lookup.py"],
-        tree=rootfs.tree(system, at.store),
+        tree=rootfs.tree(system, fetcher.store),
         board=systems.board("Raspberry Pi 5"),
         work=work,
     )
@@ -145,12 +145,12 @@ def documented() -> set[Operator]:
 
 
 def test_readme_lists_the_operator_versions_that_only_ai_edge_litert_takes(
-    newest: dict[str, Path], at: Sources, tmp_path: Path
+    newest: dict[str, Path], fetcher: Fetcher, tmp_path: Path
 ) -> None:
     operators = taken_by_the_reference()
     assert max(version for _, version in operators) < LATEST_VERSION
     unknown = ("FULLY_CONNECTED", 99)
-    assert refused_by(newest["cp37"], [*operators, unknown], at, tmp_path) == {
+    assert refused_by(newest["cp37"], [*operators, unknown], fetcher, tmp_path) == {
         unknown,
         *documented(),
     }
@@ -184,10 +184,10 @@ def test_pip_takes_the_newest_only_where_it_may(
 
 
 @pytest.fixture(scope="module")
-def reports(newest: dict[str, Path], at: Sources) -> dict[str, Report]:
+def reports(newest: dict[str, Path], fetcher: Fetcher) -> dict[str, Report]:
     """What ``guest.behaviour`` reports of each wheel, by its tag."""
     return {
-        tag: transcripts.record("behaviour", newest[tag], "bookworm", at)
+        tag: transcripts.record("behaviour", newest[tag], "bookworm", fetcher)
         for tag in ("cp311", "cp37")
     }
 
@@ -221,16 +221,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_the_delegate_with_the_latest_features_is_deleted(
-    newest: dict[str, Path], at: Sources, tmp_path: Path
+    newest: dict[str, Path], fetcher: Fetcher, tmp_path: Path
 ) -> None:
     """Upstream's leaks: 760 KiB in as many cycles."""
     system = systems.system("bookworm")
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
-    session.install(newest["cp37"], None, system, at, tmp_path)
+    session.install(newest["cp37"], None, system, fetcher, tmp_path)
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)
     done = qemu.run(
         ["env/bin/python", "-c", LATEST_FEATURES],
-        tree=rootfs.tree(system, at.store),
+        tree=rootfs.tree(system, fetcher.store),
         board=systems.board("Raspberry Pi 5"),
         work=tmp_path,
     )
@@ -239,11 +239,11 @@ def test_the_delegate_with_the_latest_features_is_deleted(
 
 
 @pytest.fixture
-def checkout(at: Sources, tmp_path: Path) -> Path:
+def checkout(fetcher: Fetcher, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
     folder = tmp_path / "tensorflow"
     for name in ("tensorflow", "wrapper"):
-        archives.unpack(at.file(pins.release(RELEASE)[name]), folder, strip=0, keep=())
+        archives.unpack(fetcher.file(pins.release(RELEASE)[name]), folder, strip=0, keep=())
     (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
     return folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wheelhouse.machines import qemu, rootfs
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -50,7 +50,7 @@ def test_a_command_on_the_build_machine(
     assert done.returncode == 0, done.stderr
 
 
-def test_the_commands_on_the_pi(wheels: dict[str, Path], at: Sources, tmp_path: Path) -> None:
+def test_the_commands_on_the_pi(wheels: dict[str, Path], fetcher: Fetcher, tmp_path: Path) -> None:
     system = systems.system("bookworm")
     wheel = wheels["cp37"]
     (tmp_path / wheel.name).write_bytes(wheel.read_bytes())
@@ -58,7 +58,7 @@ def test_the_commands_on_the_pi(wheels: dict[str, Path], at: Sources, tmp_path: 
     for command in [*commands, "env/bin/python -c 'import tflite_runtime.interpreter'"]:
         done = qemu.run(
             shlex.split(command),
-            tree=rootfs.tree(system, at.store),
+            tree=rootfs.tree(system, fetcher.store),
             board=systems.board("Raspberry Pi 5"),
             work=tmp_path,
         )

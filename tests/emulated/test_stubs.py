@@ -9,7 +9,7 @@ import pytest
 
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 
 TOOLS = ("mypy", "mypy-extensions", "ast-serialize", "librt", "pathspec", "typing-extensions")
@@ -29,19 +29,19 @@ tflite_runtime\._pywrap_tensorflow_interpreter_wrapper\.InterpreterWrapper(\.__(
 @pytest.mark.parametrize("tag", ["cp37", "cp311"])
 @pytest.mark.parametrize("release", ["wheels", "newest"])
 def test_the_stubs_are_true(
-    request: pytest.FixtureRequest, release: str, tag: str, at: Sources, tmp_path: Path
+    request: pytest.FixtureRequest, release: str, tag: str, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(request.getfixturevalue(release)[tag]) as wheel:
         wheel.extractall(tmp_path / "site")
     (tmp_path / "mypy.ini").write_text(CONFIGURATION)
     (tmp_path / "allowed").write_text(ALLOWED)
-    binds = {at.tree(pins.shared(name)): f"/tools/{name}" for name in TOOLS}
+    binds = {fetcher.tree(pins.shared(name)): f"/tools/{name}" for name in TOOLS}
     done = qemu.run(
         [
             *("python3.11", "-m", "mypy.stubtest", "tflite_runtime"),
             *("--mypy-config-file", "mypy.ini", "--allowlist", "allowed"),
         ],
-        tree=rootfs.tree(systems.system("bookworm"), at.store),
+        tree=rootfs.tree(systems.system("bookworm"), fetcher.store),
         board=systems.board("Raspberry Pi 4"),
         work=tmp_path,
         binds=binds,

@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.emulated import specimens
 from wheelhouse.machines import qemu, rootfs
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 from wheelhouse.verify import session
 
@@ -39,17 +39,17 @@ def bring_guest(work: Path) -> None:
     shutil.copytree(GUEST, work / "guest", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def record(module: str, wheel: Path, suite: str, at: Sources) -> dict[str, Any]:
+def record(module: str, wheel: Path, suite: str, fetcher: Fetcher) -> dict[str, Any]:
     """The report of a module of ``guest``, run with a wheel, and its ``stderr``."""
     system = systems.system(suite)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        session.install(wheel, None, system, at, work)
-        specimens.lay_out(work, at.store)
+        session.install(wheel, None, system, fetcher, work)
+        specimens.lay_out(work, fetcher.store)
         bring_guest(work)
         done = qemu.run(
             ["env/bin/python", "-m", f"guest.{module}", "report.json"],
-            tree=rootfs.tree(system, at.store),
+            tree=rootfs.tree(system, fetcher.store),
             board=systems.board(BOARD),
             work=work,
         )
@@ -111,7 +111,7 @@ def _different(place: str, one: Any, other: Any) -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
         pairs = [(key, one[key], other[key]) for key in one]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = [(str(at), *both) for at, both in enumerate(zip(one, other, strict=True))]
+        pairs = [(str(fetcher), *both) for fetcher, both in enumerate(zip(one, other, strict=True))]
     else:
         yield f"{place}: {json.dumps(one)} became {json.dumps(other)}"
         return
@@ -131,8 +131,8 @@ def _excused(place: str, one: Any, other: Any) -> bool:
 
 def main(suite: str, *wheels: str) -> None:
     """Print the differences of two wheels."""
-    at = Sources.given()
-    one, other = (record("behaviour", Path(wheel), suite, at) for wheel in wheels)
+    fetcher = Fetcher.given()
+    one, other = (record("behaviour", Path(wheel), suite, fetcher) for wheel in wheels)
     found = differences(one, other)
     print("\n".join(found))
     print(f"{len(one['cases'])} cases, {len(found)} differences, {one['system']}")

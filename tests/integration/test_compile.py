@@ -34,7 +34,7 @@ def project(store: Store, tmp_path: Path, zig_cache: dict[str, str]) -> Build:
         if text is not None:
             (tmp_path / f"{name}.c").write_text(text)
         (tmp_path / "build.ninja").write_text(RULES.format(cc=cc, name=name))
-        ninja.ninja(
+        ninja.build(
             tmp_path,
             "Compiling thing",
             store.log("thing"),

@@ -24,7 +24,7 @@ from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Limits
 from wheelhouse.package.container import MAIN
 from wheelhouse.package.runtime_wheel import Wheel
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 
 LIMITS = Limits(memory=10**9, processors=1)
@@ -33,8 +33,8 @@ WORDS = ("build", "--engine", "docker", "--no-verify")
 
 
 @pytest.fixture(scope="session")
-def builder(engine: DockerClient, at: Sources) -> str:
-    return images.builder(engine, at)
+def builder(engine: DockerClient, fetcher: Fetcher) -> str:
+    return images.builder(engine, fetcher)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from wheelhouse.common.errors import Kind
 from wheelhouse.publish import site
 from wheelhouse.publish.index import Place, Project, Settings
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 NEWEST = "26.3"
 RUNTIME = ("tflite_runtime-2.14.1-py3-none-any.whl", "tflite_runtime-2.14.0-py3-none-any.whl")
@@ -82,12 +82,12 @@ CLIENTS = [
 
 
 @pytest.fixture(scope="session")
-def programs(at: Sources, tmp_path_factory: pytest.TempPathFactory) -> Programs:
+def programs(fetcher: Fetcher, tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """The command of every installer; a pip is unpacked, for it starts slowly from its wheel."""
     commands: Programs = {"uv": (sys.executable, "-m", "uv", "pip")}
     for name in ("pip-20.3.4", "pip-23.0.1", f"pip-{NEWEST}"):
         folder = tmp_path_factory.mktemp(name)
-        with zipfile.ZipFile(at.file(pins.shared(name))) as archive:
+        with zipfile.ZipFile(fetcher.file(pins.shared(name))) as archive:
             archive.extractall(folder)
         commands[name] = (sys.executable, "-W", "ignore", folder / "pip")
     return commands

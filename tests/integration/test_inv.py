@@ -361,21 +361,22 @@ def test_such_a_user_makes_an_environment_where_it_can_be_written(
 
 
 COMPILE = """
-from wheelhouse import compile
-from wheelhouse.engines import host
-from wheelhouse.sources import Sources
-from wheelhouse.step import get_or_make
-from wheelhouse.toolchain import Toolchain, toolchain
+from wheelhouse.common import process
+from wheelhouse.common.step import get_or_make
+from wheelhouse.compile import ninja
+from wheelhouse.compile.toolchain import Toolchain, toolchain
+from wheelhouse.sources.fetch import Fetcher
 
-at = Sources.given()
-store = at.store
-cc = f"{compile.launcher() or ''} {Toolchain(get_or_make(toolchain('aarch64', '2.17'), at)).cc}"
+fetcher = Fetcher.given()
+store = fetcher.store
+tools = Toolchain(get_or_make(toolchain("aarch64", "2.17"), fetcher))
+cc = f"{ninja.launcher() or ''} {tools.cc}"
 (store.root / "a.c").write_text("int a;")
 rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
 (store.root / "build.ninja").write_text(rule)
-compile.ninja(store.root, "It", store.log("it"), compile.environment(store))
+ninja.build(store.root, "It", store.log("it"), ninja.environment(store))
 assert (store.root / "a.o").is_file()
-print(host.run([*host.PYTHON, "pip", "--version"]).stdout)
+print(process.run([*process.PYTHON, "pip", "--version"]).stdout)
 """
 
 

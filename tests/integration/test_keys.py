@@ -24,9 +24,9 @@ from wheelhouse.common.store import Store, digest
 from wheelhouse.machines import qemu
 from wheelhouse.machines.images import requirements
 from wheelhouse.package import products
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
-at = Sources(Store(Path("cache")), offline=True)
+fetcher = Fetcher(Store(Path("cache")), offline=True)
 tail = "manylinux_2_17_aarch64.whl"
 delegate = Path(f"tflite_armnn_delegate-23.8-py3-none-{tail}")
 runtime = Path(f"tflite_runtime-2.14.1-cp37-abi3-{tail}")
@@ -35,7 +35,7 @@ for path in (delegate, runtime):
 steps = [product.step for product in products.every()]
 for engine in ("host", "docker"):
     for path in (delegate, runtime):
-        steps.append(pipeline.verification(path, at, engine))
+        steps.append(pipeline.verification(path, fetcher, engine))
 steps += [qemu.instruction_counter(), requirements("x86_64")]
 keys = {}
 for step in plan(*steps):

@@ -12,7 +12,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Inputs, Recipe, get_or_make
 from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.compile import library
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
 Build = Callable[..., Path]
@@ -44,7 +44,7 @@ def build(tmp_path: Path) -> Build:
         artefact = Artefact(url="https://example.org/thing.tar")
         pin = Pin("1", "MIT", (artefact,), tree=tree_digest(folder))
         step = library.library(Component("thing", pin, folder), (), "aarch64", "2.17", recipe)
-        return library.only(get_or_make(step, Sources(store)))
+        return library.only(get_or_make(step, Fetcher(store)))
 
     return make
 

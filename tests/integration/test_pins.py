@@ -15,7 +15,7 @@ from tests.support.running import Cli
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.sources import updates
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 Update = Callable[..., None]
 Offer = Callable[..., None]
@@ -86,7 +86,7 @@ artefacts = [
 @pytest.fixture
 def update(store: Store, key: Key, toml: Path) -> Update:
     def run(*names: str, write: bool = False) -> None:
-        updates.update(Sources(store), names, write, toml, key.ring)
+        updates.update(Fetcher(store), names, write, toml, key.ring)
 
     return run
 

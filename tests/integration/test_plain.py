@@ -41,7 +41,7 @@ HOSTILE |= {"DESTDIR": "/nowhere", "CMAKE_PREFIX_PATH": "/nowhere", "ZIG_LIB_DIR
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Place:
     """A cache in a folder of that name, with zig's libraries."""
 
     def place(name: str) -> Store:
@@ -56,11 +56,11 @@ def at(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def built(at: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
+def built(place: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Build a library by CMake and another by ninja in such a folder; what they are made of."""
 
     def build(name: str) -> tuple[str, str, list[str]]:
-        store = at(name)
+        store = place(name)
         tools = compiler(store)
         env = ninja.environment(store)
         source = store.root / "source"
@@ -87,19 +87,19 @@ def built(at: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
         ]
         log = store.log("thing")
         ninja.configure(command, store.root, "Configuring", log, env)
-        ninja.ninja(store.root / "work", "Compiling", log, env)
+        ninja.build(store.root / "work", "Compiling", log, env)
         again = process.run([toolchain.NINJA, "-n", "-C", folder], env=env).stdout.splitlines()[1:]
         by_hand = store.root / "by hand"
         by_hand.mkdir()
         (by_hand / "good.c").write_text("int good(void) { return 1; }\n")
         (by_hand / "thing.c").write_text("int thing;\n")
         (by_hand / "build.ninja").write_text(RULES.format(cc=tools.cc, name="thing"))
-        ninja.ninja(by_hand, "Compiling", log, env)
+        ninja.build(by_hand, "Compiling", log, env)
         return file_digest(folder / "libthing.a"), file_digest(by_hand / "thing.so"), again
 
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(tempfile, "tempdir", str(at(f"{ODD} tmp").root))
+    monkeypatch.setattr(tempfile, "tempdir", str(place(f"{ODD} tmp").root))
     return build
 
 
@@ -110,8 +110,8 @@ def test_the_bytes_are_the_same_whatever_the_folders_name(built: Build) -> None:
         assert built(name) == expected, name
 
 
-def test_the_emulators_counter_compiles_in_any_folder(at: Place) -> None:
-    assert qemu.plugin(at(ODD)).is_file()
+def test_the_emulators_counter_compiles_in_any_folder(place: Place) -> None:
+    assert qemu.plugin(place(ODD)).is_file()
 
 
 def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(

@@ -20,7 +20,7 @@ from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, file_digest, tree_digest
 from wheelhouse.sources import archives, pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
 Carton = tuple[Component, bytes]
@@ -63,54 +63,55 @@ UNPACKED = {"LICENSE": b"free", "src/a.c": b"int a;\nint b;\nint c;\n"}
 
 
 @pytest.fixture
-def at(store: Store) -> Sources:
-    return Sources(store)
+def fetcher(store: Store) -> Fetcher:
+    return Fetcher(store)
 
 
 def fetch(component: Component) -> str:
     """The code of a task that prints the component's folder."""
     return f"""
-from wheelhouse.sources import Artefact, Component, Pin, Sources
-print(Sources.given().tree({component!r}))
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.sources.pins import Artefact, Component, Pin
+print(Fetcher.given().tree({component!r}))
 """
 
 
 # Mirrors
 
 
-def test_a_component_is_fetched_once_checked_and_unpacked(mirror: Mirror, at: Sources) -> None:
+def test_a_component_is_fetched_once_checked_and_unpacked(mirror: Mirror, fetcher: Fetcher) -> None:
     mirror.files[POOL] = ARCHIVE
-    tree = at.tree(thing(debian(ARCHIVE)))
+    tree = fetcher.tree(thing(debian(ARCHIVE)))
     assert contents(tree) == UNPACKED
-    assert at.tree(thing(debian(ARCHIVE))) == tree
+    assert fetcher.tree(thing(debian(ARCHIVE))) == tree
     assert mirror.requests == [(POOL, 0)]
 
 
-def test_only_what_is_kept_is_unpacked(mirror: Mirror, at: Sources) -> None:
+def test_only_what_is_kept_is_unpacked(mirror: Mirror, fetcher: Fetcher) -> None:
     mirror.files[POOL] = ARCHIVE
-    assert contents(at.tree(thing(debian(ARCHIVE), keep=("src",)))) == {
+    assert contents(fetcher.tree(thing(debian(ARCHIVE), keep=("src",)))) == {
         "src/a.c": UNPACKED["src/a.c"]
     }
 
 
 def test_the_next_mirror_and_then_the_next_artefact_is_tried(
-    mirror: Mirror, at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, fetcher: Fetcher, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files["upstream.tar.xz"] = ARCHIVE
     upstream = Artefact(sha256=sha256(ARCHIVE), url=f"{mirror.url}/upstream.tar.xz")
     component = thing(debian(b"other"), upstream)
-    assert contents(at.tree(component)) == UNPACKED
+    assert contents(fetcher.tree(component)) == UNPACKED
     assert mirror.requests == [(f"a/{POOL}", 0), (f"b/{POOL}", 0), ("upstream.tar.xz", 0)]
 
 
 def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(
-    at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    fetcher: Fetcher, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = closed()
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{nobody}/a {nobody}/b")
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(thing(debian(ARCHIVE)))
+        fetcher.tree(thing(debian(ARCHIVE)))
     first, *rest = failure.value.what.splitlines()
     assert first == "thing-1.0 could not be fetched:"
     assert [line.split("thing_")[0].strip() for line in rest] == [
@@ -124,12 +125,12 @@ def test_when_no_mirror_answers_the_error_names_each_and_says_what_to_do(
 
 
 def test_what_came_from_one_mirror_is_gone_on_with_at_the_next(
-    mirror: Mirror, at: Sources, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, fetcher: Fetcher, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files |= {f"a/{POOL}": LARGE, f"b/{POOL}": LARGE}
     mirror.cuts = [MEBIBYTE, 0, 0, 0, 0]
-    assert at.file(thing(debian(LARGE))).read_bytes() == LARGE
+    assert fetcher.file(thing(debian(LARGE))).read_bytes() == LARGE
     assert mirror.requests[-1] == (f"b/{POOL}", MEBIBYTE)
 
 
@@ -154,58 +155,58 @@ def test_a_killed_download_is_gone_on_with_by_the_next_run(
 
 
 @pytest.mark.parametrize("junk", [b"junk", LARGE[:1000] + b"junk", LARGE + b"junk", b""])
-def test_a_damaged_part_does_no_harm(mirror: Mirror, at: Sources, junk: bytes) -> None:
+def test_a_damaged_part_does_no_harm(mirror: Mirror, fetcher: Fetcher, junk: bytes) -> None:
     mirror.files[POOL] = LARGE
-    part = at.store.root / "files" / sha256(LARGE)[:16] / f"{Path(POOL).name}.part"
+    part = fetcher.store.root / "files" / sha256(LARGE)[:16] / f"{Path(POOL).name}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(junk)
-    assert at.file(thing(debian(LARGE))).read_bytes() == LARGE
+    assert fetcher.file(thing(debian(LARGE))).read_bytes() == LARGE
     assert not part.exists()
 
 
 def test_other_content_than_the_pinned_is_refused_with_both_hashes(
-    mirror: Mirror, at: Sources, monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files |= {f"a/{POOL}": b"changed", f"b/{POOL}": b"changed too"}
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(thing(debian(ARCHIVE)))
+        fetcher.tree(thing(debian(ARCHIVE)))
     for content in (b"changed", b"changed too"):
         assert (
             f"SHA-256 is {sha256(content)}, not the pinned {sha256(ARCHIVE)}" in failure.value.what
         )
-    assert not [path for path in at.store.root.rglob("thing*") if path.suffix != ".lock"]
+    assert not [path for path in fetcher.store.root.rglob("thing*") if path.suffix != ".lock"]
     mirror.files[f"b/{POOL}"] = ARCHIVE
-    assert contents(at.tree(thing(debian(ARCHIVE)))) == UNPACKED
+    assert contents(fetcher.tree(thing(debian(ARCHIVE)))) == UNPACKED
 
 
 # A cache that is damaged, full, or used twice at once
 
 
 def test_a_damaged_archive_is_fetched_again_and_said(
-    mirror: Mirror, at: Sources, capfd: pytest.CaptureFixture[str]
+    mirror: Mirror, fetcher: Fetcher, capfd: pytest.CaptureFixture[str]
 ) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
-    at.file(component).write_bytes(b"damaged")
-    assert at.file(component).read_bytes() == ARCHIVE
+    fetcher.file(component).write_bytes(b"damaged")
+    assert fetcher.file(component).read_bytes() == ARCHIVE
     assert f"{Path(POOL).name} in the cache is damaged" in capfd.readouterr().err
 
 
-def test_a_damaged_archive_without_a_network_is_an_error(mirror: Mirror, at: Sources) -> None:
+def test_a_damaged_archive_without_a_network_is_an_error(mirror: Mirror, fetcher: Fetcher) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
-    at.file(component).write_bytes(b"damaged")
+    fetcher.file(component).write_bytes(b"damaged")
     with pytest.raises(WheelhouseError, match=r"thing-1\.0 is not in the cache, and the network"):
-        Sources(at.store, offline=True).file(component)
+        Fetcher(fetcher.store, offline=True).file(component)
     assert len(mirror.requests) == 1
 
 
-def test_a_damaged_tree_is_unpacked_again(mirror: Mirror, at: Sources) -> None:
+def test_a_damaged_tree_is_unpacked_again(mirror: Mirror, fetcher: Fetcher) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(ARCHIVE))
-    (at.tree(component) / "src" / "a.c").write_text("int damaged;")
-    assert contents(Sources(at.store, offline=True).tree(component)) == UNPACKED
+    (fetcher.tree(component) / "src" / "a.c").write_text("int damaged;")
+    assert contents(Fetcher(fetcher.store, offline=True).tree(component)) == UNPACKED
 
 
 @pytest.mark.parametrize("step", ["fetching", "unpacking"])
@@ -269,31 +270,33 @@ def test_two_components_of_one_archive_at_once_fetch_it_once(
 
 
 def test_an_exported_folder_stands_in_for_the_network(
-    mirror: Mirror, at: Sources, tmp_path: Path
+    mirror: Mirror, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     mirror.files[POOL] = ARCHIVE
     component = thing(debian(b"other", path="pool/other.tar.xz"), debian(ARCHIVE))
     folder = tmp_path / "exported"
-    at.export(folder, (component,))
-    shutil.rmtree(at.store.root)
+    fetcher.export(folder, (component,))
+    shutil.rmtree(fetcher.store.root)
     mirror.requests.clear()
-    assert contents(Sources(at.store, folder=folder).tree(component)) == UNPACKED
+    assert contents(Fetcher(fetcher.store, folder=folder).tree(component)) == UNPACKED
     assert mirror.requests == []
 
 
-def test_a_damaged_file_in_the_folder_is_named(mirror: Mirror, at: Sources, tmp_path: Path) -> None:
+def test_a_damaged_file_in_the_folder_is_named(
+    mirror: Mirror, fetcher: Fetcher, tmp_path: Path
+) -> None:
     (tmp_path / Path(POOL).name).write_bytes(b"damaged")
     with pytest.raises(WheelhouseError) as failure:
-        Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
+        Fetcher(fetcher.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
     assert str(tmp_path / Path(POOL).name) in failure.value.what
     assert "invoke sources --export" in failure.value.hint
 
 
 def test_a_component_that_the_folder_lacks_is_named(
-    mirror: Mirror, at: Sources, tmp_path: Path
+    mirror: Mirror, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     with pytest.raises(WheelhouseError) as failure:
-        Sources(at.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
+        Fetcher(fetcher.store, folder=tmp_path).file(thing(debian(ARCHIVE)))
     assert failure.value.what.startswith(f"thing-1.0 is not in {tmp_path}")
     assert mirror.requests == []
 
@@ -345,27 +348,27 @@ def carton(tmp_path: Path) -> Carton:
 
 
 def test_a_folder_is_taken_out_of_a_larger_archive_that_is_not_kept(
-    mirror: Mirror, at: Sources, carton: Carton
+    mirror: Mirror, fetcher: Fetcher, carton: Carton
 ) -> None:
     component, mirror.files[POOL] = carton
-    assert contents(at.tree(component)) == UNPACKED
-    (kept,) = [path for path in (at.store.root / "files").rglob("*") if path.is_file()]
+    assert contents(fetcher.tree(component)) == UNPACKED
+    (kept,) = [path for path in (fetcher.store.root / "files").rglob("*") if path.is_file()]
     assert kept.stat().st_size < MEBIBYTE / 10
     kept.write_bytes(b"damaged")
-    assert at.file(component).read_bytes()[:7] != b"damaged"
+    assert fetcher.file(component).read_bytes()[:7] != b"damaged"
 
 
 def test_a_broken_stream_of_a_larger_archive_goes_on(
-    mirror: Mirror, at: Sources, waits: list[float], carton: Carton
+    mirror: Mirror, fetcher: Fetcher, waits: list[float], carton: Carton
 ) -> None:
     component, mirror.files[POOL] = carton
     mirror.cuts = [100_000, 500_000]
-    assert contents(at.tree(component)) == UNPACKED
+    assert contents(fetcher.tree(component)) == UNPACKED
     assert [start for _, start in mirror.requests] == [0, 100_000, 600_000]
 
 
 def test_a_larger_archive_of_other_content_is_refused(
-    mirror: Mirror, at: Sources, carton: Carton, monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, fetcher: Fetcher, carton: Carton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b {mirror.url}/c")
     component, archive = carton
@@ -373,18 +376,18 @@ def test_a_larger_archive_of_other_content_is_refused(
     cut = archive[: len(archive) // 2]
     mirror.files |= {f"a/{POOL}": other, f"b/{POOL}": cut, f"c/{POOL}": b"<html>"}
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(component)
+        fetcher.tree(component)
     first, *rest = failure.value.what.splitlines()
     assert first == "thing-1.0 could not be fetched:"
     assert [line.strip()[: len(mirror.url) + 2] for line in rest] == [
         f"{mirror.url}/{name}" for name in "abc"
     ]
     assert f"SHA-256 is {sha256(other)}, not the pinned {sha256(archive)}" in rest[0]
-    assert not contents(at.store.root / "files")
+    assert not contents(fetcher.store.root / "files")
 
 
 def test_a_folder_of_other_content_is_refused_with_both_hashes(
-    mirror: Mirror, at: Sources, carton: Carton
+    mirror: Mirror, fetcher: Fetcher, carton: Carton
 ) -> None:
     component, mirror.files[POOL] = carton
     pin = component.pin
@@ -392,7 +395,7 @@ def test_a_folder_of_other_content_is_refused_with_both_hashes(
     with pytest.raises(
         WheelhouseError, match=rf"SHA-256 is [0-9a-f]{{64}}, not the pinned {pin.tree}"
     ):
-        at.tree(wrong)
+        fetcher.tree(wrong)
 
 
 @pytest.fixture
@@ -426,27 +429,27 @@ def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
 
 
 def test_one_stream_brings_all_that_is_in_a_larger_archive(
-    mirror: Mirror, at: Sources, cartons: Cartons
+    mirror: Mirror, fetcher: Fetcher, cartons: Cartons
 ) -> None:
     (one, python, two), mirror.files[POOL] = cartons
-    assert contents(at.tree(two)) == {"b.c": b"int b;"}
-    offline = Sources(at.store, offline=True)
+    assert contents(fetcher.tree(two)) == {"b.c": b"int b;"}
+    offline = Fetcher(fetcher.store, offline=True)
     assert contents(offline.tree(one)) == {"LICENSE": b"free", "src/deep/a.c": b"int a;"}
     assert contents(offline.tree(python)) == {"python/a.py": b"a = 1"}
     assert mirror.requests == [(POOL, 0)]
 
 
 def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
-    mirror: Mirror, at: Sources, cartons: Cartons, monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, fetcher: Fetcher, cartons: Cartons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (one, python, two), mirror.files[POOL] = cartons
     other = Component("other", replace(one.pin, tree="0" * 64))
     monkeypatch.setattr(pins, "everything", lambda: (other, python))
-    assert contents(at.tree(two)) == {"b.c": b"int b;"}
+    assert contents(fetcher.tree(two)) == {"b.c": b"int b;"}
     with pytest.raises(WheelhouseError, match=r"other-1\.0 is not in the cache"):
-        Sources(at.store, offline=True).tree(other)
+        Fetcher(fetcher.store, offline=True).tree(other)
     with pytest.raises(WheelhouseError, match=f"SHA-256 is {one.pin.tree}, not the pinned 000"):
-        at.tree(other)
+        fetcher.tree(other)
 
 
 def test_two_builds_at_once_that_want_different_parts_stream_once(
@@ -459,7 +462,7 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     other = Component("other", component.pin)
     both = f"s.everything = lambda: ({component!r}, {other!r})\n"
     imports = (
-        "import wheelhouse.sources.fetch as s\nfrom wheelhouse.sources.fetch import Sources\n"
+        "import wheelhouse.sources.fetch as s\nfrom wheelhouse.sources.fetch import Fetcher\n"
         "from wheelhouse.sources.pins import Artefact, Component, Pin\n"
     )
     first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)
@@ -474,7 +477,7 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
 
 
 def test_any_archive_with_the_right_content_will_do(
-    mirror: Mirror, at: Sources, waits: list[float], carton: Carton
+    mirror: Mirror, fetcher: Fetcher, waits: list[float], carton: Carton
 ) -> None:
     """Debian's is gone; upstream's has another layout and a hash that nobody pinned."""
     component, _ = carton
@@ -482,26 +485,26 @@ def test_any_archive_with_the_right_content_will_do(
     mirror.files["thing-abc.tar.xz"] = tar_xz({**FILES, "thing-1.0/docs/a.md": b"unwanted"})
     artefacts = (*component.pin.artefacts, upstream)
     elsewhere = Component("thing", replace(component.pin, artefacts=artefacts))
-    assert contents(at.tree(elsewhere)) == UNPACKED
+    assert contents(fetcher.tree(elsewhere)) == UNPACKED
     assert elsewhere.tree.key == component.tree.key
     assert [path for path, _ in mirror.requests] == [POOL, "thing-abc.tar.xz"]
 
 
 def test_an_archive_that_nobody_pinned_is_held_to_the_content(
-    mirror: Mirror, at: Sources, carton: Carton
+    mirror: Mirror, fetcher: Fetcher, carton: Carton
 ) -> None:
     component, _ = carton
     mirror.files["thing.tar.xz"] = tar_xz({**FILES, "thing-1.0/src/a.c": b"int changed;"})
     upstream = (Artefact(url=f"{mirror.url}/thing.tar.xz"),)
     with pytest.raises(WheelhouseError, match=f"not the pinned {component.pin.tree}"):
-        at.tree(Component("thing", replace(component.pin, artefacts=upstream)))
+        fetcher.tree(Component("thing", replace(component.pin, artefacts=upstream)))
 
 
 # A checkout that the user has
 
 
 def test_a_checkout_stands_in_for_an_archive(
-    mirror: Mirror, at: Sources, carton: Carton, tmp_path: Path, patch: Patch
+    mirror: Mirror, fetcher: Fetcher, carton: Carton, tmp_path: Path, patch: Patch
 ) -> None:
     component, _ = carton
     patch("int b;")
@@ -509,7 +512,7 @@ def test_a_checkout_stands_in_for_an_archive(
         (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / name).write_bytes(content)
     mine = Component("thing", component.pin, tmp_path / "mine")
-    tree = at.tree(mine)
+    tree = fetcher.tree(mine)
     assert contents(tree).keys() == UNPACKED.keys()
     assert "int patched;" in (tree / "src" / "a.c").read_text()
     assert (tmp_path / "mine" / "src" / "a.c").read_bytes() == UNPACKED["src/a.c"]
@@ -543,28 +546,32 @@ def index(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> In
     "tags",
     ["py3-none-any", "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64"],
 )
-def test_a_wheel_comes_from_the_index_that_pip_knows(index: Index, at: Sources, tags: str) -> None:
+def test_a_wheel_comes_from_the_index_that_pip_knows(
+    index: Index, fetcher: Fetcher, tags: str
+) -> None:
     path = index(tags)
     artefact = Artefact(sha256=file_digest(path), pypi=path.name)
-    assert contents(at.tree(thing(artefact, keep=("tiny",)))) == {
+    assert contents(fetcher.tree(thing(artefact, keep=("tiny",)))) == {
         "tiny/include/tiny.h": b"#define TINY"
     }
 
 
-def test_a_wheel_of_other_content_is_refused_with_both_hashes(index: Index, at: Sources) -> None:
+def test_a_wheel_of_other_content_is_refused_with_both_hashes(
+    index: Index, fetcher: Fetcher
+) -> None:
     path = index("py3-none-any")
     artefact = Artefact(sha256=sha256(b"other"), pypi=path.name)
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(thing(artefact))
+        fetcher.tree(thing(artefact))
     assert file_digest(path) in failure.value.what
     assert sha256(b"other") in failure.value.what
 
 
 @pytest.mark.usefixtures("index")
-def test_a_wheel_that_the_index_does_not_have_is_named(at: Sources) -> None:
+def test_a_wheel_that_the_index_does_not_have_is_named(fetcher: Fetcher) -> None:
     artefact = Artefact(sha256=sha256(b""), pypi="tiny-1.0-py3-none-any.whl")
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(thing(artefact))
+        fetcher.tree(thing(artefact))
     assert "tiny-1.0-py3-none-any.whl: " in failure.value.what
     assert "No matching distribution" in failure.value.what
     assert "\n" not in failure.value.what.partition("tiny-1.0-py3")[2]
@@ -590,14 +597,14 @@ def patch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Patch:
 
 
 def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(
-    mirror: Mirror, at: Sources, patch: Patch
+    mirror: Mirror, fetcher: Fetcher, patch: Patch
 ) -> None:
     mirror.files[POOL] = ARCHIVE
-    plain = at.tree(thing(debian(ARCHIVE)))
+    plain = fetcher.tree(thing(debian(ARCHIVE)))
     patch("int b;")
-    first = at.tree(thing(debian(ARCHIVE)))
+    first = fetcher.tree(thing(debian(ARCHIVE)))
     patch("int b;", "int other;")
-    second = at.tree(thing(debian(ARCHIVE)))
+    second = fetcher.tree(thing(debian(ARCHIVE)))
     assert [
         (tree / "src" / "a.c").read_text().split("\n")[1] for tree in (plain, first, second)
     ] == [
@@ -608,32 +615,36 @@ def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(
     assert len(mirror.requests) == 1
 
 
-def test_a_patch_that_does_not_apply_is_named(mirror: Mirror, at: Sources, patch: Patch) -> None:
+def test_a_patch_that_does_not_apply_is_named(
+    mirror: Mirror, fetcher: Fetcher, patch: Patch
+) -> None:
     mirror.files[POOL] = ARCHIVE
     patch("int nothing;")
     here = Path.cwd()
     with pytest.raises(WheelhouseError) as failure:
-        at.tree(thing(debian(ARCHIVE)))
+        fetcher.tree(thing(debian(ARCHIVE)))
     assert failure.value.what == "The patch thing-1.0/0001-change-it.patch does not apply."
     assert "sources.toml" in failure.value.hint
-    assert not list((at.store.root / "trees").iterdir())
+    assert not list((fetcher.store.root / "trees").iterdir())
     assert Path.cwd() == here
 
 
 def test_a_patch_that_is_no_patch_is_named(
-    mirror: Mirror, at: Sources, patch: Patch, tmp_path: Path
+    mirror: Mirror, fetcher: Fetcher, patch: Patch, tmp_path: Path
 ) -> None:
     mirror.files[POOL] = ARCHIVE
     patch("int b;")
     (tmp_path / "patches" / "thing-1.0" / "0002-empty.patch").write_text("Why, but not what.\n")
     with pytest.raises(WheelhouseError, match=r"0002-empty\.patch does not apply"):
-        at.tree(thing(debian(ARCHIVE)))
+        fetcher.tree(thing(debian(ARCHIVE)))
 
 
-def test_an_archive_that_would_write_outside_leaves_nothing(mirror: Mirror, at: Sources) -> None:
+def test_an_archive_that_would_write_outside_leaves_nothing(
+    mirror: Mirror, fetcher: Fetcher
+) -> None:
     archive = tar_xz({"a/LICENSE": b"free", "a/../../outside": b"bad"})
     mirror.files[POOL] = archive
     with pytest.raises(WheelhouseError, match="outside"):
-        at.tree(thing(debian(archive)))
-    assert not list((at.store.root / "trees").iterdir())
-    assert not list(at.store.root.rglob("outside"))
+        fetcher.tree(thing(debian(archive)))
+    assert not list((fetcher.store.root / "trees").iterdir())
+    assert not list(fetcher.store.root.rglob("outside"))

@@ -11,7 +11,7 @@ PREPARE = """
 from wheelhouse.store import Store
 def make(folder):
     {make}
-print(Store.default().made("things", "thing", "0" * 64, make, resume={resume}))
+print(Store.default().get_or_make("things", "thing", "0" * 64, make, resume={resume}))
 """
 
 STEPS = 6

@@ -5,9 +5,9 @@ from __future__ import annotations
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile.toolchain import Toolchain, toolchain
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 
 def compiler(store: Store) -> Toolchain:
     """The compiler for the Raspberry Pi, to be run in ``compile.environment(store)``."""
-    return Toolchain(get_or_make(toolchain("aarch64", "2.17"), Sources(store)))
+    return Toolchain(get_or_make(toolchain("aarch64", "2.17"), Fetcher(store)))

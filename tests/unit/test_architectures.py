@@ -20,7 +20,7 @@ from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.machines import debian_packages, qemu
 from wheelhouse.package import products
 from wheelhouse.package.runtime_wheel import Wheel
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.architectures import Architecture, Catalogue
 
@@ -123,7 +123,7 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
     assert target.floor == "2.28"
     assert fits("cp39-cp39-manylinux_2_28_armv7l", Wheel(target, "2.14.1", True))
     step = toolchain.toolchain("armv7l", target.floor)
-    tools_of = Toolchain(get_or_make(step, Sources(Store(tmp_path / "store"))))
+    tools_of = Toolchain(get_or_make(step, Fetcher(Store(tmp_path / "store"))))
     script = tools_of.cc.read_text()
     assert "-target arm-linux-gnueabihf.2.28 -mcpu=generic+v7a+neon" in script
     assert "set(CMAKE_SYSTEM_PROCESSOR armv7l)" in tools_of.cmake_file.read_text()

@@ -12,7 +12,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Inputs, get_or_make
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.record import Check, Trial
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.verify import session
 
 
@@ -30,14 +30,14 @@ def fails(inputs: Inputs, folder: Path) -> None:
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Sources:
-    return Sources(Store(tmp_path / "cache"))
+def fetcher(tmp_path: Path) -> Fetcher:
+    return Fetcher(Store(tmp_path / "cache"))
 
 
-def test_trials_become_a_record(tmp_path: Path, at: Sources) -> None:
+def test_trials_become_a_record(tmp_path: Path, fetcher: Fetcher) -> None:
     path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
     step = session.verification(path, passes, [], "docker", {"runtime": runtime})
-    told = get_or_make(step, at) / session.RECORD
+    told = get_or_make(step, fetcher) / session.RECORD
     found = record.read(told.read_bytes())
     assert (found.wheel, found.sha256) == (path.name, file_digest(path))
     assert (found.engine, found.trials) == ("docker", (trial(True),))
@@ -60,13 +60,13 @@ def test_other_bytes_another_runtime_or_engine_are_tried_again(tmp_path: Path) -
 
 
 def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
-    tmp_path: Path, at: Sources
+    tmp_path: Path, fetcher: Fetcher
 ) -> None:
     path = wheel(tmp_path)
     with pytest.raises(WheelhouseError) as caught:
-        get_or_make(session.verification(path, fails, [], "host", {}), at)
+        get_or_make(session.verification(path, fails, [], "host", {}), fetcher)
     what = "4 threads work: [0, 0] started (Raspberry Pi OS 12, Raspberry Pi 4, NumPy 1.24.2 (own))"
     assert caught.value.what == f"{path.name} did not pass:\n  {what}"
     kept = Path(str(caught.value.hint).removeprefix("All that was seen is in ").rstrip("."))
     assert record.read(kept.read_bytes()).trials == (trial(True), trial(False))
-    assert not list(at.store.root.glob("verified/*/record.json"))
+    assert not list(fetcher.store.root.glob("verified/*/record.json"))

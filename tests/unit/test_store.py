@@ -23,8 +23,8 @@ class Maker:
         (folder / "sub").mkdir(exist_ok=True)
         (folder / "sub" / "out").write_text("whole")
 
-    def made(self, **options: bool) -> Path:
-        return self.store.made("things", "thing", "0" * 64, self, **options)
+    def get_or_make(self, **options: bool) -> Path:
+        return self.store.get_or_make("things", "thing", "0" * 64, self, **options)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def step(tmp_path: Path) -> Maker:
 
 
 def test_what_exists_is_not_made_again(step: Maker) -> None:
-    first, second = step.made(), step.made()
+    first, second = step.get_or_make(), step.get_or_make()
     assert first == second
     assert (first / "sub" / "out").read_text() == "whole"
     assert step.runs == 1
@@ -56,12 +56,12 @@ def test_what_exists_is_not_made_again(step: Maker) -> None:
 def test_what_was_damaged_is_made_again_and_said(
     step: Maker, damage: Callable[[Path], object], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    damage(step.made())
-    folder = step.made()
+    damage(step.get_or_make())
+    folder = step.get_or_make()
     assert "thing in the cache is damaged; it is made again." in capfd.readouterr().err
     assert [path.name for path in folder.rglob("*")] == ["sub", "out"]
     assert (folder / "sub" / "out").read_text() == "whole"
-    step.made()
+    step.get_or_make()
     assert step.runs == 2
 
 
@@ -73,9 +73,9 @@ def test_a_step_that_fails_leaves_nothing_and_starts_anew(step: Maker) -> None:
 
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
-            step.store.made("things", "thing", "0" * 64, fails)
+            step.store.get_or_make("things", "thing", "0" * 64, fails)
     assert not list((step.store.root / "things").iterdir())
-    assert [path.name for path in step.made().iterdir()] == ["sub"]
+    assert [path.name for path in step.get_or_make().iterdir()] == ["sub"]
 
 
 def test_a_step_that_can_go_on_finds_what_it_made_before(step: Maker) -> None:
@@ -84,9 +84,9 @@ def test_a_step_that_can_go_on_finds_what_it_made_before(step: Maker) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        step.store.made("things", "thing", "0" * 64, fails, resume=True)
+        step.store.get_or_make("things", "thing", "0" * 64, fails, resume=True)
     assert not step.store.place("things", "thing", "0" * 64).exists()
-    assert (step.made(resume=True) / "half").exists()
+    assert (step.get_or_make(resume=True) / "half").exists()
 
 
 def test_the_cache_lies_where_the_user_says(
@@ -104,7 +104,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, step: Maker) ->
     (tmp_path / "file").write_text("")
     kept = Store(tmp_path / "file" / "cache")
     with pytest.raises(WheelhouseError) as failure:
-        kept.made("things", "thing", "0" * 64, step)
+        kept.get_or_make("things", "thing", "0" * 64, step)
     assert failure.value.what == f"The cache {kept.root} cannot be written: Not a directory."
     assert "WHEELHOUSE_CACHE" in failure.value.hint
 

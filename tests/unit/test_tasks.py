@@ -69,7 +69,7 @@ def test_another_failure_of_the_system_is_not_taken_for_a_full_disk(tmp_path: Pa
 def test_a_container_tells_the_kind_of_its_failure(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fail(wanted: object, at: object) -> NoReturn:
+    def fail(wanted: object, fetcher: object) -> NoReturn:
         raise WheelhouseError("It failed.", "Mend it.", kind)
 
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path))

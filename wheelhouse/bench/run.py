@@ -30,7 +30,7 @@ from wheelhouse.figures import Figure
 from wheelhouse.machines import docker, images, qemu, rootfs
 from wheelhouse.package import products
 from wheelhouse.sources import pins, releases
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.specimens.networks import Kind
 from wheelhouse.targets import matrix, systems
@@ -51,21 +51,21 @@ _BESIDE = "wall time, side by side from empty caches"
 _MEMORY = "resident memory of all processes"
 
 
-def run(at: Sources) -> None:
+def run(fetcher: Fetcher) -> None:
     """Measure everything and write ``figures.toml``."""
     with tempfile.TemporaryDirectory() as scratch:
         found = _builds(Path(scratch, "alone"))
         found |= _containers(Path(scratch)) if docker.answers() else {}
-    wheels = pipeline.build(matrix.targets(), True, at, "host")
+    wheels = pipeline.build(matrix.targets(), True, fetcher, "host")
     universal, specific = (
         next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
-    theirs = at.file(pins.shared("tflite-runtime"))
+    theirs = fetcher.file(pins.shared("tflite-runtime"))
     found |= _sizes(wheels)
-    found |= _inferences(universal, theirs, at)
-    found |= _overheads(universal, specific, theirs, at)
-    found |= _newest(at)
+    found |= _inferences(universal, theirs, fetcher)
+    found |= _overheads(universal, specific, theirs, fetcher)
+    found |= _newest(fetcher)
     rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
     console.table("Figures", ("figure", "measured", "goal"), rows)
     figures.write(figures.read() | found)
@@ -124,11 +124,11 @@ def _builds(cache: Path) -> dict[str, Figure]:
 
 def _containers(folder: Path) -> dict[str, Figure]:
     """Builds in containers against builds on this machine, side by side from empty caches."""
-    client, at = docker.connect(), Sources.given()
+    client, fetcher = docker.connect(), Fetcher.given()
     with suppress(ImageNotFound):
-        client.images.remove(images.builder(client, at), force=True)
+        client.images.remove(images.builder(client, fetcher), force=True)
     start = time.monotonic()
-    images.builder(client, at)
+    images.builder(client, fetcher)
     image = round(time.monotonic() - start)
     cold, warm = (_side_by_side(folder, "--py", python) for python in (PYTHON, "3.13"))
     return {
@@ -195,13 +195,15 @@ def _size(name: str, wheels: Sequence[Path], goal: float) -> Figure:
     return _figure(name, round(largest / MEGABYTE, 2), "MB", "bytes of the file", goal)
 
 
-def _inferences(ours: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
+def _inferences(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]:
     goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
     found = {}
     for kind in KINDS:
         model = models.benchmark_mobilenet(kind).content
         for board in map(systems.board, runtime_trials.BOARDS):
-            pair = _pair(_use(wheel, model, 2, board, at) / MEGABYTE for wheel in (ours, theirs))
+            pair = _pair(
+                _use(wheel, model, 2, board, fetcher) / MEGABYTE for wheel in (ours, theirs)
+            )
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
             goal = goals.get((kind, board.qemu_cpu), 0.99)
             key = f"mobilenet-{kind}-{board.qemu_cpu}"
@@ -209,19 +211,19 @@ def _inferences(ours: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
     return found
 
 
-def _newest(at: Sources) -> dict[str, Figure]:
+def _newest(fetcher: Fetcher) -> dict[str, Figure]:
     """The newest release against the newest ai-edge-litert, on all models that there are here."""
     newest = releases.every()[-1]
-    (ours,) = pipeline.build(matrix.targets()[:1], True, at, "host", newest)
-    theirs = at.file(pins.shared("ai-edge-litert"))
+    (ours,) = pipeline.build(matrix.targets()[:1], True, fetcher, "host", newest)
+    theirs = fetcher.file(pins.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
-    archives = {name: at.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     tried = [*runtime_trials.models_of(ours, archives), *large]
     found = {"newest-wheel": _size(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)}
     for board in map(systems.board, runtime_trials.BOARDS):
         ratios = {
-            model.name: _use(ours, model.content, 2, board, at)
-            / _use(theirs, model.content, 2, board, at)
+            model.name: _use(ours, model.content, 2, board, fetcher)
+            / _use(theirs, model.content, 2, board, fetcher)
             for model in tried
         }
         for name, ratio in ratios.items():
@@ -244,11 +246,13 @@ def _spread(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str,
     }
 
 
-def _overheads(universal: Path, specific: Path, theirs: Path, at: Sources) -> dict[str, Figure]:
+def _overheads(
+    universal: Path, specific: Path, theirs: Path, fetcher: Fetcher
+) -> dict[str, Figure]:
     board = systems.board(runtime_trials.BOARDS[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
-    uses = _pair(_use(wheel, tiny, 1000, board, at) / 1000 for wheel in (universal, specific))
-    imports = _pair(_import(wheel, board, at) / MEGABYTE for wheel in (universal, theirs))
+    uses = _pair(_use(wheel, tiny, 1000, board, fetcher) / 1000 for wheel in (universal, specific))
+    imports = _pair(_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs))
     return {
         "call": _ratio(
             "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
@@ -267,44 +271,44 @@ def _pair(values: Iterable[float]) -> tuple[float, float]:
     return ours, theirs
 
 
-def _use(wheel: Path, model: bytes, times: int, board: Board, at: Sources) -> float:
+def _use(wheel: Path, model: bytes, times: int, board: Board, fetcher: Fetcher) -> float:
     """Instructions of one use of a model on one thread, from runs that differ in uses alone."""
-    with _installed(wheel, board, at) as count:
+    with _installed(wheel, board, fetcher) as count:
         few, many = (
             count("workload.py", "model.tflite", str(n), model=model) for n in (1, 1 + times)
         )
     return (many - few) / times
 
 
-def _import(wheel: Path, board: Board, at: Sources) -> int:
-    with _installed(wheel, board, at) as count:
+def _import(wheel: Path, board: Board, fetcher: Fetcher) -> int:
+    with _installed(wheel, board, fetcher) as count:
         return count("-c", "import tflite_runtime.interpreter") - count("-c", "import numpy")
 
 
 @contextmanager
-def _installed(wheel: Path, board: Board, at: Sources) -> Iterator[Callable[..., int]]:
+def _installed(wheel: Path, board: Board, fetcher: Fetcher) -> Iterator[Callable[..., int]]:
     """A way to count the instructions of Python commands where the wheel is installed."""
     system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert names more than its interpreter imports.
-        session.install(wheel, None, system, at, work, "--no-deps")
+        session.install(wheel, None, system, fetcher, work, "--no-deps")
         (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
 
         def count(*words: str, model: bytes = b"") -> int:
             (work / "model.tflite").write_bytes(model)
             done = qemu.run(
                 ["env/bin/python", *words],
-                tree=rootfs.tree(system, at.store),
+                tree=rootfs.tree(system, fetcher.store),
                 board=board,
                 work=work,
-                counter=qemu.plugin(at.store),
+                counter=qemu.plugin(fetcher.store),
             )
             if done.status or done.instructions is None:
                 raise process.failure(
                     f"The workload failed on {board.name}",
                     done,
-                    at.store.log("workload"),
+                    fetcher.store.log("workload"),
                     "Run `invoke verify` to see what is wrong.",
                 )
             return done.instructions

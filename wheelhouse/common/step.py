@@ -24,7 +24,7 @@ class Pinned(Protocol):
         """Digests of all that may count as its content, JSON-serialisable."""
 
 
-class Workshop(Protocol):
+class Fetcher(Protocol):
     """Where steps are made: a store, and somebody who brings what is pinned."""
 
     @property
@@ -86,33 +86,33 @@ def _identity(need: Step | Pinned | Path) -> object:
     return file_digest(need) if isinstance(need, Path) else need.content
 
 
-def get_or_make(step: Step, at: Workshop) -> Path:
+def get_or_make(step: Step, fetcher: Fetcher) -> Path:
     """The folder of a step's output, made unless it exists, after what it needs.
 
     Raises what its recipe raises, and WheelhouseError when the disk is full.
     """
 
     def make(folder: Path) -> None:
-        step.recipe(Inputs(_needs(step, at), step.parameters, at.store), folder)
+        step.recipe(Inputs(_needs(step, fetcher), step.parameters, fetcher.store), folder)
 
-    return at.store.made(
+    return fetcher.store.get_or_make(
         step.kind, step.label, step.key, make, resume=step.resume, check=step.sealed
     )
 
 
-def _needs(step: Step, at: Workshop) -> dict[str, Path]:
+def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
     found = {}
     for name, need in step.needs.items():
         if isinstance(need, Step):
-            found[name] = get_or_make(need, at)
+            found[name] = get_or_make(need, fetcher)
         else:
-            found[name] = need if isinstance(need, Path) else at.file(need)
+            found[name] = need if isinstance(need, Path) else fetcher.file(need)
     return found
 
 
 def is_cached(step: Step, store: Store) -> Path | None:
     """The folder of a step's output if it exists; one that was changed is removed."""
-    return store.kept(step.kind, step.label, step.key, check=step.sealed)
+    return store.cached(step.kind, step.label, step.key, check=step.sealed)
 
 
 def plan(*wanted: Step) -> list[Step]:

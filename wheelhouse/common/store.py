@@ -77,7 +77,7 @@ def rows_digest(rows: list[Row]) -> str:
 class Store:
     """The cache below one root folder.
 
-    Example: ``Store.default().made("trees", "ruy", digest, unpack)``.
+    Example: ``Store.default().get_or_make("trees", "ruy", digest, unpack)``.
     """
 
     root: Path
@@ -104,7 +104,7 @@ class Store:
         """Where the output of that kind, name and digest lies, made or not."""
         return self.root / kind / f"{name}-{key[:16]}"
 
-    def made(
+    def get_or_make(
         self,
         kind: str,
         name: str,
@@ -123,7 +123,7 @@ class Store:
         final = self.place(kind, name, key)
         lock = self.locked(f"{kind}-{final.name}", f"{name} is being made")
         with disk_space(self.root), lock:
-            if self.kept(kind, name, key, check=check):
+            if self.cached(kind, name, key, check=check):
                 return final
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
@@ -140,7 +140,7 @@ class Store:
             partial.rename(final)
         return final
 
-    def kept(self, kind: str, name: str, key: str, *, check: bool = True) -> Path | None:
+    def cached(self, kind: str, name: str, key: str, *, check: bool = True) -> Path | None:
         """The output folder of a step if it exists; one that was changed is removed."""
         final = self.place(kind, name, key)
         if not final.is_dir():

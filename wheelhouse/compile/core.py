@@ -81,7 +81,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
         shutil.rmtree(build_folder, ignore_errors=True)
         ninja.configure(command, folder, f"Configuring {label}", log, env)
         configured.write_text(told)
-    ninja.ninja(build_folder, f"Compiling {label}", log, env)
+    ninja.build(build_folder, f"Compiling {label}", log, env)
     libraries = folder / "lib"
     libraries.mkdir(exist_ok=True)
     for archive in build_folder.rglob("*.a"):

@@ -100,7 +100,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
     (folder / "build.ninja").write_text(_ninja(inputs, folder))
     log = inputs.store.log(f"extension-{inputs.parameters['label']}")
     env = ninja.environment(inputs.store)
-    ninja.ninja(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
+    ninja.build(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
     for path in folder.iterdir():
         if path.name != f"{MODULE}.so":
             path.unlink()

@@ -44,6 +44,6 @@ def _compile(inputs: Inputs, folder: Path) -> None:
     log = inputs.store.log("flatc")
     env = ninja.environment(inputs.store)
     ninja.configure(command, folder, "Configuring flatc", log, env)
-    ninja.ninja(work, "Compiling flatc", log, env)
+    ninja.build(work, "Compiling flatc", log, env)
     (work / "flatc").rename(folder / "flatc")
     shutil.rmtree(work)

@@ -69,7 +69,7 @@ def archive(
     rules = _ninja(inputs, folder, chosen, (*flags, *(f"-I{path}" for path in (".", *includes))))
     (folder / "build.ninja").write_text(rules)
     log = inputs.store.log(label)
-    ninja.ninja(folder, f"Compiling {label}", log, ninja.environment(inputs.store))
+    ninja.build(folder, f"Compiling {label}", log, ninja.environment(inputs.store))
     for path in folder.iterdir():
         if path.name != f"lib{name}.a":
             path.unlink()

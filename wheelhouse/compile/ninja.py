@@ -52,12 +52,12 @@ def environment(store: Store) -> dict[str, str]:
 
 
 def configure(command: Sequence[str], folder: Path, label: str, log: Path, env: Env) -> None:
-    """Run CMake in ``folder``, appending to ``log``; raises as :func:`ninja` does."""
+    """Run CMake in ``folder``, appending to ``log``; raises as :func:`build` does."""
     console.say(label)
     _logged(command, folder, label, log, env, lambda done, total: None)
 
 
-def ninja(folder: Path, label: str, log: Path, env: Env) -> None:
+def build(folder: Path, label: str, log: Path, env: Env) -> None:
     """Build all of ``folder/build.ninja``, appending to ``log``.
 
     Raises WheelhouseError with the first compiler error, and OSError if the disk is full. What was

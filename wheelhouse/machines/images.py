@@ -22,7 +22,7 @@ from wheelhouse.common.store import Store, digest, disk_space, file_digest
 from wheelhouse.common.toml import Table, load
 from wheelhouse.machines import docker, rootfs
 from wheelhouse.sources import pip
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.architectures import Architecture
 from wheelhouse.targets.systems import System
@@ -54,7 +54,7 @@ def catalogue() -> Catalogue:
     return load(FILE, Catalogue)
 
 
-def builder(client: DockerClient, at: Sources) -> str:
+def builder(client: DockerClient, fetcher: Fetcher) -> str:
     """The name of the builder image, made unless the engine has it.
 
     Raises WheelhouseError if its base cannot be had.
@@ -67,14 +67,14 @@ def builder(client: DockerClient, at: Sources) -> str:
     arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
     name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
     if not docker.image_is_here(client, name):
-        if not at.network:
+        if not fetcher.network:
             raise WheelhouseError(
                 "The Docker engine has no builder image, and the network is not to be used.",
                 "Run `invoke images` once with a network.",
             )
-        requirements = _requirements(native, at.store)
+        requirements = _requirements(native, fetcher.store)
         context = {"Dockerfile": BUILDER, "requirements": requirements}
-        _make(client, name, context, native, arguments, at.store)
+        _make(client, name, context, native, arguments, fetcher.store)
     return name
 
 
@@ -90,14 +90,14 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
     return name
 
 
-def prepare(client: DockerClient, at: Sources) -> None:
+def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
-    builder(client, at)
+    builder(client, fetcher)
     for system in systems.catalogue().systems:
-        pi(client, system, at.store)
+        pi(client, system, fetcher.store)
 
 
-def bootstrap(client: DockerClient, at: Sources) -> None:
+def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
     """As :func:`prepare`, but from Debian's archive alone, whose signature is checked.
 
     No registry is asked, and nothing is emulated.
@@ -105,14 +105,14 @@ def bootstrap(client: DockerClient, at: Sources) -> None:
     wanted = catalogue().builder
     own = _architecture(client)
     if not docker.image_is_here(client, _base_name(own)):
-        tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), at)
-        _make_from_tree(client, _base_name(own), tree, own, "0:0", at.store)
-    builder(client, at)
+        tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), fetcher)
+        _make_from_tree(client, _base_name(own), tree, own, "0:0", fetcher.store)
+    builder(client, fetcher)
     for system in systems.catalogue().systems:
         if not docker.image_is_here(client, pi_name(system)):
-            tree = rootfs.tree(system, at.store)
+            tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)
-            _make_from_tree(client, name, tree, system.architecture, docker.USER, at.store)
+            _make_from_tree(client, name, tree, system.architecture, docker.USER, fetcher.store)
 
 
 def _architecture(client: DockerClient) -> Architecture:
@@ -144,7 +144,7 @@ def _name(kind: str, *parts: object) -> str:
 
 def _requirements(architecture: Architecture, store: Store) -> Path:
     """The folder with the locked toolchain's wheels for the builder image."""
-    return get_or_make(requirements(architecture.wheel), Sources(store))
+    return get_or_make(requirements(architecture.wheel), Fetcher(store))
 
 
 def requirements(machine: str) -> Step:

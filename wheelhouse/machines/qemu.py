@@ -26,7 +26,7 @@ from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import ZIG
 from wheelhouse.machines import debian_packages
 from wheelhouse.machines.rootfs import USER
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures
 from wheelhouse.targets.systems import Board
 
@@ -105,7 +105,7 @@ def run(
 
 def plugin(store: Store) -> Path:
     """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
-    return get_or_make(instruction_counter(), Sources(store)) / "count.so"
+    return get_or_make(instruction_counter(), Fetcher(store)) / "count.so"
 
 
 def instruction_counter() -> Step:

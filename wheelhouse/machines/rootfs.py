@@ -20,7 +20,7 @@ from wheelhouse.common.plain import LINKS
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.machines import debian_packages
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
 from wheelhouse.targets import architectures
 from wheelhouse.targets.systems import System
@@ -83,7 +83,7 @@ def _make_system(inputs: Inputs, folder: Path) -> None:
 
 def tree(system: System, store: Store) -> Path:
     """The folder of :func:`system_tree`, made unless it exists."""
-    return get_or_make(system_tree(system), Sources(store))
+    return get_or_make(system_tree(system), Fetcher(store))
 
 
 def _unpack(

@@ -28,7 +28,7 @@ from wheelhouse.machines.docker import Box
 from wheelhouse.package import products
 from wheelhouse.package.container_main import FAILURE
 from wheelhouse.package.products import Product
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 PYTHON = "/opt/toolchain/bin/python"
 MAIN = (PYTHON, "-m", "wheelhouse.package.container_main")
@@ -38,25 +38,25 @@ _OURS = ("trees", "toolchains")
 """The kinds of steps whose outputs are made here, or in no time, and not fetched."""
 
 
-def build(wanted: Sequence[Product], at: Sources) -> list[Path]:
+def build(wanted: Sequence[Product], fetcher: Fetcher) -> list[Path]:
     """The wheels, built in a container unless an earlier one did.
 
     Raises WheelhouseError when the engine, a step or the audit fails.
     """
-    made = Store(at.store.root / "docker")
+    made = Store(fetcher.store.root / "docker")
     with made.locked("build", "A container builds"):
         missing = [product for product in wanted if not is_cached(product.step, made)]
         if missing:
-            _run(missing, at, made)
+            _run(missing, fetcher, made)
         folders = [is_cached(product.step, made) for product in wanted]
     return [products.file(folder) for folder in folders if folder]
 
 
-def _run(wanted: Sequence[Product], at: Sources, made: Store) -> None:
+def _run(wanted: Sequence[Product], fetcher: Fetcher, made: Store) -> None:
     client = docker.connect()
-    image = images.builder(client, at)
+    image = images.builder(client, fetcher)
     steps = [product.step for product in wanted]
-    files = {f"{PROJECT}/{name}": ROOT / name for name in _SENT} | _cached(steps, at, made)
+    files = {f"{PROJECT}/{name}": ROOT / name for name in _SENT} | _cached(steps, fetcher, made)
     console.say(f"Building in a container of {image}")
     with docker.box(client, image, docker.limits(client)) as box:
         box.send(files)
@@ -86,13 +86,13 @@ def _environment(box: Box) -> dict[str, str]:
     }
 
 
-def _cached(steps: Sequence[Step], at: Sources, made: Store) -> dict[str, Path]:
+def _cached(steps: Sequence[Step], fetcher: Fetcher, made: Store) -> dict[str, Path]:
     """What the steps need of this machine and of earlier containers, by its place in the cache."""
     files: dict[str, Path] = {}
     compiles = False
     for step in _needed(steps, made):
-        store = at.store if step.kind in _OURS else made
-        folder = get_or_make(step, at) if step.kind == "trees" else is_cached(step, made)
+        store = fetcher.store if step.kind in _OURS else made
+        folder = get_or_make(step, fetcher) if step.kind == "trees" else is_cached(step, made)
         compiles |= step.resume and not folder
         for path in (folder, store.seal(folder)) if folder else ():
             files[f"{CACHE}/{step.kind}/{path.name}"] = path

@@ -14,22 +14,22 @@ import msgspec
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store
 from wheelhouse.package import products
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 
 FAILURE = "failure.json"
 
 
 def main(labels: Sequence[str]) -> int:
     """Build the products with these labels; the exit status, by the kind of failure."""
-    at = Sources(Store.default(), offline=True)
+    fetcher = Fetcher(Store.default(), offline=True)
     try:
         for label in labels:
-            products.build(products.labelled(label), at)
+            products.build(products.labelled(label), fetcher)
     except WheelhouseError as error:
         if error.kind is Kind.DISK:
             return Kind.DISK
         failure = [error.what, error.hint, error.kind]
-        (at.store.root / FAILURE).write_bytes(msgspec.json.encode(failure))
+        (fetcher.store.root / FAILURE).write_bytes(msgspec.json.encode(failure))
         return error.kind
     return 0
 

@@ -109,7 +109,7 @@ def _link(inputs: Inputs, folder: Path) -> None:
     (folder / "exports.map").write_text(_SCRIPT)
     (folder / "build.ninja").write_text(_ninja(inputs))
     log = inputs.store.log("armnn-delegate")
-    ninja.ninja(folder, f"Linking {LIBRARY}", log, ninja.environment(inputs.store))
+    ninja.build(folder, f"Linking {LIBRARY}", log, ninja.environment(inputs.store))
     for path in folder.iterdir():
         if path.name != LIBRARY:
             path.unlink()

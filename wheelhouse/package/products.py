@@ -14,7 +14,7 @@ from wheelhouse.package.delegate_wheel import Delegate
 from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.package.wheel import Packable
 from wheelhouse.sources import pins
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems, versions
 from wheelhouse.targets.architectures import architecture
 from wheelhouse.targets.systems import System
@@ -103,12 +103,12 @@ def systems_of(wheel: Path) -> list[System]:
 
 
 @failures_of(Kind.COMPILE)
-def build(wanted: Product, at: Sources) -> Path:
+def build(wanted: Product, fetcher: Fetcher) -> Path:
     """The audited wheel in the store.
 
     Raises WheelhouseError when a step fails or the wheel breaks what its name promises.
     """
-    return file(get_or_make(wanted.step, at))
+    return file(get_or_make(wanted.step, fetcher))
 
 
 def file(folder: Path) -> Path:

@@ -24,7 +24,7 @@ from wheelhouse.sources.pins import Artefact, Component, Pin, everything
 
 
 @dataclass(frozen=True)
-class Sources:
+class Fetcher:
     """Where components come from: the store, a folder made by ``export``, then the network."""
 
     store: Store
@@ -32,7 +32,7 @@ class Sources:
     folder: Path | None = None
 
     @classmethod
-    def given(cls, offline: bool = False, folder: str = "") -> Sources:
+    def given(cls, offline: bool = False, folder: str = "") -> Fetcher:
         """The user's cache, with what the command line says of the network.
 
         Raises WheelhouseError if the folder does not exist.
@@ -68,7 +68,7 @@ class Sources:
         return get_or_make(component.tree, self)
 
     def export(self, folder: Path, components: tuple[Component, ...]) -> None:
-        """Copy the components' archives into a folder that ``Sources.folder`` can name."""
+        """Copy the components' archives into a folder that ``Fetcher.folder`` can name."""
         for component in components:
             path = self.file(component)
             with disk_space(folder):

@@ -27,7 +27,7 @@ from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.common.toml import load
 from wheelhouse.sources import archives, debian_index, download, pins, pip
 from wheelhouse.sources.debian_index import PoolFile
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
 from wheelhouse.sources.pins import Artefact, Catalogue, Component, Pin
 from wheelhouse.targets import systems
@@ -80,7 +80,7 @@ class Finding:
 
 
 def update(
-    at: Sources,
+    fetcher: Fetcher,
     names: Sequence[str],
     write: bool,
     file: Path = FILE,
@@ -92,7 +92,7 @@ def update(
     or if a pin could not be moved since the content is another.
     """
     chosen = _chosen(pinned(load(file, Catalogue)), names)
-    found = [*_debian(chosen, at.store, keyring), *_python(chosen, at.store)]
+    found = [*_debian(chosen, fetcher.store, keyring), *_python(chosen, fetcher.store)]
     telling = [one for one in found if not one.here or one.revision or one.newer]
     if telling:
         columns = ("pin", "pinned", "there", "newer revision", "newer version")
@@ -100,7 +100,7 @@ def update(
     console.say(f"{len(found) - len(telling)} of {len(found)} pins are the newest that there is")
     movable = [one for one in found if one.revision]
     if write:
-        _move_all(movable, at, file)
+        _move_all(movable, fetcher, file)
     elif movable:
         console.say("`invoke update-pins --write` moves pins to their newer revisions")
 
@@ -291,11 +291,11 @@ def _is_failure(line: str) -> bool:
     return "Could not fetch URL" in line and ": 404 Client Error" not in line
 
 
-def _move_all(movable: Sequence[Finding], at: Sources, file: Path) -> None:
+def _move_all(movable: Sequence[Finding], fetcher: Fetcher, file: Path) -> None:
     refused: list[str] = []
     for one in movable:
         if one.revision:
-            refused += _move(one.pinned, one.revision, at, file)
+            refused += _move(one.pinned, one.revision, fetcher, file)
     if refused:
         raise WheelhouseError(
             "Not moved, for its content is not the pinned one:\n  " + "\n  ".join(refused),
@@ -304,10 +304,10 @@ def _move_all(movable: Sequence[Finding], at: Sources, file: Path) -> None:
         )
 
 
-def _move(pinned: Pinned, new: Artefact, at: Sources, file: Path) -> list[str]:
+def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[str]:
     """Fetch and check the new file and write its pin; what is another in it, if anything is."""
     old = pinned.artefact
-    if different := _different(pinned, new, at):
+    if different := _different(pinned, new, fetcher):
         return [f"{new.filename}: {', '.join(different)}"]
     text = rewritten(file.read_text(encoding="utf-8"), old, new)
     with tempfile.TemporaryDirectory() as scratch:
@@ -324,18 +324,18 @@ def _move(pinned: Pinned, new: Artefact, at: Sources, file: Path) -> list[str]:
     return []
 
 
-def _different(pinned: Pinned, new: Artefact, at: Sources) -> list[str]:
+def _different(pinned: Pinned, new: Artefact, fetcher: Fetcher) -> list[str]:
     """Fetch a file; the components whose content is pinned and not that of the file."""
     trees = [use for use in pinned.uses if use.pin.tree]
     first = pinned.uses[0]
     plain = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
     if not trees:
-        at.file(plain)
+        fetcher.file(plain)
         return []
-    at.store.root.mkdir(parents=True, exist_ok=True)
+    fetcher.store.root.mkdir(parents=True, exist_ok=True)
     # A carton is large and read once.
-    with tempfile.TemporaryDirectory(dir=at.store.root) as scratch:
-        archive = Sources(Store(Path(scratch, "store"))).file(plain)
+    with tempfile.TemporaryDirectory(dir=fetcher.store.root) as scratch:
+        archive = Fetcher(Store(Path(scratch, "store"))).file(plain)
         keep = [f"{use.folder}/{name}".lstrip("/") for use in trees for name in use.pin.keep]
         archives.unpack(archive, Path(scratch, "tree"), strip=new.strip, keep=keep)
         return [use.name for use in trees if _tree(Path(scratch, "tree"), use) != use.pin.tree]

@@ -88,9 +88,9 @@ def pictures(count: int, side: int, seed: int = 0) -> NDArray[np.uint8]:
     """Seeded pictures of coloured tiles with grain, (count, side, side, 3)."""
     random = np.random.RandomState(seed)
     tiles = random.randint(16, 240, (count, 5, 5, 3))
-    at = np.arange(side) * 5 // side
+    cell = np.arange(side) * 5 // side
     grain = random.randint(-16, 17, (count, side, side, 3))
-    return (tiles[:, at][:, :, at] + grain).clip(0, 255).astype(np.uint8)
+    return (tiles[:, cell][:, :, cell] + grain).clip(0, 255).astype(np.uint8)
 
 
 def network_input(kind: Kind, picture: NDArray[np.uint8]) -> NDArray[Any]:

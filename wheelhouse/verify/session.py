@@ -30,7 +30,7 @@ from wheelhouse.machines import docker, images, rootfs
 from wheelhouse.machines.pi import Pi, Sandbox, contained
 from wheelhouse.machines.qemu import Emulated
 from wheelhouse.record import Check, Companion, Record, Trial
-from wheelhouse.sources.fetch import Sources
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
@@ -177,15 +177,15 @@ def write_record(inputs: Inputs, folder: Path, trials: Iterable[Trial]) -> None:
 
 
 def install(
-    wheel: Path, numpy: Path | None, system: System, at: Sources, work: Path, *options: str
+    wheel: Path, numpy: Path | None, system: System, fetcher: Fetcher, work: Path, *options: str
 ) -> None:
     """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
 
     ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
-    with opened(system, at.store, rootfs.tree(system, at.store), work, wheels) as pi:
-        install_on(pi, wheels, system, at.store, options)
+    with opened(system, fetcher.store, rootfs.tree(system, fetcher.store), work, wheels) as pi:
+        install_on(pi, wheels, system, fetcher.store, options)
 
 
 @contextmanager
