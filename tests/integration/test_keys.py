@@ -132,7 +132,7 @@ CHANGES = [
         set(),
     ),
     ("wheelhouse/compile/ninja.py", "failed: ", "did not work: ", set()),
-    ("wheelhouse/common/console.py", "import", "\nimport", set()),
+    ("wheelhouse/common/console.py", "\n\n\n", "\n\n\nANYTHING = 1\n\n\n", set()),
     ("wheelhouse/publish/front_page.py", "import", "\nimport", set()),
     ("wheelhouse/machines/images.py", "Making the image", "Building the image", set()),
 ]
