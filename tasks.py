@@ -17,7 +17,7 @@ from wheelhouse.changelog import fold
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.store import FULL
+from wheelhouse.common.store import FULL, Store
 from wheelhouse.machines import debian_packages
 from wheelhouse.machines.images import catalogue
 from wheelhouse.publish import site
@@ -243,6 +243,25 @@ def bench(_: Context, measure: bool = True) -> None:
 def changelog(_: Context, release: str) -> None:
     """Move what is in changes/ into CHANGELOG.md, as a release does."""
     fold(ROOT, release)
+
+
+@task(
+    help={
+        "prune": "remove what no pin of this checkout needs",
+        "keep": "with --prune: leave what was used within this time, as in 30d or 12h",
+        "max": "with --prune: leave as much, what was used last first, as fits, as in 5GB",
+    }
+)
+def cache(_: Context, prune: bool = False, keep: str = "", max: str = "") -> None:
+    """Show what lies in the cache, how large it is and when it was last used."""
+    if prune:
+        pipeline.prune(Store.default(), keep, max)
+    elif keep or max:
+        raise WheelhouseError(
+            "--keep and --max say what --prune leaves.", "Add --prune.", Kind.USAGE
+        )
+    else:
+        pipeline.show_cache(Store.default())
 
 
 @task()

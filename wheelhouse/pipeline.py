@@ -9,15 +9,16 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from wheelhouse import record
-from wheelhouse.common import console
+from wheelhouse.common import cache, console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.step import Step, get_or_make, is_cached
-from wheelhouse.common.store import disk_space, file_digest
-from wheelhouse.machines import debian_packages, docker, images, rootfs
+from wheelhouse.common.step import Step, get_or_make, is_cached, plan
+from wheelhouse.common.store import Store, disk_space, file_digest
+from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import Wheel
@@ -280,3 +281,60 @@ def _folder(path: Path) -> Path:
 def _place(made: Path, final: Path) -> None:
     with disk_space(final.parent), tempfile.TemporaryDirectory(dir=final.parent) as scratch:
         shutil.copyfile(made, Path(scratch, final.name)).rename(final)
+
+
+def show_cache(store: Store) -> None:
+    """Print what lies in the cache: for each kind how many outputs, their size and last use."""
+    found, needed = list(cache.entries(store)), _needed(store)
+    rows = []
+    for kind in dict.fromkeys(entry.kind for entry in found):
+        of_kind = [entry for entry in found if entry.kind == kind]
+        idle = cache.superfluous(of_kind, needed)
+        used = datetime.fromtimestamp(max(entry.used for entry in of_kind)).astimezone()
+        sizes = (sum(entry.size for entry in part) for part in (of_kind, idle))
+        megabytes = (f"{size / 1e6:,.0f} MB" for size in sizes)
+        rows.append((kind, str(len(of_kind)), *megabytes, f"{used:%Y-%m-%d %H:%M}"))
+    columns = ("what", "outputs", "size", "of this not needed", "last used")
+    console.table(f"The cache {store.root}", columns, rows)
+
+
+def prune(store: Store, keep: str, limit: str) -> None:
+    """Remove from the cache what no pin of this checkout needs and no running build holds.
+
+    ``keep``, as in 30d, leaves what was used within that time; ``limit``, as in 5GB, leaves what
+    was used last, as long as all takes no more. Raises WheelhouseError if they are no such words.
+    """
+    found = list(cache.entries(store))
+    chosen = cache.superfluous(
+        found,
+        _needed(store),
+        cache.duration(keep) if keep else None,
+        cache.size(limit) if limit else None,
+    )
+    gone = cache.remove(store, chosen)
+    freed = sum(entry.size for entry in gone) / 1e9
+    console.say(f"{len(gone)} of {len(found)} outputs removed, {freed:.1f} GB")
+    if len(gone) < len(chosen):
+        console.say(f"{len(chosen) - len(gone)} stay, for a build runs that may use them")
+
+
+def _needed(store: Store) -> set[str]:
+    """The first 16 hex digits of every key that the pins of this checkout have."""
+    steps = [product.step for product in products.every()]
+    steps += [rootfs.system_tree(system) for system in systems.catalogue().systems]
+    steps += [qemu.instruction_counter(), *images.steps()]
+    keys = [step.key for step in plan(*steps)]
+    for component in pins.everything():
+        keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]
+    ours = {file_digest(path) for path in WHEELS.glob("*.whl")}
+    tried = (store.root / "verified").glob(f"*/{session.RECORD}")
+    keys += [path.parent.name[-16:] for path in tried if _about(path) in ours]
+    return {key[:16] for key in keys if key}
+
+
+def _about(path: Path) -> str:
+    """The SHA-256 of the wheel that a record is about, or "" for a record that cannot be read."""
+    try:
+        return record.read(path.read_bytes()).sha256
+    except UnverifiedError:
+        return ""

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -147,6 +147,8 @@ class Store:
             return None
         seal = self.seal(final)
         if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
+            with suppress(OSError):  # the cache may be another user's
+                os.utime(final)  # when it was last used
             return final
         console.warn(f"{name} in the cache is damaged; it is made again.")
         shutil.rmtree(final)

@@ -147,6 +147,19 @@ def _requirements(architecture: Architecture, store: Store) -> Path:
     return get_or_make(requirements(architecture.wheel), Fetcher(store))
 
 
+def steps() -> list[Step]:
+    """What images are made of here, for engines on any machine that is known."""
+    base = catalogue().builder
+    return [
+        step
+        for each in architectures.catalogue()
+        for step in (
+            requirements(each.wheel),
+            rootfs.suite_tree(base.suite, each.debian, base.packages),
+        )
+    ]
+
+
 def requirements(machine: str) -> Step:
     """The folder with the locked toolchain's wheels for a machine, as Python names it."""
     parameters = {"python": catalogue().builder.python, "machine": machine}

@@ -6,10 +6,12 @@ Whatever comes is checked against its pin before it is used.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -80,6 +82,8 @@ class Fetcher:
             ours = self._place(key, name)
             if ours.is_file():
                 if _content(component.pin, ours) == key:
+                    with suppress(OSError):  # the cache may be another user's
+                        os.utime(ours.parent)  # when it was last used
                     return ours
                 console.warn(f"{name} in the cache is damaged; it is removed.")
                 ours.unlink()
