@@ -16,7 +16,7 @@ from wheelhouse import record
 from wheelhouse.common import cache, console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.step import Step, get_or_make, is_cached, plan
+from wheelhouse.common.step import Step, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
@@ -156,10 +156,8 @@ def check(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        _place(
-            get_or_make(verification(path, fetcher, engine), fetcher) / session.RECORD,
-            record.beside(path),
-        )
+        made = session.verified(verification(path, fetcher, engine), fetcher)
+        _place(made, record.beside(path))
         _vouch(path)
         console.say(f"{path.name} is verified")
 

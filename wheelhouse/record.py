@@ -96,6 +96,16 @@ def beside(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.verified.json")
 
 
+def write_trial(trial: Trial, path: Path) -> None:
+    """Write one trial, JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(trial), indent=1))
+
+
+def read_trial(text: bytes) -> Trial:
+    """The trial that :func:`write_trial` wrote; raises msgspec.DecodeError for other text."""
+    return msgspec.json.decode(text, type=Trial)
+
+
 def write(record: Record, path: Path) -> None:
     """Write a record, JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))

@@ -14,13 +14,11 @@ from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse.common import console
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.package import products
-from wheelhouse.record import Check, Trial
+from wheelhouse.record import Check
 from wheelhouse.sources import pins
-from wheelhouse.sources.pins import Component
 from wheelhouse.specimens import armnn
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
@@ -81,40 +79,45 @@ _TOGETHER = ("mobilenet-0.25-96-int8", "detector-float32")
 
 
 def verification(delegate: Path, runtime: Path, engine: str) -> Step:
-    """The folder with a delegate wheel's record, tried beside a runtime's wheel.
+    """The folder with a delegate wheel's record, of its trials beside a runtime's wheel."""
+    on = products.systems_of(delegate)
+    trials = [trial for system in on for trial in trials_on(system, delegate, runtime, engine)]
+    return session.verification(delegate, trials, engine, runtime)
 
-    Making it raises WheelhouseError if any check fails.
-    """
-    needs: dict[str, Component | Path] = {"runtime": runtime}
-    needs |= {name: pins.shared(name) for name in runtime_trials.ARCHIVES}
-    return session.verification(delegate, _try, products.systems_of(delegate), engine, needs)
+
+def trials_on(system: System, delegate: Path, runtime: Path, engine: str) -> Iterator[Step]:
+    """The trials of a delegate's wheel on one system, as all boards."""
+    wheels = {"runtime": runtime, "delegate": delegate}
+    env = session.installation(wheels, system, engine, delegate.stem)
+    archives = {name: pins.shared(name) for name in runtime_trials.ARCHIVES}
+    told = {"delegate": delegate.name, "runtime": runtime.name}
+    for board in BOARDS:
+        yield session.trial(
+            _try, system, board, engine, delegate.stem, {"env": env, **archives}, told
+        )
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    session.write_record(inputs, folder, _trials(inputs))
+    told, needs = inputs.parameters, inputs.needs
+    system, board = systems.system(told["system"]), systems.board(told["board"])
+    archives = {name: needs[name] for name in runtime_trials.ARCHIVES}
+    tried = exam(Path(told["delegate"]), Path(told["runtime"]), system, board, archives)
+    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
 
 
-def _trials(inputs: Inputs) -> Iterator[Trial]:
-    delegate, runtime = inputs.needs["wheel"], inputs.needs["runtime"]
-    archives = {name: inputs.needs[name] for name in runtime_trials.ARCHIVES}
-    for system in map(systems.system, inputs.parameters["systems"]):
-        console.say(f"Verifying {delegate.name} on {system.name}")
-        tried = exam(delegate, runtime, system, archives)
-        yield from tried.run(inputs.store, inputs.needs.get(system.name))
-
-
-def exam(delegate: Path, runtime: Path, system: System, archives: Mapping[str, Path]) -> Exam:
-    """How the delegate is tried on a system, beside its own NumPy."""
+def exam(
+    delegate: Path, runtime: Path, system: System, board: Board, archives: Mapping[str, Path]
+) -> Exam:
+    """How the delegate is tried, beside the system's own NumPy."""
     tried = models_of(runtime, archives)
     return Exam(
         system=system,
-        wheels=[runtime, delegate],
+        board=board,
         numpy="own",
-        boards=BOARDS,
         probes=(runtime_trials.PROBE, _PROBE),
         models=tried,
-        plan=lambda outputs: _plan(tried, outputs),
-        judge=lambda board, seen: judge(delegate, board, tried, seen),
+        plan=_plan(tried),
+        judge=lambda seen: judge(delegate, board, tried, seen),
     )
 
 
@@ -124,13 +127,13 @@ def models_of(runtime: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
     return (*armnn.generated(), *shared)
 
 
-def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
+def _plan(tried: Sequence[Model]) -> dict[str, Any]:
     def entry(name: str, model: str, options: object, default: bool = False) -> dict[str, Any]:
         return {
             "name": name,
             "model": f"{model}.tflite",
             "inputs": f"{model}.npz",
-            "outputs": f"{outputs}/{name}.npz",
+            "outputs": f"{session.OUTPUTS}/{name}.npz",
             "options": options,
             "default": default,
         }

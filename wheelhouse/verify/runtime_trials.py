@@ -17,16 +17,15 @@ import numpy as np
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from wheelhouse.common import console
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.step import Inputs, Step
+from wheelhouse.common.step import Inputs, Pinned, Step
 from wheelhouse.package import products
-from wheelhouse.record import Check, Trial
+from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import faces, models
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems, versions
-from wheelhouse.targets.systems import System
+from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import session
 from wheelhouse.verify.session import Exam, Seen
 
@@ -45,60 +44,62 @@ _FACES = "face_detection_short_range"
 
 
 def verification(wheel: Path, engine: str) -> Step:
-    """The folder with a runtime wheel's record, for all its systems and both NumPys.
+    """The folder with a runtime wheel's record, of its trials on all its systems.
 
-    Raises WheelhouseError if the wheel is for no target of the matrix; making it does if any check
-    fails.
+    Raises WheelhouseError if the wheel is for no target of the matrix.
     """
     on = products.systems_of(wheel)
-    names = (*ARCHIVES, *(numpy_of(system) for system in on))
-    needs = {name: pins.shared(name) for name in names}
-    return session.verification(wheel, _try, on, engine, needs)
+    trials = [trial for system in on for trial in trials_on(system, wheel, engine)]
+    return session.verification(wheel, trials, engine)
 
 
-def numpy_of(system: System) -> str:
-    """The component that is the newest NumPy for a system."""
-    return f"numpy-{system.python}"
+def trials_on(system: System, wheel: Path, engine: str) -> Iterator[Step]:
+    """The trials of a wheel on one system: beside both NumPys, as all boards."""
+    newest = pins.shared(f"numpy-{system.python}")
+    archives = {name: pins.shared(name) for name in ARCHIVES}
+    beside: Mapping[str, Mapping[str, Pinned | Path]] = {"own": {}, "newest": {"numpy": newest}}
+    for numpy, more in beside.items():
+        label = f"{wheel.stem}-{numpy}"
+        env = session.installation({"wheel": wheel, **more}, system, engine, label)
+        told = {"wheel": wheel.name, "numpy": numpy, "newest": newest.pin.artefacts[0].filename}
+        for board in BOARDS:
+            yield session.trial(_try, system, board, engine, label, {"env": env, **archives}, told)
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    session.write_record(inputs, folder, _trials(inputs))
+    told, needs = inputs.parameters, inputs.needs
+    system, board = systems.system(told["system"]), systems.board(told["board"])
+    numpy = Path(told["newest"]) if told["numpy"] == "newest" else None
+    archives = {name: needs[name] for name in ARCHIVES}
+    tried = exam(Path(told["wheel"]), system, board, numpy, archives)
+    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
 
 
-def _trials(inputs: Inputs) -> Iterator[Trial]:
-    wheel = inputs.needs["wheel"]
-    archives = {name: inputs.needs[name] for name in ARCHIVES}
-    for system in map(systems.system, inputs.parameters["systems"]):
-        console.say(f"Verifying {wheel.name} on {system.name}")
-        for numpy in (None, inputs.needs[numpy_of(system)]):
-            tried = exam(wheel, system, numpy, archives)
-            yield from tried.run(inputs.store, inputs.needs.get(system.name))
-
-
-def exam(wheel: Path, system: System, numpy: Path | None, archives: Mapping[str, Path]) -> Exam:
-    """How the wheel is tried on a system beside a NumPy, or the system's own if there is none."""
+def exam(
+    wheel: Path, system: System, board: Board, numpy: Path | None, archives: Mapping[str, Path]
+) -> Exam:
+    """How the wheel is tried beside a NumPy, or the system's own if there is none."""
     tried = models_of(wheel, archives)
     size = models.portrait(archives).size
     return Exam(
         system=system,
-        wheels=[wheel, numpy] if numpy else [wheel],
+        board=board,
         numpy="newest" if numpy else "own",
-        boards=BOARDS,
         probes=[PROBE],
         models=tried,
-        plan=lambda outputs: _plan(tried, outputs),
-        judge=lambda _, seen: judge(wheel, system, numpy, tried, size, seen),
+        plan=_plan(tried),
+        judge=lambda seen: judge(wheel, system, numpy, tried, size, seen),
         files={f"bad-{name}": content for name, content in models.bad().items()},
     )
 
 
-def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
+def _plan(tried: Sequence[Model]) -> dict[str, Any]:
     def entry(model: Model, name: str, threads: int, from_bytes: bool) -> dict[str, Any]:
         return {
             "name": name,
             "model": f"{model.name}.tflite",
             "inputs": f"{model.name}.npz",
-            "outputs": f"{outputs}/{name}.npz",
+            "outputs": f"{session.OUTPUTS}/{name}.npz",
             "threads": threads,
             "from_bytes": from_bytes,
             "signature": model.signature,
