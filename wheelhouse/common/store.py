@@ -30,6 +30,10 @@ Row = tuple[str, str, str]
 """A path, its kind (file, program or link), and the SHA-256 of its content or the link's target."""
 
 
+_OURS: set[str] = set()
+"""The locks that threads of this process hold: nobody else need be waited for."""
+
+
 def digest(*parts: object) -> str:
     """The SHA-256, in hex, of JSON-serialisable parts."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
@@ -176,7 +180,8 @@ class Store:
             Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
-            console.say(f"{waiting} by another build; waiting for it")
+            if lock.lock_file not in _OURS:
+                console.say(f"{waiting} by another build; waiting for it")
             lock.acquire()
         except OSError as error:
             if error.errno in FULL:
@@ -186,9 +191,11 @@ class Store:
                 "Mend that, or name another folder in WHEELHOUSE_CACHE.",
                 Kind.MACHINE,
             ) from error
+        _OURS.add(lock.lock_file)
         try:
             yield
         finally:
+            _OURS.discard(lock.lock_file)
             lock.release()
 
 
