@@ -220,17 +220,19 @@ def group_by_project(files: Sequence[WheelFile], settings: IndexSettings) -> lis
     ]
 
 
-def _project_files(name: str, project: ProjectSettings, files: Sequence[WheelFile]) -> ProjectFiles:
+def _project_files(
+    name: str, settings: ProjectSettings, files: Sequence[WheelFile]
+) -> ProjectFiles:
     known = {word for file in files for word in (file.name, str(file.version))}
-    for key in (*project.yanked, *project.uploaded):
+    for key in (*settings.yanked, *settings.uploaded):
         if key not in known:
             raise WheelhouseError(
                 f"index.toml has {key} in projects.{name}, but there is no such file or version.",
                 "Correct the key, or add the folder of the wheels with --wheels.",
             )
     spellings = {name, *_spellings(name), *(file.metadata.name for file in files)}
-    kept = [] if project.status == "quarantined" else sorted(files, key=_sort_key)
-    return ProjectFiles(name, project, kept, sorted(spellings))
+    kept = [] if settings.status == "quarantined" else sorted(files, key=_sort_key)
+    return ProjectFiles(name, settings, kept, sorted(spellings))
 
 
 def _spellings(name: str) -> Iterator[str]:

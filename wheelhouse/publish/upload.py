@@ -63,7 +63,7 @@ class Endpoint:
         """
         parts = _bare_address(upload, "--to")
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            console.warn(f"{upload} is not https: a password for it can be read on the way.")
+            console.warn(f"{upload} is not https: a password for it is sent unencrypted.")
         return cls(
             upload, _bare_address(index or index_of(upload), "--index").geturl().rstrip("/") + "/"
         )
