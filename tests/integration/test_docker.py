@@ -92,7 +92,7 @@ def test_a_context_names_the_engine(
         subprocess.run(["docker", "context", *words], check=True, capture_output=True)
     done = cli("images", "--bootstrap")
     assert done.status == 0, done.stderr
-    assert "All images are there" in done.stderr
+    assert "The Docker engine has all images" in done.stderr
 
 
 def test_a_user_without_permission_is_told_how_to_get_it(engine: DockerClient) -> None:

@@ -38,7 +38,7 @@ def stub(repo: Path, folder: Path) -> Run:
     folder.mkdir(exist_ok=True)
     for name in ("inv", "requirements.lock"):
         shutil.copy(repo / name, folder / name)
-    shutil.copytree(repo / "wheelhouse/engines", folder / "wheelhouse/engines")
+    shutil.copytree(repo / "wheelhouse/common", folder / "wheelhouse/common")
     python = folder / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\ncase $2 in -c) ;; *) printf "%s\\n" "$@" ;; esac\n')

@@ -160,7 +160,7 @@ def test_a_published_wheel_is_what_pip_gets_and_publishing_again_is_safe(
     again = cli("publish", "--to", there.url, "--wheel", str(path))
     assert again.status == 0, again.stderr
     assert again.stdout == ""
-    assert f"{path.name} is there already" in again.stderr
+    assert f"{path.name} is in the index already" in again.stderr
 
 
 def test_what_is_missing_is_added(server: Start, wheel: Make) -> None:

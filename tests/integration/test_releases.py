@@ -212,9 +212,9 @@ def test_failures_say_what_to_do(
         with pytest.raises(WheelhouseError, match="no repository"):
             github.fetch(name, tmp_path)
     monkeypatch.setattr(github, "releases", [{"tag_name": 1}])
-    with pytest.raises(WheelhouseError, match="another form"):
+    with pytest.raises(WheelhouseError, match="unknown form"):
         github.fetch("owner/name", tmp_path)
-    done = cli("releases", "--of", "owner/other")
+    done = cli("releases", "--repo", "owner/other")
     assert done.status == Kind.FETCH
     assert "next: Check the name" in done.stderr
     assert "Traceback" not in done.stderr

@@ -120,7 +120,7 @@ compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on" in err
+    assert "the same command continues" in err
     assert "Traceback" not in err
 
 

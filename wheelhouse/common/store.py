@@ -158,6 +158,12 @@ class Store:
         shutil.rmtree(final)
         return None
 
+    def discard(self, kind: str, name: str, key: str) -> None:
+        """Remove the output folder of a step, if it exists and nobody makes it just now."""
+        final = self.place(kind, name, key)
+        with self.locked(f"{kind}-{final.name}", f"{name} is being made"):
+            shutil.rmtree(final, ignore_errors=True)
+
     def seal(self, final: Path) -> Path:
         """The file that holds the digest of an output folder's content."""
         return final.with_name(f"{final.name}.sha256")

@@ -277,6 +277,8 @@ def _try(step: Step, fetcher: Fetcher) -> None:
         pool.shutdown(cancel_futures=True)
     if failed:
         raise _failure(step, made, fetcher.store)
+    for each in installs:  # they are large, and no passed trial is repeated
+        fetcher.store.discard(each.kind, each.label, each.key)
 
 
 def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError:
