@@ -26,7 +26,7 @@ from wheelhouse.publish.index import Place, Settings
 from wheelhouse.record import Demand
 from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import choose, every
+from wheelhouse.sources.releases import all_releases, choose
 
 ENGINE = {
     "engine": "host (this machine, the default), docker (containers without network), or auto "
@@ -129,7 +129,7 @@ def build(
     sources: str = "",
 ) -> None:
     """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
-    fetcher = Fetcher.given(offline, sources)
+    fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
     wheels = pipeline.build(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
@@ -142,19 +142,19 @@ def build(
 @task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named", **ENGINE})
 def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
     """Try finished wheels on emulated Raspberry Pis."""
-    pipeline.check(pipeline.delivered(wheel), Fetcher.given(), pipeline.engine(engine))
+    pipeline.check(pipeline.delivered(wheel), Fetcher.from_options(), pipeline.engine(engine))
 
 
 @task(positional=["wheel"], help={"wheel": "a wheel file that was published", **ENGINE})
 def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
     """Check that a published wheel is, bit for bit, what this checkout builds."""
-    pipeline.reproduce(Path(wheel), Fetcher.given(), pipeline.engine(engine))
+    pipeline.reproduce(Path(wheel), Fetcher.from_options(), pipeline.engine(engine))
 
 
 @task(help={"bootstrap": "make them from the Debian mirror alone; no image registry is asked"})
 def images(_: Context, bootstrap: bool = False) -> None:
     """Make the images of the Docker engine."""
-    pipeline.prepare_images(Fetcher.given(), bootstrap)
+    pipeline.prepare_images(Fetcher.from_options(), bootstrap)
 
 
 @task(
@@ -197,8 +197,8 @@ def sources(
     _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
 ) -> None:
     """List, fetch and check everything that builds and tests take from elsewhere."""
-    chosen = [choose(tflite)] if tflite else every()
-    fetcher = Fetcher.given(offline, sources)
+    chosen = [choose(tflite)] if tflite else all_releases()
+    fetcher = Fetcher.from_options(offline, sources)
     pipeline.supply(fetcher, Path(export) if export else None, chosen)
 
 
@@ -211,7 +211,7 @@ def sources(
 )
 def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
     """List the pins of sources.toml that left the mirrors or have something newer there."""
-    updates.update(Fetcher.given(), pin, write)
+    updates.update(Fetcher.from_options(), pin, write)
 
 
 @task(
@@ -235,7 +235,7 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
 def bench(_: Context, measure: bool = True) -> None:
     """Measure the figures of wheelhouse/figures.toml, and make README's table of them."""
     if measure:
-        run(Fetcher.given())
+        run(Fetcher.from_options())
     figures.show(figures.read().values())
 
 

@@ -24,7 +24,7 @@ from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import Release
+from wheelhouse.sources.releases import TfliteRelease
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.verify import delegate_trials, runtime_trials, session
@@ -80,7 +80,7 @@ def build(
     xnnpack: bool,
     fetcher: Fetcher,
     engine: str,
-    release: Release | None = None,
+    release: TfliteRelease | None = None,
     armnn: bool = False,
 ) -> list[Path]:
     """Build a wheel for each target, of the default release, into ``wheels/``; the paths there.
@@ -229,7 +229,7 @@ def show_matrix() -> None:
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
     processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
-    default, *others = releases.known()
+    default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
         f"TFLite {default} for {processors}{more}",
@@ -238,14 +238,14 @@ def show_matrix() -> None:
     )
 
 
-def supply(fetcher: Fetcher, export: Path | None, chosen: Sequence[Release]) -> None:
+def supply(fetcher: Fetcher, export: Path | None, chosen: Sequence[TfliteRelease]) -> None:
     """Fetch and check every component of the chosen releases and what all of them share; list them.
 
     They are copied to ``export``, which also gets the locked Python requirements, for the same
     Python as this one.
     """
-    owned = {each.version: tuple(pins.release(each.version).values()) for each in chosen}
-    owned["all"] = pins.everything_shared()
+    owned = {each.version: tuple(pins.release_components(each.version).values()) for each in chosen}
+    owned["all"] = pins.shared_components()
     rows = [
         (tflite, c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin)
         for tflite, components in owned.items()

@@ -37,7 +37,7 @@ def store(exam: Exam, name: str, fetcher: Fetcher, *boards: str) -> None:
 
 
 def main(runtime: Path, delegate: Path) -> None:
-    fetcher, system = Fetcher.given(), systems.system("bookworm")
+    fetcher, system = Fetcher.from_options(), systems.system("bookworm")
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     store(
         runtime_trials.exam(runtime, system, None, archives), "runtime", fetcher, "Raspberry Pi 4"

@@ -367,7 +367,7 @@ from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import Toolchain, toolchain
 from wheelhouse.sources.fetch import Fetcher
 
-fetcher = Fetcher.given()
+fetcher = Fetcher.from_options()
 store = fetcher.store
 tools = Toolchain(get_or_make(toolchain("aarch64", "2.17"), fetcher))
 cc = f"{ninja.launcher() or ''} {tools.cc}"

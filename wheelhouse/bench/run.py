@@ -124,7 +124,7 @@ def _builds(cache: Path) -> dict[str, Figure]:
 
 def _containers(folder: Path) -> dict[str, Figure]:
     """Builds in containers against builds on this machine, side by side from empty caches."""
-    client, fetcher = docker.connect(), Fetcher.given()
+    client, fetcher = docker.connect(), Fetcher.from_options()
     with suppress(ImageNotFound):
         client.images.remove(images.builder(client, fetcher), force=True)
     start = time.monotonic()
@@ -213,7 +213,7 @@ def _inferences(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]
 
 def _newest(fetcher: Fetcher) -> dict[str, Figure]:
     """The newest release against the newest ai-edge-litert, on all models that there are here."""
-    newest = releases.every()[-1]
+    newest = releases.all_releases()[-1]
     (ours,) = pipeline.build(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
@@ -288,7 +288,7 @@ def _import(wheel: Path, board: Board, fetcher: Fetcher) -> int:
 @contextmanager
 def _installed(wheel: Path, board: Board, fetcher: Fetcher) -> Iterator[Callable[..., int]]:
     """A way to count the instructions of Python commands where the wheel is installed."""
-    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
+    system = next(system for system in systems.emulated().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert names more than its interpreter imports.

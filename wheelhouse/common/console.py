@@ -64,7 +64,7 @@ class _Stream:
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guarded_streams() -> Iterator[None]:
     """Raise UnwritableError as soon as standard output or standard error can take no more."""
     before = sys.stdout, sys.stderr
     try:
@@ -81,7 +81,7 @@ def guarded() -> Iterator[None]:
                 stream.flush()
 
 
-def last_words(text: str) -> None:
+def write_error(text: str) -> None:
     """Tell why nothing more can be told, where that can still be read."""
     with suppress(OSError, AttributeError):
         sys.stderr.write(f"error: {text}\n")

@@ -21,7 +21,7 @@ LINKS = Path("/tmp")  # noqa: S108
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*")
 
 
-def plain(path: Path) -> Path:
+def plain_path(path: Path) -> Path:
     """The absolute path itself, or one of plain characters that leads there.
 
     Raises WheelhouseError if there can be no link.

@@ -69,7 +69,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 def files(tree: Path) -> dict[str, str]:
     """The sources to compile, of those that its ``filelist.json`` names, with their own flags."""
     listed = json.loads((tree / "filelist.json").read_text())
-    plain = {
+    common = {
         *listed["common"],
         *listed["c_api"]["common"],
         *listed["c_api"]["operators"],
@@ -79,8 +79,8 @@ def files(tree: Path) -> dict[str, str]:
     }
     half: set[str] = set()
     for operator in listed["cpu"]["operators"].values():
-        plain |= {*operator["files"]["common"]}
+        common |= {*operator["files"]["common"]}
         for kind, names in operator["files"].get("neon", {}).items():
-            plain |= {*names} if kind in _KINDS else set()
+            common |= {*names} if kind in _KINDS else set()
             half |= {*names} if kind == "fp16" else set()
-    return dict.fromkeys(plain, "") | dict.fromkeys(half, _HALF)
+    return dict.fromkeys(common, "") | dict.fromkeys(half, _HALF)

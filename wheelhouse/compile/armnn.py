@@ -77,7 +77,7 @@ def backends(processor: str, floor: str) -> Step:
 def delegate(processor: str, floor: str) -> Step:
     """The delegate, whose two entries TFLite calls."""
     names = ("armnn", "arm-compute-headers", "tflite-c")
-    headers = (*map(pins.shared, names), pins.release(FLATBUFFERS)["flatbuffers"])
+    headers = (*map(pins.shared, names), pins.release_components(FLATBUFFERS)["flatbuffers"])
     return library(pins.shared("armnn-delegate"), headers, processor, floor, _compile_delegate)
 
 

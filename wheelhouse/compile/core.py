@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import ninja, toolchain
@@ -40,7 +40,7 @@ class Core:
     @property
     def components(self) -> dict[str, Component]:
         """What it is compiled from."""
-        every = pins.release(self.tflite, self.checkout)
+        every = pins.release_components(self.tflite, self.checkout)
         return {name: part for name, part in every.items() if name != "wrapper"}
 
     @property
@@ -71,7 +71,7 @@ class Core:
 def _compile(inputs: Inputs, folder: Path) -> None:
     label = inputs.parameters["label"]
     log = inputs.store.log(f"core-{label}")
-    build_folder = plain(folder) / "build"
+    build_folder = plain_path(folder) / "build"
     env = ninja.environment(inputs.store)
     command = _configure(inputs, build_folder)
     # What an earlier run configured is of use if no folder was moved since.
@@ -90,17 +90,17 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 
 
 def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
-    needs = {name: plain(path) for name, path in inputs.needs.items()}
+    needs = {name: plain_path(path) for name, path in inputs.needs.items()}
     tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
     flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
     launcher = ninja.launcher()
     settings: dict[str, object] = {
-        "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
+        "CMAKE_MAKE_PROGRAM": plain_path(toolchain.NINJA),
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
         "TFLITE_ENABLE_XNNPACK": "ON" if inputs.parameters["xnnpack"] else "OFF",
-        "Python_EXECUTABLE": plain(Path(sys.executable)),
+        "Python_EXECUTABLE": plain_path(Path(sys.executable)),
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
         **{f"SOURCE_{name.upper()}": tree for name, tree in needs.items()},
     }
@@ -109,8 +109,8 @@ def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
     if compiler:
         settings["TFLITE_HOST_TOOLS_DIR"] = compiler
     return [
-        *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
-        *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),
+        *(str(plain_path(toolchain.CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain_path(SUPERPROJECT.parent)), "-B", str(build_folder)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
 

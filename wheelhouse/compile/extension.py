@@ -10,7 +10,7 @@ from pathlib import Path
 from ninja.ninja_syntax import Writer
 from packaging.version import Version
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import core, ninja, toolchain
@@ -61,7 +61,7 @@ class Extension:
             names["libxcrypt"] = "libxcrypt"  # its Python.h includes crypt.h
         if not self.target.abi3:
             names["pybind11"] = "pybind11"
-        wrapper = pins.release(self.core.tflite, self.core.checkout)["wrapper"]
+        wrapper = pins.release_components(self.core.tflite, self.core.checkout)["wrapper"]
         return {"wrapper": wrapper, **{key: pins.shared(name) for key, name in names.items()}}
 
     @property
@@ -107,14 +107,14 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 
 
 def _ninja(inputs: Inputs, folder: Path) -> str:
-    trees = {name: plain(path) for name, path in inputs.needs.items()}
+    trees = {name: plain_path(path) for name, path in inputs.needs.items()}
     tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
     flags = (
         *toolchain.COMPILE_FLAGS,
         _standard(trees["tensorflow"]),
         *_FLAGS,
         *inputs.parameters["defines"],
-        *core.prefix_maps(trees, plain(folder)),
+        *core.prefix_maps(trees, plain_path(folder)),
         *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
     )
     launcher = ninja.launcher()
@@ -127,8 +127,8 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     wrapper = trees["wrapper"] / _WRAPPER
-    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain(_STABLE)
-    paths = [*(wrapper / name for name in _SOURCES), binding, plain(toolchain.PERSONALITY)]
+    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain_path(_STABLE)
+    paths = [*(wrapper / name for name in _SOURCES), binding, plain_path(toolchain.PERSONALITY)]
     objects = [f"{path.stem}.o" for path in paths]
     for path, made in zip(paths, objects, strict=True):
         rules.build([made], "cxx", [str(path)])
@@ -148,7 +148,7 @@ def _includes(python: str, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
     optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
     return [
-        plain(_MONITOR).parent,
+        plain_path(_MONITOR).parent,
         trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import CMAKE, NINJA, Toolchain, toolchain
@@ -25,9 +25,9 @@ def flatc(flatbuffers: Component) -> Step:
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    work = plain(folder) / "build"
+    work = plain_path(folder) / "build"
     settings = {
-        "CMAKE_MAKE_PROGRAM": plain(NINJA),
+        "CMAKE_MAKE_PROGRAM": plain_path(NINJA),
         "CMAKE_TOOLCHAIN_FILE": Toolchain(inputs.needs["toolchain"]).cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
@@ -37,8 +37,8 @@ def _compile(inputs: Inputs, folder: Path) -> None:
         "FLATBUFFERS_INSTALL": "OFF",
     }
     command = [
-        *(str(plain(CMAKE)), "-G", "Ninja"),
-        *("-S", str(plain(inputs.needs["flatbuffers"])), "-B", str(work)),
+        *(str(plain_path(CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain_path(inputs.needs["flatbuffers"])), "-B", str(work)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
     log = inputs.store.log("flatc")

@@ -41,7 +41,7 @@ def library(
     )
 
 
-def only(folder: Path) -> Path:
+def static_library(folder: Path) -> Path:
     """The one static library in a folder."""
     (path,) = folder.glob("lib*.a")
     return path

@@ -17,7 +17,7 @@ import psutil
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.jobs import jobs
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.store import Store
 from wheelhouse.compile.toolchain import EPOCH, NINJA, ZIG
 
@@ -31,7 +31,7 @@ _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library an
 def launcher() -> str | None:
     """The compiler cache to start compiles with, if one is installed."""
     found = shutil.which("ccache") or shutil.which("sccache")
-    return str(plain(Path(found))) if found else None
+    return str(plain_path(Path(found))) if found else None
 
 
 def environment(store: Store) -> dict[str, str]:
@@ -40,11 +40,11 @@ def environment(store: Store) -> dict[str, str]:
     return {
         # Compiler caches insist on one.
         "HOME": home if os.access(home, os.W_OK) else str(store.root),
-        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
-        "WHEELHOUSE_ZIG": str(plain(ZIG)),
-        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
-        "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
+        "TMPDIR": str(plain_path(Path(tempfile.gettempdir()))),
+        "WHEELHOUSE_ZIG": str(plain_path(ZIG)),
+        "ZIG_LIB_DIR": str(plain_path(ZIG).with_name("lib")),  # zig itself would tell its real name
+        "ZIG_GLOBAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
         "SOURCE_DATE_EPOCH": str(EPOCH),  # a compiler cache must know it, too
         "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
         "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor
@@ -64,7 +64,7 @@ def build(folder: Path, label: str, log: Path, env: Env) -> None:
     compiled stays, so that the next run goes on from there.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
-    command = [str(plain(NINJA)), "-C", str(plain(folder)), "-j", str(count)]
+    command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
     with console.steps(label) as bar:
         env = {**env, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)
@@ -86,7 +86,7 @@ def _logged(
             step(int(numbers[1]), int(numbers[2]))
 
     # zig's global cache has its C libraries; its local one, a copy of every object.
-    copies = plain(folder) / "zig-cache"
+    copies = plain_path(folder) / "zig-cache"
     try:
         env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
         status = process.stream(command, cwd=folder, log=log, env=env, line=line)

@@ -14,7 +14,7 @@ import cmake
 import ninja
 import ziglang
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.targets.architectures import architecture
@@ -92,22 +92,22 @@ class Toolchain:
     @property
     def cc(self) -> Path:
         """The C compiler and linker."""
-        return plain(self.folder) / "cc"
+        return plain_path(self.folder) / "cc"
 
     @property
     def cxx(self) -> Path:
         """The C++ compiler and linker."""
-        return plain(self.folder) / "c++"
+        return plain_path(self.folder) / "c++"
 
     @property
     def ar(self) -> Path:
         """What packs static libraries."""
-        return plain(self.folder) / "ar"
+        return plain_path(self.folder) / "ar"
 
     @property
     def cmake_file(self) -> Path:
         """The file for CMake's ``CMAKE_TOOLCHAIN_FILE``."""
-        return plain(self.folder) / "toolchain.cmake"
+        return plain_path(self.folder) / "toolchain.cmake"
 
 
 def toolchain(processor: str, floor: str) -> Step:

@@ -56,7 +56,7 @@ class Wheel:
         """Its PEP 440 version; a build with non-default options gets a +local label."""
         unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
         label = ".".join(name for name, applies in unusual.items() if applies)
-        version = versions.of_wheel(PROJECT, self.tflite)
+        version = versions.wheel_version(PROJECT, self.tflite)
         return Version(f"{version}+{label}") if label else version
 
     @property

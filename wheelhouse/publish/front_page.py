@@ -143,7 +143,7 @@ def choices(files: Sequence[File]) -> list[Choice]:
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         chosen = best(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
@@ -166,7 +166,7 @@ def best(files: Sequence[File], system: System) -> File | None:
 def tried(files: Sequence[File]) -> list[Tried]:
     """What the records say of each system, newest first."""
     found = []
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         both = [
             (file, trial)
             for file in files

@@ -20,7 +20,7 @@ from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
 from wheelhouse.sources import archives, download, pip
 from wheelhouse.sources.mirrors import debian_mirrors
-from wheelhouse.sources.pins import Artefact, Component, Pin, everything
+from wheelhouse.sources.pins import Artefact, Component, Pin, all_components
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Fetcher:
     folder: Path | None = None
 
     @classmethod
-    def given(cls, offline: bool = False, folder: str = "") -> Fetcher:
+    def from_options(cls, offline: bool = False, folder: str = "") -> Fetcher:
         """The user's cache, with what the command line says of the network.
 
         Raises WheelhouseError if the folder does not exist.
@@ -138,7 +138,7 @@ class Fetcher:
         """Take a component out of a large archive while it streams by, and all others in there."""
         final = self._packed(component)
         final.parent.mkdir(parents=True, exist_ok=True)
-        wanted = {each.label: each for each in (component, *everything()) if self._lacks(each)}
+        wanted = {each.label: each for each in (component, *all_components()) if self._lacks(each)}
         folders = {
             label: (each, folder)
             for label, each in wanted.items()

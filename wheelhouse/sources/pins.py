@@ -81,7 +81,7 @@ class Pin(Table, frozen=True):
             raise ValueError("sha256 of each artefact, or tree, must be set")
 
 
-class Catalogue(Table, frozen=True):
+class Pins(Table, frozen=True):
     """The whole of ``sources.toml``."""
 
     tflite: Mapping[str, Mapping[str, Pin]]
@@ -147,21 +147,21 @@ def _unpack(inputs: Inputs, folder: Path) -> None:
     else:
         archives.unpack(archive, folder, strip=0, keep=())
     for name in sorted(inputs.needs.keys() - {"archive"}):
-        apply(inputs.needs[name], folder)
+        apply_patch(inputs.needs[name], folder)
 
 
 @cache
-def catalogue() -> Catalogue:
+def pins() -> Pins:
     """The pinned components of this checkout."""
-    return load(FILE, Catalogue)
+    return load(FILE, Pins)
 
 
-def release(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
+def release_components(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
     """The components that a TFLite release is compiled from, by name.
 
     ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
     """
-    parts = {name: _component(name, pin) for name, pin in catalogue().tflite[tflite].items()}
+    parts = {name: _component(name, pin) for name, pin in pins().tflite[tflite].items()}
     if checkout:
         for name in ("tensorflow", "wrapper"):
             pin = parts[name].pin
@@ -177,28 +177,28 @@ def _kept_digest(folder: Path, keep: tuple[str, ...]) -> str:
 
 def shared(name: str) -> Component:
     """A component that does not belong to one TFLite release."""
-    return _component(name, catalogue().shared[name])
+    return _component(name, pins().shared[name])
 
 
 def _component(name: str, pin: Pin) -> Component:
     """A component whose artefacts are those of its carton as well."""
-    cartons = catalogue().cartons[pin.carton] if pin.carton else ()
+    cartons = pins().cartons[pin.carton] if pin.carton else ()
     inside = tuple(replace(carton, folder=pin.folder) for carton in cartons)
     return Component(name, replace(pin, artefacts=(*inside, *pin.artefacts)))
 
 
-def everything() -> tuple[Component, ...]:
+def all_components() -> tuple[Component, ...]:
     """All components."""
-    releases = [c for tflite in catalogue().tflite for c in release(tflite).values()]
-    return (*releases, *everything_shared())
+    releases = [c for tflite in pins().tflite for c in release_components(tflite).values()]
+    return (*releases, *shared_components())
 
 
-def everything_shared() -> tuple[Component, ...]:
+def shared_components() -> tuple[Component, ...]:
     """All components that do not belong to one TFLite release."""
-    return tuple(shared(name) for name in catalogue().shared)
+    return tuple(shared(name) for name in pins().shared)
 
 
-def apply(patch: Path, folder: Path) -> None:
+def apply_patch(patch: Path, folder: Path) -> None:
     """Apply one patch; raises WheelhouseError if it does not fit."""
     changes = patch_ng.fromfile(str(patch))
     if not changes or not changes.apply(root=str(folder)):

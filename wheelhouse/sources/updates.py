@@ -29,7 +29,7 @@ from wheelhouse.sources import archives, debian_index, download, pins, pip
 from wheelhouse.sources.debian_index import PoolFile
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
-from wheelhouse.sources.pins import Artefact, Catalogue, Component, Pin
+from wheelhouse.sources.pins import Artefact, Component, Pin, Pins
 from wheelhouse.targets import systems
 
 FILE = pins.FILE
@@ -48,7 +48,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PinnedFile:
     """A pinned file of a mirror with all that is taken from it; ``carton`` if it is one of such."""
 
     artefact: Artefact
@@ -73,7 +73,7 @@ class Finding:
     ``revision`` is the file that the pin may move to, ``newer`` the newest upstream version.
     """
 
-    pinned: Pinned
+    pinned: PinnedFile
     here: bool
     revision: Artefact | None = None
     newer: str = ""
@@ -91,7 +91,7 @@ def update(
     With ``write`` move those that can be moved. Raises WheelhouseError if a mirror does not answer
     or if a pin could not be moved since the content is another.
     """
-    chosen = _chosen(pinned(load(file, Catalogue)), names)
+    chosen = _chosen(pinned(load(file, Pins)), names)
     found = [*_debian(chosen, fetcher.store, keyring), *_python(chosen, fetcher.store)]
     telling = [one for one in found if not one.here or one.revision or one.newer]
     if telling:
@@ -105,19 +105,19 @@ def update(
         console.say("`invoke update-pins --write` moves pins to their newer revisions")
 
 
-def pinned(catalogue: Catalogue) -> list[Pinned]:
-    """The files of a catalogue that a mirror has, each once."""
-    found: dict[str, Pinned] = {}
-    for table in (*catalogue.tflite.values(), catalogue.shared):
+def pinned(pins_table: Pins) -> list[PinnedFile]:
+    """The files of a pins_table that a mirror has, each once."""
+    found: dict[str, PinnedFile] = {}
+    for table in (*pins_table.tflite.values(), pins_table.shared):
         for name, pin in table.items():
-            for carton, artefact, folder in _files(catalogue, pin):
+            for carton, artefact, folder in _files(pins_table, pin):
                 if not artefact.url:
-                    one = found.setdefault(artefact.origin, Pinned(artefact, carton))
+                    one = found.setdefault(artefact.origin, PinnedFile(artefact, carton))
                     one.uses.append(Use(name, pin, folder))
     return list(found.values())
 
 
-def successor(pinned: Pinned, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:
+def successor(pinned: PinnedFile, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:
     """The listed file that the pin of one in Debian's pool may move to, if there is any.
 
     It is the newest revision of the same upstream version; an older one only if the pin is
@@ -130,7 +130,7 @@ def successor(pinned: Pinned, listed: Sequence[PoolFile], lost: bool) -> PoolFil
     return same[-1] if same and (lost or same[-1].version > ours.version) else None
 
 
-def newest(pinned: Pinned, listed: Sequence[PoolFile]) -> str:
+def newest(pinned: PinnedFile, listed: Sequence[PoolFile]) -> str:
     """The newest upstream version among listed files, if it is newer than the pinned one."""
     ours, others = _siblings(pinned, listed)
     later = others[-1:] if others and others[-1].version > ours.version else []
@@ -148,15 +148,15 @@ def _line(line: str, old: Artefact, new: Artefact) -> str:
     return moved.replace(old.sha256, new.sha256) if old.sha256 else moved
 
 
-def _files(catalogue: Catalogue, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
+def _files(pins_table: Pins, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
     """Each file that holds a component: its carton if it is one, itself, the folder in there."""
-    for artefact in catalogue.cartons[pin.carton] if pin.carton else ():
+    for artefact in pins_table.cartons[pin.carton] if pin.carton else ():
         yield pin.carton, artefact, pin.folder
     for artefact in pin.artefacts:
         yield "", artefact, artefact.folder
 
 
-def _siblings(pinned: Pinned, listed: Sequence[PoolFile]) -> tuple[PoolFile, list[PoolFile]]:
+def _siblings(pinned: PinnedFile, listed: Sequence[PoolFile]) -> tuple[PoolFile, list[PoolFile]]:
     """A pinned file, and the others of its package by their version."""
     ours = PoolFile(pinned.artefact.debian)
     others = [
@@ -167,7 +167,7 @@ def _siblings(pinned: Pinned, listed: Sequence[PoolFile]) -> tuple[PoolFile, lis
     return ours, sorted(others, key=lambda other: other.version)
 
 
-def _chosen(every: Sequence[Pinned], names: Sequence[str]) -> list[Pinned]:
+def _chosen(every: Sequence[PinnedFile], names: Sequence[str]) -> list[PinnedFile]:
     known = sorted({name for one in every for name in one.names})
     for name in names:
         if name not in known:
@@ -192,7 +192,7 @@ def _version(artefact: Artefact) -> str:
     return str(PoolFile(artefact.debian).version)
 
 
-def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Finding]:
+def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[Finding]:
     ours = [one for one in chosen if one.artefact.debian]
     if not ours:
         return []
@@ -224,7 +224,7 @@ def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Findi
 
 def _suites(mirror: str) -> list[str]:
     """The suites of the mirror that the systems are made of, and what is added to them later."""
-    named = dict.fromkeys(system.suite for system in systems.catalogue().systems)
+    named = dict.fromkeys(system.suite for system in systems.emulated().systems)
     wanted = [f"{suite}{later}" for suite in named for later in _LATER]
     found = [suite for suite in wanted if _exists([f"{mirror}/dists/{suite}/InRelease"])]
     if missing := [suite for suite in named if suite not in found]:
@@ -250,7 +250,7 @@ def _exists(addresses: Sequence[str]) -> bool:
     return False
 
 
-def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
+def _python(chosen: Sequence[PinnedFile], store: Store) -> list[Finding]:
     ours = [one for one in chosen if one.artefact.pypi]
     if not ours:
         return []
@@ -262,7 +262,7 @@ def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
     return found
 
 
-def _wheel(one: Pinned, store: Store) -> Finding:
+def _wheel(one: PinnedFile, store: Store) -> Finding:
     """What the package index says of a wheel, by pip, so that its own configuration names it.
 
     Asked are the versions that have a wheel with the same tags. Raises WheelhouseError if an index
@@ -304,7 +304,7 @@ def _move_all(movable: Sequence[Finding], fetcher: Fetcher, file: Path) -> None:
         )
 
 
-def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[str]:
+def _move(pinned: PinnedFile, new: Artefact, fetcher: Fetcher, file: Path) -> list[str]:
     """Fetch and check the new file and write its pin; what is another in it, if anything is."""
     old = pinned.artefact
     if different := _different(pinned, new, fetcher):
@@ -313,7 +313,7 @@ def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[s
     with tempfile.TemporaryDirectory() as scratch:
         draft = Path(scratch, file.name)
         draft.write_text(text, encoding="utf-8")
-        if load(draft, Catalogue) != _replaced(load(file, Catalogue), old, new):
+        if load(draft, Pins) != _replaced(load(file, Pins), old, new):
             raise WheelhouseError(
                 f"{file} could not be rewritten: {old.debian} is not on a line with its SHA-256.",
                 f"Write it there by hand: {new.debian}, {new.sha256}.",
@@ -324,18 +324,18 @@ def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[s
     return []
 
 
-def _different(pinned: Pinned, new: Artefact, fetcher: Fetcher) -> list[str]:
+def _different(pinned: PinnedFile, new: Artefact, fetcher: Fetcher) -> list[str]:
     """Fetch a file; the components whose content is pinned and not that of the file."""
     trees = [use for use in pinned.uses if use.pin.tree]
     first = pinned.uses[0]
-    plain = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
+    single = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
     if not trees:
-        fetcher.file(plain)
+        fetcher.file(single)
         return []
     fetcher.store.root.mkdir(parents=True, exist_ok=True)
     # A carton is large and read once.
     with tempfile.TemporaryDirectory(dir=fetcher.store.root) as scratch:
-        archive = Fetcher(Store(Path(scratch, "store"))).file(plain)
+        archive = Fetcher(Store(Path(scratch, "store"))).file(single)
         keep = [f"{use.folder}/{name}".lstrip("/") for use in trees for name in use.pin.keep]
         archives.unpack(archive, Path(scratch, "tree"), strip=new.strip, keep=keep)
         return [use.name for use in trees if _tree(Path(scratch, "tree"), use) != use.pin.tree]
@@ -345,8 +345,8 @@ def _tree(folder: Path, use: Use) -> str:
     return tree_digest(folder / use.folder, lambda name: archives.kept(name, use.pin.keep))
 
 
-def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
-    """The catalogue as it should be after a pin has moved."""
+def _replaced(pins_table: Pins, old: Artefact, new: Artefact) -> Pins:
+    """The pins_table as it should be after a pin has moved."""
 
     def files(artefacts: Sequence[Artefact]) -> tuple[Artefact, ...]:
         return tuple(
@@ -359,8 +359,8 @@ def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
     def moved(table: Mapping[str, Pin]) -> dict[str, Pin]:
         return {name: replace(pin, artefacts=files(pin.artefacts)) for name, pin in table.items()}
 
-    return Catalogue(
-        {version: moved(table) for version, table in catalogue.tflite.items()},
-        moved(catalogue.shared),
-        {name: files(carton) for name, carton in catalogue.cartons.items()},
+    return Pins(
+        {version: moved(table) for version, table in pins_table.tflite.items()},
+        moved(pins_table.shared),
+        {name: files(carton) for name, carton in pins_table.cartons.items()},
     )
