@@ -70,7 +70,7 @@ def planned(
 
 
 @pytest.fixture(scope="module")
-def get_or_make() -> Models:
+def made() -> Models:
     return {model.name: model for model in models.generated()}
 
 

@@ -26,7 +26,7 @@ PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
 @pytest.fixture
-def get_or_make() -> Delegate:
+def made() -> Delegate:
     return products.armnn()
 
 

@@ -28,7 +28,7 @@ PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
 @pytest.fixture(params=[True, False], ids=["xnnpack", "noxnnpack"])
-def get_or_make(request: pytest.FixtureRequest) -> Wheel:
+def made(request: pytest.FixtureRequest) -> Wheel:
     return Wheel(TARGET, "2.14.1", request.param)
 
 
