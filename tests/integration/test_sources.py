@@ -415,7 +415,7 @@ def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
         (tmp_path / "model" / name).write_bytes(content)
 
     def component(name: str, folder: str, *keep: str) -> Component:
-        digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.kept(path, keep))
+        digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.is_kept(path, keep))
         pin = Pin("1.0", "MIT", (debian(archive, folder=folder),), keep=keep, tree=digest)
         return Component(name, pin)
 

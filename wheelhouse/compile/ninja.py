@@ -99,7 +99,7 @@ def _logged(
     if any(map(_FULL.search, said)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise WheelhouseError(
-        f"{label} failed: {process.why(status, said)}",
+        f"{label} failed: {process.failure_reason(status, said)}",
         f"The whole log is {log}; mend the cause and run the same command again, it goes on from "
         "there.",
     )
