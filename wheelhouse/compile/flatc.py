@@ -1,4 +1,4 @@
-"""flatbuffers' compiler for this machine: newer TFLite releases generate headers with it."""
+"""Compile flatc, FlatBuffers' compiler, for this machine: newer TFLite releases run it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wheelhouse.targets.architectures import native
 
 
 def flatc(flatbuffers: Component) -> Step:
-    """The folder that holds ``flatc``; compiling it takes some 90 s."""
+    """The step that compiles the program ``flatc`` of a FlatBuffers component, in some 90 s."""
     here = native()
     return Step(
         kind="tools",

@@ -1,6 +1,6 @@
-"""The zig cross compiler, pinned by the locked requirements, and what makes it a toolchain.
+"""Toolchains: wrapper scripts that run zig, which the locked requirements pin, as a cross compiler.
 
-zig carries clang, lld, libc++ and the symbol lists of every glibc, so one program compiles for a
+zig contains clang, lld, libc++ and the symbols of every glibc version, so it can compile for a
 glibc floor without a sysroot.
 """
 
@@ -28,27 +28,27 @@ COMPILE_FLAGS = (
     "-DNDEBUG",
     "-g0",
     "-fPIC",
-    "-fno-sanitize=undefined",  # zig's own default for C is to trap
+    "-fno-sanitize=undefined",  # zig's default for C is to trap
     "-fvisibility=hidden",
     "-ffunction-sections",
     "-fdata-sections",
-    # Threads may still compute when exit() would destroy static objects.
+    # Threads may still use static objects when exit() would destroy them.
     "-fc++-static-destructors=thread-local",
     "-Wno-everything",
 )
 
 EPOCH = 315532800
-"""The time that compilers are told, in seconds: 1980-01-01, the oldest that a zip can hold."""
+"""``SOURCE_DATE_EPOCH`` for compilers, in seconds: 1980-01-01, the oldest date in a zip file."""
 
 PERSONALITY = ROOT / "native" / "personality.cc"
-"""What every shared library contains, for other unwinders to pass through it."""
+"""The source that every shared library contains, so that other unwinders can pass through it."""
 
 LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
-"""What every shared library is linked with."""
+"""The flags to link every shared library with."""
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
 
-# zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
+# zig takes -march= for the name of a CPU: translate it to -mcpu=generic plus features.
 _WRAPPER = """\
 #!/bin/sh
 for word do
@@ -85,7 +85,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 @dataclass(frozen=True)
 class Toolchain:
-    """The compiler that a toolchain's step made in ``folder``; run it in :func:`environment`."""
+    """The programs of a toolchain in its step's folder; they run in :func:`ninja.environment`."""
 
     folder: Path
 
@@ -101,17 +101,17 @@ class Toolchain:
 
     @property
     def ar(self) -> Path:
-        """What packs static libraries."""
+        """The program that packs static libraries."""
         return plain_path(self.folder) / "ar"
 
     @property
     def cmake_file(self) -> Path:
-        """The file for CMake's ``CMAKE_TOOLCHAIN_FILE``."""
+        """The value of CMake's ``CMAKE_TOOLCHAIN_FILE``."""
         return plain_path(self.folder) / "toolchain.cmake"
 
 
 def toolchain(processor: str, floor: str) -> Step:
-    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+    """The step that writes a toolchain for an architecture and glibc floor, as in aarch64, 2.17."""
     named = architecture(processor)
     options = f"-target {named.zig}.{floor}" + (f" -mcpu={named.cpu}" if named.cpu else "")
     return Step(

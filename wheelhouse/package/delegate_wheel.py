@@ -88,7 +88,7 @@ class Delegate:
     @property
     def link(self) -> Step:
         """The folder with the shared library."""
-        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.compute)
+        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.kernels)
         makers = dict(zip((*_PARTS, "toolchain"), (*parts, toolchain.toolchain), strict=True))
         needs = {name: make(self.processor, self.floor) for name, make in makers.items()}
         return Step("delegates", f"armnn-delegate-{self.processor}", _link, needs)

@@ -105,7 +105,10 @@ class Wheel:
     @property
     def step(self) -> Step:
         """The folder with the audited wheel."""
-        needs = {"module": self.extension.step, "wrapper": self.extension.inputs["wrapper"].tree}
+        needs = {
+            "module": self.extension.step,
+            "wrapper": self.extension.components["wrapper"].tree,
+        }
         parameters = {"tflite": self.tflite, "abi3": self.target.abi3}
         return wheel.wheel(self, _pack, needs, parameters)
 
