@@ -462,7 +462,7 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     other = Component("other", component.pin)
     both = f"s.all_components = lambda: ({component!r}, {other!r})\n"
     imports = (
-        "import wheelhouse.sources.fetch as s\nfrom wheelhouse.sources.fetch import Fetcher\n"
+        "import wheelhouse.sources.pins as s\nfrom wheelhouse.sources.fetch import Fetcher\n"
         "from wheelhouse.sources.pins import Artefact, Component, Pin\n"
     )
     first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)

@@ -18,9 +18,9 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
-from wheelhouse.sources import archives, download, pip
+from wheelhouse.sources import archives, download, pins, pip
 from wheelhouse.sources.mirrors import debian_mirrors
-from wheelhouse.sources.pins import Artefact, Component, Pin, all_components
+from wheelhouse.sources.pins import Artefact, Component, Pin
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Fetcher:
         """
         final = self._packed_path(component)
         final.parent.mkdir(parents=True, exist_ok=True)
-        candidates = (component, *all_components())
+        candidates = (component, *pins.all_components())
         wanted = {each.label: each for each in candidates if self._is_missing(each)}
         folders = {
             label: (each, folder)
