@@ -26,7 +26,7 @@ from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.record import Demand
 from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import choose, every
+from wheelhouse.sources.releases import all_releases, choose
 
 ENGINE = {
     "engine": "host (this machine; the default), docker (containers without network), or auto "
@@ -131,7 +131,7 @@ def build(
     sources: str = "",
 ) -> None:
     """Build wheels into wheels/ and verify them on emulated Raspberry Pis."""
-    fetcher = Fetcher.given(offline, sources)
+    fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
     wheels = pipeline.build_wheels(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
@@ -147,19 +147,21 @@ def build(
 )
 def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
     """Verify finished wheels on emulated Raspberry Pis."""
-    pipeline.verify(pipeline.finished_wheels(wheel), Fetcher.given(), pipeline.engine(engine))
+    pipeline.verify(
+        pipeline.finished_wheels(wheel), Fetcher.from_options(), pipeline.engine(engine)
+    )
 
 
 @task(positional=["wheel"], help={"wheel": "the file of a published wheel", **ENGINE})
 def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
     """Build a published wheel again and check that the bytes are the same."""
-    pipeline.reproduce(Path(wheel), Fetcher.given(), pipeline.engine(engine))
+    pipeline.reproduce(Path(wheel), Fetcher.from_options(), pipeline.engine(engine))
 
 
 @task(help={"bootstrap": "use only the Debian mirror, no image registry"})
 def images(_: Context, bootstrap: bool = False) -> None:
     """Make the images that `--engine docker` needs."""
-    pipeline.prepare_images(Fetcher.given(), bootstrap)
+    pipeline.prepare_images(Fetcher.from_options(), bootstrap)
 
 
 @task(
@@ -202,8 +204,8 @@ def sources(
     _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
 ) -> None:
     """Fetch, check and list everything that builds and tests download."""
-    chosen = [choose(tflite)] if tflite else every()
-    fetcher = Fetcher.given(offline, sources)
+    chosen = [choose(tflite)] if tflite else all_releases()
+    fetcher = Fetcher.from_options(offline, sources)
     pipeline.fetch_sources(fetcher, Path(export) if export else None, chosen)
 
 
@@ -216,7 +218,7 @@ def sources(
 )
 def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
     """List the pins of sources.toml that are gone from the mirrors or outdated."""
-    updates.update(Fetcher.given(), pin, write)
+    updates.update(Fetcher.from_options(), pin, write)
 
 
 @task(
@@ -241,7 +243,7 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
 def bench(_: Context, measure: bool = True) -> None:
     """Measure the figures in wheelhouse/figures.toml and update README's table of them."""
     if measure:
-        run(Fetcher.given())
+        run(Fetcher.from_options())
     figures.update_readme(figures.read().values())
 
 

@@ -25,7 +25,7 @@ from wheelhouse.package.runtime_wheel import Wheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import Release
+from wheelhouse.sources.releases import TfliteRelease
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.verify import delegate_trials, runtime_trials, session
@@ -82,7 +82,7 @@ def build_wheels(
     xnnpack: bool,
     fetcher: Fetcher,
     engine: str,
-    release: Release | None = None,
+    release: TfliteRelease | None = None,
     armnn: bool = False,
 ) -> list[Path]:
     """Build a wheel for each target into ``wheels/`` and return their paths.
@@ -240,7 +240,7 @@ def show_matrix() -> None:
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
     processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
-    default, *others = releases.known()
+    default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
         f"TFLite {default} for {processors}{more}",
@@ -249,14 +249,14 @@ def show_matrix() -> None:
     )
 
 
-def fetch_sources(fetcher: Fetcher, export: Path | None, chosen: Sequence[Release]) -> None:
+def fetch_sources(fetcher: Fetcher, export: Path | None, chosen: Sequence[TfliteRelease]) -> None:
     """Fetch, check and list all components of the chosen releases and the shared ones.
 
     If ``export`` is a folder, the components are copied there, with the locked Python requirements
     for this Python's version.
     """
-    owned = {each.version: tuple(pins.release(each.version).values()) for each in chosen}
-    owned["all"] = pins.everything_shared()
+    owned = {each.version: tuple(pins.release_components(each.version).values()) for each in chosen}
+    owned["all"] = pins.shared_components()
     rows = [
         (tflite, c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin)
         for tflite, components in owned.items()
@@ -331,10 +331,10 @@ def prune(store: Store, keep: str, limit: str) -> None:
 def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
-    steps += [rootfs.system_tree(system) for system in systems.catalogue().systems]
+    steps += [rootfs.system_tree(system) for system in systems.emulated().systems]
     steps += [qemu.instruction_counter(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
-    for component in pins.everything():
+    for component in pins.all_components():
         keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]
     ours = {file_digest(path) for path in WHEELS.glob("*.whl")}
     tried = (store.root / "verified").glob(f"*/{session.RECORD}")

@@ -55,12 +55,12 @@ def main(words: list[str]) -> int:
     """Run the tasks that ``words`` name and return the exit status."""
     program = _Program(name="inv", binary="./inv", config_class=_Config)
     try:
-        with console.guarded():
+        with console.guarded_streams():
             program.run(["inv", "--search-root", str(HERE), *words])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Kind.OTHER
     except console.UnwritableError as error:
-        console.last_words(str(error))
+        console.write_error(str(error))
         return Kind.OTHER
     return 0
 

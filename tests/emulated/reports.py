@@ -36,7 +36,7 @@ def store(exam: Exam, name: str, env: Step, fetcher: Fetcher) -> None:
 
 
 def main(runtime: Path, delegate: Path) -> None:
-    fetcher, system = Fetcher.given(), systems.system("bookworm")
+    fetcher, system = Fetcher.from_options(), systems.system("bookworm")
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     env = session.installation({"runtime": runtime, "delegate": delegate}, system, "host", "all")
     for name in ("Raspberry Pi 4", "Raspberry Pi 5"):

@@ -16,7 +16,7 @@ from wheelhouse.sources import releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix
 
-DEFAULT, NEWEST = (each.version for each in releases.every())
+DEFAULT, NEWEST = (each.version for each in releases.all_releases())
 BUILT = [
     *((DEFAULT, target) for target in matrix.targets()),
     *((NEWEST, target) for target in matrix.choose("3.7,3.11")),

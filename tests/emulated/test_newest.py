@@ -242,8 +242,9 @@ def test_the_delegate_with_the_latest_features_is_deleted(
 def checkout(fetcher: Fetcher, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
     folder = tmp_path / "tensorflow"
+    components = pins.release_components(RELEASE)
     for name in ("tensorflow", "wrapper"):
-        archives.unpack(fetcher.file(pins.release(RELEASE)[name]), folder, strip=0, keep=())
+        archives.unpack(fetcher.file(components[name]), folder, strip=0, keep=())
     (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
     return folder
 
@@ -275,7 +276,7 @@ def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> N
 
 def test_the_default_release_fetches_no_large_archive_of_the_newest() -> None:
     default, newest = (
-        {part.pin.carton for part in pins.release(tflite).values() if part.pin.carton}
+        {part.pin.carton for part in pins.release_components(tflite).values() if part.pin.carton}
         for tflite in (matrix.matrix().tflite, VERSION)
     )
     assert newest

@@ -130,4 +130,4 @@ def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
     (tmp_path / "filelist.json").write_text(json.dumps(listed))
     plain = {"base.cpp", "both.cpp", "many.cpp", "neon.cpp", "one.cpp"}
     half = {"half.cpp": "-march=armv8-a+fp16"}
-    assert arm_compute.files(tmp_path) == dict.fromkeys(plain, "") | half
+    assert arm_compute.source_files(tmp_path) == dict.fromkeys(plain, "") | half

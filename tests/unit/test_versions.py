@@ -24,7 +24,7 @@ from wheelhouse.targets.matrix import Matrix
 
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 TAIL = "manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
-DEFAULT, NEWEST = releases.known()
+DEFAULT, NEWEST = releases.known_versions()
 Numbered = Callable[[int], None]
 
 
@@ -83,20 +83,22 @@ def assigned(text: str) -> dict[str, str]:
 def test_a_number_is_in_the_version_and_can_be_taken_out(
     release: str, number: int, version: str
 ) -> None:
-    assert str(versions.numbered(release, number)) == version
-    assert versions.release_of(Version(version)) == release
-    assert versions.release_of(Version(f"{version}+noxnnpack")) == release
+    assert str(versions.numbered_version(release, number)) == version
+    assert versions.upstream_release(Version(version)) == release
+    assert versions.upstream_release(Version(f"{version}+noxnnpack")) == release
 
 
 def test_pip_orders_wheels_by_release_and_then_by_number() -> None:
     ordered = ("2.14.1", "2.14.2", "2.22.0.dev20260518", "2.22.0.dev20260601", "2.22.0")
-    made = [versions.numbered(release, number) for release in ordered for number in (0, 1, 10)]
+    made = [
+        versions.numbered_version(release, number) for release in ordered for number in (0, 1, 10)
+    ]
     assert made == sorted(made)
 
 
 def test_every_number_is_of_a_release_that_is_here() -> None:
     assert matrix.matrix().builds == {
-        "tflite-runtime": dict.fromkeys(pins.catalogue().tflite, 0),
+        "tflite-runtime": dict.fromkeys(pins.pins().tflite, 0),
         "tflite-armnn-delegate": {pins.shared("armnn").pin.version: 0},
     }
 
@@ -168,5 +170,5 @@ def test_a_release_is_known_by_the_version_of_its_wheels(numbered: Numbered) -> 
     for word in ("2.22.0.dev2026051801", "2.22.0.dev20260518", "2.22.0", "2.22"):
         assert releases.choose(word).version == NEWEST
     for word in ("2.14.1.post2", "2.14.1.post", "2.22.0.dev2026051800", "2.22.0.dev202605"):
-        with pytest.raises(WheelhouseError, match="is not one TFLite release"):
+        with pytest.raises(WheelhouseError, match="names no single TFLite release"):
             releases.choose(word)

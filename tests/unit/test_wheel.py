@@ -99,7 +99,7 @@ def test_each_cpython_gets_a_numpy_that_serves_it(
     assert [version for version in good + bad if all(version in one for one in wanted)] == good
 
 
-@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.pins().tflite)
 def test_the_extra_asks_for_the_delegate_and_for_nothing_else(tflite: str) -> None:
     parsed = Metadata.from_email(metadata(Wheel(UNIVERSAL, tflite, True)), validate=True)
     assert parsed.provides_extra == ["armnn"]
@@ -132,7 +132,7 @@ def test_without_xnnpack_the_version_and_the_core_are_others() -> None:
 MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", MODULE)
 
 
-@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.pins().tflite)
 def test_every_module_of_every_release_has_a_stub(tflite: str) -> None:
     types = runtime_wheel.types(tflite)
     assert types.keys() == {*(f"{name}.pyi" for name in MODULES), "py.typed"}

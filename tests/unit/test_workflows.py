@@ -137,14 +137,14 @@ def test_a_release_has_a_wheel_for_every_target_of_the_matrix() -> None:
     for name in ("build", "verify", "attest"):
         pythons = jobs[name]["strategy"]["matrix"]["python"]
         assert pythons == [target.python for target in matrix.targets()]
-        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known()
+        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known_versions()
 
 
 def test_a_release_has_the_delegate_once_and_attests_it_apart() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
     for name in ("build", "verify", "attest"):
         (more,) = jobs[name]["strategy"]["matrix"]["include"]
-        first = {"python": matrix.targets()[0].python, "tflite": releases.known()[0]}
+        first = {"python": matrix.targets()[0].python, "tflite": releases.known_versions()[0]}
         assert more == {**first, "armnn": "--armnn"}
     (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
     assert shlex.split(command)[-1] == "$ARMNN"

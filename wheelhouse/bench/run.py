@@ -125,7 +125,7 @@ def _build_figures(cache: Path) -> dict[str, Figure]:
 
 def _container_figures(folder: Path) -> dict[str, Figure]:
     """Builds in containers compared with builds on this machine, at the same time."""
-    client, fetcher = docker.connect(), Fetcher.given()
+    client, fetcher = docker.connect(), Fetcher.from_options()
     with suppress(ImageNotFound):
         client.images.remove(images.builder(client, fetcher), force=True)
     start = time.monotonic()
@@ -220,7 +220,7 @@ def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, 
 
 def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     """The newest release compared with ai-edge-litert, on all models of the tests."""
-    newest = releases.every()[-1]
+    newest = releases.all_releases()[-1]
     (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
@@ -306,7 +306,7 @@ def _instruction_counter(
     wheel: Path, board: Board, fetcher: Fetcher
 ) -> Iterator[Callable[..., int]]:
     """A function that counts the instructions of a Python command with the wheel installed."""
-    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
+    system = next(system for system in systems.emulated().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.

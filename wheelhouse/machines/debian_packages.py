@@ -21,7 +21,7 @@ _LISTS = Path("/var/lib/apt/lists")
 
 def emulation() -> dict[str, str]:
     """The programs that emulation takes, each with its Debian package."""
-    emulators = (each.qemu for each in architectures.catalogue() if each.qemu)
+    emulators = (each.qemu for each in architectures.architectures() if each.qemu)
     return {
         **{qemu.program: qemu.package for qemu in emulators},
         "bwrap": "bubblewrap",

@@ -81,7 +81,7 @@ class Box:
         """Copy what lies in a folder of the container into ``folder``; nothing if it is absent."""
         with _explained(), suppress(NotFound):
             blocks, _ = self.container.get_archive(path)
-            feed = io.BufferedReader(archives.Feed(blocks), 1 << 20)
+            feed = io.BufferedReader(archives.BlockReader(blocks), 1 << 20)
             archives.untar(feed, folder, strip=1, keep=())
 
     def run(

@@ -93,7 +93,7 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
     builder(client, fetcher)
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         pi(client, system, fetcher.store)
 
 
@@ -108,7 +108,7 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
         tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), fetcher)
         _make_from_tree(client, _base_name(own), tree, own, "0:0", fetcher.store)
     builder(client, fetcher)
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)
@@ -117,7 +117,7 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
 
 def _architecture(client: DockerClient) -> Architecture:
     told = str(client.version()["Arch"])
-    found = next((each for each in architectures.catalogue() if each.docker == told), None)
+    found = next((each for each in architectures.architectures() if each.docker == told), None)
     if not found:
         raise WheelhouseError(
             f"The Docker engine's machine is {told}, for which architectures.toml has no row.",
@@ -152,7 +152,7 @@ def steps() -> list[Step]:
     base = catalogue().builder
     return [
         step
-        for each in architectures.catalogue()
+        for each in architectures.architectures()
         for step in (
             requirements(each.wheel),
             rootfs.suite_tree(base.suite, each.debian, base.packages),

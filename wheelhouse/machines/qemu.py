@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
@@ -116,9 +116,9 @@ def instruction_counter() -> Step:
 
 def _compile(inputs: Inputs, folder: Path) -> None:
     command: list[str | Path] = [
-        *(plain(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
+        *(plain_path(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
         *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror"),
-        *(plain(_SOURCE), "-o", plain(folder) / "count.so"),
+        *(plain_path(_SOURCE), "-o", plain_path(folder) / "count.so"),
     ]
     done = process.run(command, env=ninja.environment(inputs.store))
     if done.status:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ninja.ninja_syntax import Writer
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import arm_compute, armnn, library, ninja, toolchain
@@ -69,7 +69,7 @@ class Delegate:
         """Its core metadata."""
         return About(
             package=PROJECT,
-            version=versions.of_wheel(PROJECT, pins.shared("armnn").pin.version),
+            version=versions.wheel_version(PROJECT, pins.shared("armnn").pin.version),
             summary="The Arm NN delegate for TensorFlow Lite on Raspberry Pi",
             description=_DESCRIPTION,
             python=">=3.7",
@@ -88,7 +88,7 @@ class Delegate:
     @property
     def link(self) -> Step:
         """The folder with the shared library."""
-        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.compute)
+        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.kernels)
         makers = dict(zip((*_PARTS, "toolchain"), (*parts, toolchain.toolchain), strict=True))
         needs = {name: make(self.processor, self.floor) for name, make in makers.items()}
         return Step("delegates", f"armnn-delegate-{self.processor}", _link, needs)
@@ -96,7 +96,7 @@ class Delegate:
     @property
     def linked(self) -> list[Component]:
         """The components whose code is in it."""
-        flatbuffers = pins.release(armnn.FLATBUFFERS)["flatbuffers"]
+        flatbuffers = pins.release_components(armnn.FLATBUFFERS)["flatbuffers"]
         return [*map(pins.shared, _PARTS), flatbuffers]
 
     @property
@@ -118,7 +118,7 @@ def _link(inputs: Inputs, folder: Path) -> None:
 def _ninja(inputs: Inputs) -> str:
     """Arm NN goes in whole, for its backends register themselves, and so does what TFLite calls."""
     tools = Toolchain(inputs.needs["toolchain"])
-    libraries = (str(plain(library.only(inputs.needs[name]))) for name in _PARTS)
+    libraries = (str(plain_path(library.static_library(inputs.needs[name]))) for name in _PARTS)
     backends, entries, *rest = libraries
     words = ("-Wl,--whole-archive", backends, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
@@ -126,7 +126,7 @@ def _ninja(inputs: Inputs) -> str:
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *words))} $in -o $out")
-    rules.build(["personality.o"], "cxx", [str(plain(toolchain.PERSONALITY))])
+    rules.build(["personality.o"], "cxx", [str(plain_path(toolchain.PERSONALITY))])
     rules.build([LIBRARY], "link", ["personality.o"])
     return text.getvalue()
 

@@ -40,7 +40,7 @@ def armnn() -> Delegate:
 
 def every() -> list[Product]:
     """All that this checkout builds of the pinned sources."""
-    releases, targets = pins.catalogue().tflite, matrix.targets()
+    releases, targets = pins.pins().tflite, matrix.targets()
     runtimes = product(releases, targets, (True, False))
     return [*(Wheel(target, tflite, xnnpack) for tflite, target, xnnpack in runtimes), armnn()]
 
@@ -82,7 +82,7 @@ def is_akin(path: Path, known: Product) -> bool:
         project, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
         return False
-    releases = {versions.release_of(each) for each in (version, known.about.version)}
+    releases = {versions.upstream_release(each) for each in (version, known.about.version)}
     processor = f"_{architecture(known.processor).wheel}"
     return (
         project == canonicalize_name(known.about.package)

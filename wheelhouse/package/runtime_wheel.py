@@ -56,7 +56,7 @@ class Wheel:
         """Its PEP 440 version; a build with non-default options gets a +local label."""
         unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
         label = ".".join(name for name, applies in unusual.items() if applies)
-        version = versions.of_wheel(PROJECT, self.tflite)
+        version = versions.wheel_version(PROJECT, self.tflite)
         return Version(f"{version}+{label}") if label else version
 
     @property
@@ -105,7 +105,10 @@ class Wheel:
     @property
     def step(self) -> Step:
         """The folder with the audited wheel."""
-        needs = {"module": self.extension.step, "wrapper": self.extension.inputs["wrapper"].tree}
+        needs = {
+            "module": self.extension.step,
+            "wrapper": self.extension.components["wrapper"].tree,
+        }
         parameters = {"tflite": self.tflite, "abi3": self.target.abi3}
         return wheel.wheel(self, _pack, needs, parameters)
 

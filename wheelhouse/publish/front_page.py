@@ -143,7 +143,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
@@ -166,7 +166,7 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
 def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
     """The trials in the files' records for each system, newest system first."""
     found = []
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         both = [
             (file, trial)
             for file in files

@@ -163,7 +163,7 @@ def _judge_system(
     _, built, _, _ = parse_wheel_filename(wheel.name)
     for name, wanted, found in (
         ("__version__", str(built), seen["runtime"]),
-        ("__git_version__", f"v{versions.release_of(built)}", seen["git"]),
+        ("__git_version__", f"v{versions.upstream_release(built)}", seen["git"]),
         ("machine", system.architecture.machine, seen["machine"]),
         ("Python", system.python, seen["python"].rpartition(".")[0]),
     ):

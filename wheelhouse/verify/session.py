@@ -278,7 +278,7 @@ def _try(step: Step, fetcher: Fetcher) -> None:
     if failed:
         raise _failure(step, made, fetcher.store)
     for each in installs:  # they are large, and no passed trial is repeated
-        fetcher.store.discard(each.kind, each.label, each.key)
+        fetcher.store.discard(each.entry)
 
 
 def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError:
