@@ -20,7 +20,7 @@ from wheelhouse.common.store import disk_space, file_digest
 from wheelhouse.machines import debian_packages, docker, images, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
@@ -100,7 +100,9 @@ def build(
             "Build in a checkout of this user's own; it can use the same cache.",
             Kind.MACHINE,
         )
-    wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
+    wanted: list[Product] = [
+        RuntimeWheel(target, of.version, xnnpack, of.checkout) for target in targets
+    ]
     wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _made(wanted, fetcher, engine)]
 
@@ -157,7 +159,7 @@ def check(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     for path in wheels:
         _place(
             get_or_make(verification(path, fetcher, engine), fetcher) / session.RECORD,
-            record.beside(path),
+            record.path_for(path),
         )
         _vouch(path)
         console.say(f"{path.name} is verified")
@@ -165,7 +167,7 @@ def check(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
 
 def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """The folder with a wheel's record; raises WheelhouseError if it is no wheel of the matrix."""
-    return _VERIFICATIONS[products.akin(path).about.package](path, fetcher, engine)
+    return _VERIFICATIONS[products.matching(path).metadata.package](path, fetcher, engine)
 
 
 def _of_runtime(path: Path, fetcher: Fetcher, engine: str) -> Step:
@@ -174,8 +176,8 @@ def _of_runtime(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 def _of_delegate(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
-    runtime = Wheel(matrix.targets()[0], releases.choose().version, True)
-    beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
+    runtime = RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
+    beside = (each for each in path.parent.glob("*.whl") if products.matches(each, runtime))
     found = next(beside, None) or _made([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
 
@@ -267,7 +269,7 @@ def _deliver(made: Path, folder: Path) -> Path:
     final = _folder(folder) / made.name
     if not final.is_file() or final.read_bytes() != made.read_bytes():
         _place(made, final)
-        record.beside(final).unlink(missing_ok=True)
+        record.path_for(final).unlink(missing_ok=True)
     return final
 
 

@@ -16,7 +16,7 @@ from wheelhouse.common import process
 from wheelhouse.common.store import Store
 from wheelhouse.compile import ninja
 from wheelhouse.specimens import models
-from wheelhouse.specimens.flatbuffer import Builder, Signature
+from wheelhouse.specimens.flatbuffer import ModelWriter, Signature
 
 DELEGATE = Path(__file__).with_name("delegate.c")
 TYPES = (
@@ -30,7 +30,7 @@ def lay_out(folder: Path, store: Store) -> None:
     known = {model.name: model.content for model in models.generated()}
     for name, content in {**known, **specimens()}.items():
         (folder / f"{name}.tflite").write_bytes(content)
-    for name, content in models.bad().items():
+    for name, content in models.bad_files().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
     cc = compiler(store).cc
     command: list[str | Path] = [cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
@@ -66,20 +66,20 @@ def specimens() -> dict[str, bytes]:
 
 def _types() -> bytes:
     """One input of each type that is the output too; no operator."""
-    builder = Builder("types")
+    builder = ModelWriter("types")
     tensors = [builder.tensor(name, (2, 3), name) for name in TYPES]
     return builder.pack(tensors, tensors)
 
 
 def _scalar() -> bytes:
-    builder = Builder("scalar")
+    builder = ModelWriter("scalar")
     tensors = [builder.tensor(name, (), name) for name in ("float32", "string")]
     return builder.pack(tensors, tensors)
 
 
 def _words() -> bytes:
     """Two strings, which a RESHAPE hands on as a column."""
-    builder = Builder("words")
+    builder = ModelWriter("words")
     row, column = builder.tensor("row", (2,), "string"), builder.tensor("column", (2, 1), "string")
     shape = builder.constant("shape", np.array([2, 1], np.int32))
     builder.operator("RESHAPE", 1, [row, shape], [column])
@@ -104,7 +104,7 @@ def _damaged_strings() -> bytes:
     }
     buffers["short"] = np.array([2, 16], np.int32)
     buffers["shorter"] = np.array([2], np.int32).view(np.int8)[:1]
-    builder = Builder("damaged-strings")
+    builder = ModelWriter("damaged-strings")
     x = builder.tensor("x", (2, 3), "float32")
     for number, (name, buffer) in enumerate(buffers.items()):
         builder.constant(f"{name}, stored", buffer)
@@ -113,14 +113,14 @@ def _damaged_strings() -> bytes:
 
 
 def _empty() -> bytes:
-    builder = Builder("empty")
+    builder = ModelWriter("empty")
     x = builder.tensor("x", (2, 3), "float32")
     return builder.pack([x], [x])
 
 
 def _where() -> bytes:
     """The places of what is true: as many rows as there are."""
-    builder = Builder("where")
+    builder = ModelWriter("where")
     mask, places = builder.tensor("mask", (2, 3), "bool"), builder.tensor("places", (0, 2), "int64")
     builder.operator("WHERE", 1, [mask], [places])
     return builder.pack([mask], [places])
@@ -128,7 +128,7 @@ def _where() -> bytes:
 
 def _reshape() -> bytes:
     """A RESHAPE whose shape is an input."""
-    builder = Builder("reshape")
+    builder = ModelWriter("reshape")
     x, shape = builder.tensor("x", (2, 6), "float32"), builder.tensor("shape", (2,), "int32")
     y = builder.tensor("y", (1, 1), "float32")
     builder.operator("RESHAPE", 1, [x, shape], [y])
@@ -137,7 +137,7 @@ def _reshape() -> bytes:
 
 def _fill() -> bytes:
     """A tensor of as many elements as an input says."""
-    builder = Builder("fill")
+    builder = ModelWriter("fill")
     size = builder.tensor("size", (1,), "int32")
     seven = builder.constant("seven", np.array(7, np.int8))
     filled = builder.tensor("filled", (1,), "int8")
@@ -147,7 +147,7 @@ def _fill() -> bytes:
 
 def _gather() -> bytes:
     """Elements of a constant by an index, which may be wrong."""
-    builder = Builder("gather")
+    builder = ModelWriter("gather")
     values = builder.constant("values", np.array([10, 20, 30], np.float32))
     index, found = builder.tensor("index", (2,), "int32"), builder.tensor("found", (2,), "float32")
     builder.operator("GATHER", 1, [values, index], [found])
@@ -156,7 +156,7 @@ def _gather() -> bytes:
 
 def _chain() -> bytes:
     """y = (x + x) * x + x, with two tensors between."""
-    builder = Builder("chain")
+    builder = ModelWriter("chain")
     x, double, square, y = (
         builder.tensor(name, (1, 4), "float32") for name in ("x", "double", "square", "y")
     )
@@ -168,7 +168,7 @@ def _chain() -> bytes:
 
 def _unused() -> bytes:
     """An operator whose result nobody uses, fed by another that feeds nothing else."""
-    builder = Builder("unused")
+    builder = ModelWriter("unused")
     x, y, z, w = (builder.tensor(name, (1, 4), "float32") for name in "xyzw")
     builder.operator("ADD", 1, [x, x], [y])
     builder.operator("RELU", 1, [y], [z])
@@ -181,7 +181,7 @@ def _branches() -> bytes:
 
     XNNPACK fuses its padding and its activations with the convolution, unless they are outputs.
     """
-    builder = Builder("branches")
+    builder = ModelWriter("branches")
     names = ("convolved", "positive", "left", "right", "total", "last")
     subsets = chain.from_iterable(combinations(names, size) for size in range(1, len(names)))
     for subset in subsets:
@@ -189,14 +189,14 @@ def _branches() -> bytes:
     return builder.pack(*_branch(builder, names))
 
 
-def _branch(builder: Builder, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
+def _branch(builder: ModelWriter, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
     """The network's inputs, its outputs and its signature."""
     x, made = _branching(builder)
     outputs = {name: made[name] for name in subset}
     return [x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs)
 
 
-def _branching(builder: Builder) -> tuple[int, dict[str, int]]:
+def _branching(builder: ModelWriter) -> tuple[int, dict[str, int]]:
     """The network's input, and its tensors by name."""
     x = builder.tensor("x", (1, 4, 4, 2), "float32")
     padded = builder.tensor("padded", (1, 6, 6, 2), "float32")
@@ -224,7 +224,7 @@ def _branching(builder: Builder) -> tuple[int, dict[str, int]]:
 
 def _state() -> bytes:
     """A recurrent layer of one unit that sums its inputs in a variable tensor."""
-    builder = Builder("state")
+    builder = ModelWriter("state")
     x = builder.tensor("x", (1, 1), "float32")
     one = np.ones((1, 1), np.float32)
     weights = builder.constant("weights", one), builder.constant("recurrent", one)
@@ -237,7 +237,7 @@ def _state() -> bytes:
 
 def _resources() -> bytes:
     """A resource variable, set by one signature and read by another of its own subgraph."""
-    builder = Builder("resources")
+    builder = ModelWriter("resources")
     _, value = _variable(builder), builder.tensor("value", (2,), "float32")
     builder.operator("ASSIGN_VARIABLE", 1, [0, value], [])
     builder.subgraph([value], [], ("assign", {"value": value}, {}))
@@ -249,13 +249,13 @@ def _resources() -> bytes:
 
 
 def _uninitialised() -> bytes:
-    builder = Builder("uninitialised")
+    builder = ModelWriter("uninitialised")
     handle, read = _variable(builder), builder.tensor("read", (2,), "float32")
     builder.operator("READ_VARIABLE", 1, [handle], [read])
     return builder.pack([], [read])
 
 
-def _variable(builder: Builder) -> int:
+def _variable(builder: ModelWriter) -> int:
     handle = builder.tensor("handle", (1,), "resource")
     builder.operator("VAR_HANDLE", 1, [], [handle], container="", sharedName="v")
     return handle
@@ -263,7 +263,7 @@ def _variable(builder: Builder) -> int:
 
 def _sparse(blocks: list[int] | None) -> bytes:
     """A constant (2, 3) with two elements that are not zero, by compressed rows."""
-    builder = Builder("sparse")
+    builder = ModelWriter("sparse")
     x = builder.tensor("x", (2, 3), "float32")
     rows = schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=2)
     columns = schema.DimensionMetadataT(

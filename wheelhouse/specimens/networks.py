@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 
 Kind = Literal["float32", "dynamic", "int8", "uint8"]
 """The numbers of a network; ``dynamic`` has INT8 weights between FP32 activations."""
@@ -106,7 +106,7 @@ def mobilenet(kind: Kind, width: float, side: int) -> bytes:
 
     Input (1, side, side, 3), -1 to 1; output (1, 1001), probabilities.
     """
-    builder = Builder(f"MobileNetV1 {width} {side} {kind}")
+    builder = ModelWriter(f"MobileNetV1 {width} {side} {kind}")
     versions, dtype = VERSIONS[kind], "float32" if kind == "dynamic" else kind
     activation = _quantisation(kind, 0, 6)
     before = _quantisation(kind, -1, 127 / 128)
@@ -153,7 +153,7 @@ def _quantisation(kind: Kind, low: float, high: float) -> Quantisation | None:
 
 
 def _constants(
-    builder: Builder, kind: Kind, name: str, layer: _Layer, before: Quantisation | None
+    builder: ModelWriter, kind: Kind, name: str, layer: _Layer, before: Quantisation | None
 ) -> tuple[int, int]:
     """Add a layer's weights and bias: INT8 per channel, UINT8 for the whole tensor."""
     real = layer.real

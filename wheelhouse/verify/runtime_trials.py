@@ -88,7 +88,7 @@ def exam(wheel: Path, system: System, numpy: Path | None, archives: Mapping[str,
         models=tried,
         plan=lambda outputs: _plan(tried, outputs),
         judge=lambda _, seen: judge(wheel, system, numpy, tried, size, seen),
-        files={f"bad-{name}": content for name, content in models.bad().items()},
+        files={f"bad-{name}": content for name, content in models.bad_files().items()},
     )
 
 
@@ -107,7 +107,7 @@ def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
     first = tried[0]
     return {
         "module": "tflite_runtime.interpreter",
-        "bad": {name: f"bad-{name}" for name in models.bad()},
+        "bad": {name: f"bad-{name}" for name in models.bad_files()},
         "runs": [
             *(entry(model, model.name, 1, False) for model in tried),
             entry(first, f"{first.name}-threads", THREADS, False),
@@ -232,4 +232,4 @@ def _reaches(wheel: Path, tflite: str) -> bool:
 
 @cache
 def _models(archives: tuple[tuple[str, Path], ...]) -> tuple[Model, ...]:
-    return (*models.generated(), *models.realistic(dict(archives)))
+    return (*models.generated(), *models.real_models(dict(archives)))

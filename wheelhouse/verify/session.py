@@ -27,7 +27,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Inputs, Pinned, Recipe, Step
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.machines import docker, images, rootfs
-from wheelhouse.machines.pi import Pi, Sandbox, contained
+from wheelhouse.machines.pi import Pi, SandboxPi, container_pi
 from wheelhouse.machines.qemu import Emulated
 from wheelhouse.record import Check, Companion, Record, Trial
 from wheelhouse.sources.fetch import Fetcher
@@ -195,10 +195,10 @@ def opened(
     """The system with wheels to install and ``work`` as its home folder."""
     files = _files(wheels)
     if tree:
-        yield Sandbox(tree, work, files)
+        yield SandboxPi(tree, work, files)
         return
     client = docker.connect()
-    with contained(client, images.pi(client, system, store), work, files) as pi:
+    with container_pi(client, images.pi(client, system, store), work, files) as pi:
         yield pi
 
 
