@@ -85,9 +85,9 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
 
 def codes(operators: Sequence[Operator]) -> bytes:
     """A model that names operators and uses none: a runtime looks them up all the same."""
-    builder = ModelWriter("operators")
-    x = builder.tensor("x", (1,), "float32")
-    model = schema.ModelT.InitFromPackedBuf(builder.pack([x], [x]))
+    writer = ModelWriter("operators")
+    x = writer.tensor("x", (1,), "float32")
+    model = schema.ModelT.InitFromPackedBuf(writer.pack([x], [x]))
     model.operatorCodes = [
         schema.OperatorCodeT(
             deprecatedBuiltinCode=min(number, 127), version=version, builtinCode=number
@@ -95,7 +95,7 @@ def codes(operators: Sequence[Operator]) -> bytes:
         for name, version in operators
         for number in [getattr(schema.BuiltinOperator, name)]
     ]
-    return ModelWriter.packed(model)
+    return ModelWriter.serialise(model)
 
 
 def taken_by_the_reference() -> list[Operator]:

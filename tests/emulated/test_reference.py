@@ -17,7 +17,7 @@ def test_the_face_is_found_where_it_is(archives: dict[str, Path]) -> None:
     boxes, scores = reference.outputs(content, {"0": models.as_input(picture, entry)})
     face = faces.best(boxes, scores, picture.size)
     assert face.score > 0.8
-    assert face.box.overlap(faces.Box(*table.portrait.face)) > 0.5
+    assert face.box.overlap(faces.BoundingBox(*table.portrait.face)) > 0.5
     without = picture.crop((300, 0, 512, 212))
     boxes, scores = reference.outputs(content, {"0": models.as_input(without, entry)})
     assert faces.best(boxes, scores, without.size).score < 0.5

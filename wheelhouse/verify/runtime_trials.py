@@ -210,7 +210,7 @@ def _face(size: tuple[int, int], outputs: Path) -> Check:
         return Check(name, False, "There are no outputs.")
     with np.load(path) as stored:
         found = faces.best(stored["0"], stored["1"], size)
-    overlap = found.box.overlap(faces.Box(*models.catalogue().portrait.face))
+    overlap = found.box.overlap(faces.BoundingBox(*models.catalogue().portrait.face))
     seen = f"overlap {overlap:.2f}, score {found.score:.2f}"
     return Check(name, overlap > 0.5 and found.score > 0.5, seen)
 
