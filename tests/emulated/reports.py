@@ -19,20 +19,20 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board
 from wheelhouse.verify import delegate_trials, runtime_trials
-from wheelhouse.verify.session import Exam, Seen
+from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
 
 
-def store(exam: Exam, name: str, fetcher: Fetcher, *boards: str) -> None:
-    def keep(board: Board, seen: Seen) -> Iterable[Check]:
-        content = {"stderr": seen.done.stderr, "report": seen.report}
+def store(setup: TrialSetup, name: str, fetcher: Fetcher, *boards: str) -> None:
+    def keep(board: Board, result: ProbeResult) -> Iterable[Check]:
+        content = {"stderr": result.done.stderr, "report": result.report}
         path = FOLDER / f"{name}-{board.name.rpartition(' ')[2]}.json"
         path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         return ()
 
-    tree = rootfs.tree(exam.system, fetcher.store)
-    for _ in replace(exam, boards=boards, judge=keep).run(fetcher.store, tree):
+    tree = rootfs.tree(setup.system, fetcher.store)
+    for _ in replace(setup, boards=boards, judge=keep).run(fetcher.store, tree):
         pass
 
 
@@ -40,10 +40,13 @@ def main(runtime: Path, delegate: Path) -> None:
     fetcher, system = Fetcher.given(), systems.system("bookworm")
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     store(
-        runtime_trials.exam(runtime, system, None, archives), "runtime", fetcher, "Raspberry Pi 4"
+        runtime_trials.trial_setup(runtime, system, None, archives),
+        "runtime",
+        fetcher,
+        "Raspberry Pi 4",
     )
-    exam = delegate_trials.exam(delegate, runtime, system, archives)
-    store(exam, "delegate", fetcher, "Raspberry Pi 4", "Raspberry Pi 5")
+    setup = delegate_trials.trial_setup(delegate, runtime, system, archives)
+    store(setup, "delegate", fetcher, "Raspberry Pi 4", "Raspberry Pi 5")
 
 
 if __name__ == "__main__":

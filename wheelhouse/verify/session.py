@@ -1,6 +1,6 @@
-"""Try a wheel on emulated Raspberry Pis: lay out, install, probe, let it be judged, record.
+"""Try a wheel on emulated Raspberry Pis: copy files, install, run a probe, judge it, record.
 
-What is installed, which script runs there, and who judges its report, an :class:`Exam` tells.
+A :class:`TrialSetup` says what is installed, which probe runs there and what judges its report.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from wheelhouse.verify import reference
 from wheelhouse.verify.reference import Tolerance
 
 RECORD = "record.json"
-"""The file in a verification's folder."""
+"""The name of the record in a verification step's folder."""
 
 _WHEELS = "/wheels"
 _INSTALLER = "Raspberry Pi 4"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a probe left: its report, how it ended, and the folder of its outputs."""
+class ProbeResult:
+    """What a probe left: its report, empty if it failed, how it ended, and its outputs' folder."""
 
     report: dict[str, Any]
     done: Emulated
@@ -54,18 +54,19 @@ class Seen:
 
     @cached_property
     def imported(self) -> Check:
-        """Whether the probe came to its runs at all."""
+        """The check that the probe could import the runtime and reach its runs."""
         error = self.report.get("error", self.done.signal or self.done.stderr[-400:])
         return Check("import", error is None, str(error))
 
 
 @dataclass(frozen=True)
-class Exam:
-    """How a wheel is tried on one system beside one NumPy.
+class TrialSetup:
+    """How a wheel is tried on one system with one NumPy.
 
-    ``wheels`` are all that pip installs; ``probes`` are scripts, of which the last one runs, with
-    a plan made by ``plan`` from the name of the folder for outputs; ``files`` are more contents of
-    the home folder. ``numpy`` says for readers which NumPy it is: own or newest.
+    pip installs ``wheels``. ``probes`` are scripts, of which the last one runs on each of
+    ``boards``; ``plan`` makes its plan, given the name of the folder for outputs, and ``judge``
+    turns its result into checks. ``models`` and ``files`` are copied to the home folder. ``numpy``
+    names the NumPy in the record: own or newest.
     """
 
     system: System
@@ -75,34 +76,35 @@ class Exam:
     probes: Sequence[Path]
     models: Sequence[Model]
     plan: Callable[[str], dict[str, Any]]
-    judge: Callable[[Board, Seen], Iterable[Check]]
+    judge: Callable[[Board, ProbeResult], Iterable[Check]]
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def run(self, store: Store, tree: Path | None) -> Iterator[Trial]:
-        """Try it on all boards: in the system's ``tree``, or in containers if there is none.
+        """Install the wheels and run the probe as on each board, and yield a trial for each.
 
-        Raises WheelhouseError if pip refuses.
+        This takes place in the system's root file system ``tree``, or in a container if that is
+        None. Raises WheelhouseError if pip refuses the wheels.
         """
         boards = [systems.board(name) for name in self.boards]
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            self.lay_out(work, boards)
+            self.write_files(work, boards)
             with (
-                opened(self.system, store, tree, work, self.wheels) as pi,
+                running_system(self.system, store, tree, work, self.wheels) as pi,
                 ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
             ):
                 install_on(pi, self.wheels, self.system, store)
                 jobs = [pool.submit(self._probe, pi, board, work) for board in boards]
                 for board, job in zip(boards, jobs, strict=True):
-                    seen = job.result()
-                    numpy = seen.report.get("system", {}).get("numpy", "unknown")
-                    checks = tuple(self.judge(board, seen))
+                    result = job.result()
+                    numpy = result.report.get("system", {}).get("numpy", "unknown")
+                    checks = tuple(self.judge(board, result))
                     trial = Trial(self.system.name, board.name, f"{numpy} ({self.numpy})", checks)
                     console.say(summary(trial))
                     yield trial
 
-    def lay_out(self, work: Path, boards: Sequence[Board]) -> None:
-        """Write what the probe needs into the home folder."""
+    def write_files(self, work: Path, boards: Sequence[Board]) -> None:
+        """Write the probe's scripts, models, files and plans into the home folder ``work``."""
         for path in self.probes:
             shutil.copyfile(path, work / path.name)
         for model in self.models:
@@ -114,28 +116,29 @@ class Exam:
             (work / outputs).mkdir()
             (work / f"{outputs}.json").write_text(json.dumps(self.plan(outputs)))
 
-    def _probe(self, pi: Pi, board: Board, work: Path) -> Seen:
+    def _probe(self, pi: Pi, board: Board, work: Path) -> ProbeResult:
         outputs = board.qemu_cpu
         plan, report = f"{outputs}.json", f"{outputs}/report.json"
         done = pi.run(["env/bin/python", self.probes[-1].name, plan, report], board)
         pi.fetch(outputs)
-        told = json.loads((work / report).read_text()) if done.status == 0 else {}
-        return Seen(told, done, work / outputs)
+        content = json.loads((work / report).read_text()) if done.status == 0 else {}
+        return ProbeResult(content, done, work / outputs)
 
 
 def verification(
     wheel: Path,
     recipe: Recipe,
-    on: Sequence[System],
+    tested: Sequence[System],
     engine: str,
     needs: Mapping[str, Pinned | Path],
 ) -> Step:
-    """The folder with a wheel's record, by a recipe that calls :func:`write_record`.
+    """The step whose folder holds a wheel's record; ``recipe`` must call :func:`write_record`.
 
-    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``.
+    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``. ``tested`` are the systems
+    to try the wheel on; ``needs`` are what the recipe needs besides the wheel and their trees.
     """
-    trees = {system.name: rootfs.system_tree(system) for system in on if engine == "host"}
-    images_of = [images.pi_name(system) for system in on if engine == "docker"]
+    trees = {system.name: rootfs.system_tree(system) for system in tested if engine == "host"}
+    image_names = [images.pi_name(system) for system in tested if engine == "docker"]
     return Step(
         kind="verified",
         label=wheel.stem,
@@ -144,55 +147,61 @@ def verification(
         parameters={
             "wheel": wheel.name,
             "engine": engine,
-            "systems": [system.name for system in on],
-            "images": images_of,
+            "systems": [system.name for system in tested],
+            "images": image_names,
             "reference": f"ai-edge-litert {version('ai-edge-litert')}",
         },
     )
 
 
 def write_record(inputs: Inputs, folder: Path, trials: Iterable[Trial]) -> None:
-    """Write the record of a wheel's trials.
+    """Run the trials and write their record into ``folder``.
 
-    Raises WheelhouseError if any check fails; the record of that is then in the cache's logs.
+    Raises WheelhouseError if any check fails; the record then is among the cache's logs instead.
     """
-    told, runtime = inputs.parameters, inputs.needs.get("runtime")
-    made = Record(
-        wheel=told["wheel"],
+    parameters, runtime = inputs.parameters, inputs.needs.get("runtime")
+    content = Record(
+        wheel=parameters["wheel"],
         sha256=file_digest(inputs.needs["wheel"]),
         date=datetime.now(timezone.utc).replace(microsecond=0),
-        engine=told["engine"],
-        reference=told["reference"],
+        engine=parameters["engine"],
+        reference=parameters["reference"],
         runtime=Companion(runtime.name, file_digest(runtime)) if runtime else None,
         trials=tuple(trials),
     )
-    if problems := list(failures(made.trials)):
-        kept = inputs.store.log(f"verify-{made.wheel}")
-        record.write(made, kept)
+    if problems := list(failures(content.trials)):
+        log = inputs.store.log(f"verify-{content.wheel}")
+        record.write(content, log)
         raise WheelhouseError(
-            f"{made.wheel} did not pass:\n  " + "\n  ".join(problems[:10]),
-            f"All that was seen is in {kept}.",
+            f"{content.wheel} failed verification:\n  " + "\n  ".join(problems[:10]),
+            f"All checks are in {log}.",
         )
-    record.write(made, folder / RECORD)
+    record.write(content, folder / RECORD)
 
 
 def install(
     wheel: Path, numpy: Path | None, system: System, fetcher: Fetcher, work: Path, *options: str
 ) -> None:
-    """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
+    """Let the system's pip install a wheel into the virtual environment ``work/env``.
 
-    ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
+    ``numpy`` is a wheel to install with it, or None for the system's own NumPy; ``options`` are
+    further options of ``pip install``. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
-    with opened(system, fetcher.store, rootfs.tree(system, fetcher.store), work, wheels) as pi:
+    with running_system(
+        system, fetcher.store, rootfs.tree(system, fetcher.store), work, wheels
+    ) as pi:
         install_on(pi, wheels, system, fetcher.store, options)
 
 
 @contextmanager
-def opened(
+def running_system(
     system: System, store: Store, tree: Path | None, work: Path, wheels: Sequence[Path]
 ) -> Iterator[Pi]:
-    """The system with wheels to install and ``work`` as its home folder."""
+    """The system to run commands on, with ``wheels`` to install and ``work`` as its home folder.
+
+    A sandbox in the root file system ``tree``, or a container if that is None.
+    """
     files = _files(wheels)
     if tree:
         yield SandboxPi(tree, work, files)
@@ -205,7 +214,10 @@ def opened(
 def install_on(
     pi: Pi, wheels: Sequence[Path], system: System, store: Store, options: Sequence[str] = ()
 ) -> None:
-    """Let the system's pip install wheels into ``env``; raises WheelhouseError if pip refuses."""
+    """Let the system's pip install wheels into the virtual environment ``env``.
+
+    Raises WheelhouseError if pip refuses.
+    """
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheels)],
@@ -227,7 +239,7 @@ def _files(wheels: Sequence[Path]) -> dict[str, Path]:
 _references: dict[tuple[str, bool], list[Any]] = {}
 
 
-def compared(
+def compare_outputs(
     title: str,
     model: Model,
     stored: Path,
@@ -235,10 +247,11 @@ def compared(
     *,
     delegated: bool,
 ) -> Check:
-    """Whether a model's stored outputs are near enough to the reference's.
+    """The check, named ``title``, that a model's outputs agree with the reference's.
 
-    The reference computes with XNNPACK's kernels if ``delegated``, otherwise with TFLite's
-    built-in ones: the two kinds round differently.
+    ``stored`` is the file of outputs that the probe wrote, ``tolerance`` a key of
+    reference.TOLERANCES or a tolerance of its own. The reference computes with XNNPACK's kernels if
+    ``delegated``, otherwise with TFLite's built-in ones: the two kinds round differently.
     """
     if not stored.is_file():
         return Check(title, False, "There are no outputs.")
@@ -247,12 +260,12 @@ def compared(
         _references[key] = reference.outputs(model.content, model.inputs, delegated=delegated)
     with np.load(stored) as file:
         actual = [file[name] for name in model.outputs or sorted(file.files, key=int)]
-    found = reference.compare(tolerance, _references[key], actual)
-    return Check(title, found.near, found.reason or f"{found.worst}")
+    comparison = reference.compare(tolerance, _references[key], actual)
+    return Check(title, comparison.near, comparison.reason or f"{comparison.worst}")
 
 
 def failures(trials: Iterable[Trial]) -> Iterator[str]:
-    """One line for each check that did not pass."""
+    """One line for each check that failed."""
     for trial in trials:
         for check in trial.failed:
             where = f"{trial.system}, {trial.board}, NumPy {trial.numpy}"
@@ -260,6 +273,6 @@ def failures(trials: Iterable[Trial]) -> Iterator[str]:
 
 
 def summary(trial: Trial) -> str:
-    """How many checks passed."""
+    """One line that says how many checks of a trial passed."""
     count = len(trial.checks) - len(trial.failed)
     return f"  {trial.board}, NumPy {trial.numpy}: {count} of {len(trial.checks)} checks passed"
