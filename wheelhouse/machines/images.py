@@ -211,7 +211,7 @@ def _make(
 
 
 def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseError:
-    if "@sha256:" in base and _is_of_a_registry(error.what):
+    if "@sha256:" in base and _is_registry_failure(error.what):
         return WheelhouseError(
             f"The image {base} could not be pulled: {error.what}",
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
@@ -221,8 +221,8 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
     return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 
 
-def _is_of_a_registry(reason: str) -> bool:
-    """Whether the engine's reason is that a registry failed or could not be reached."""
+def _is_registry_failure(reason: str) -> bool:
+    """Whether the engine's reason names a registry, which failed or could not be reached."""
     words: Sequence[str] = ("manifest", "pull", "registry", "dial tcp", "lookup", 'Get "http')
     return any(word in reason for word in words)
 

@@ -147,9 +147,9 @@ def _settle(new: Path, final: Path, whole: bool) -> None:
 def _failure(box: Box, store: Store, done: Completed) -> WheelhouseError:
     with tempfile.TemporaryDirectory() as scratch:
         box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
-        left = Path(scratch, FAILURE)
-        if left.is_file():
-            what, hint, kind = msgspec.json.decode(left.read_bytes())
+        failure = Path(scratch, FAILURE)
+        if failure.is_file():
+            what, hint, kind = msgspec.json.decode(failure.read_bytes())
             return WheelhouseError(what, hint.replace(CACHE, str(store.root)), Kind(kind))
     return process.failure(
         "The build in the container failed",

@@ -78,7 +78,7 @@ def matching(path: Path) -> Product:
     )
 
 
-def matches(path: Path, known: Product) -> bool:
+def matches(path: Path, candidate: Product) -> bool:
     """Whether a file name has a product's project, release, CPython, ABI and processor.
 
     The release is that of TFLite or Arm NN: post-releases and local versions match too.
@@ -87,13 +87,12 @@ def matches(path: Path, known: Product) -> bool:
         project, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
         return False
-    releases = {versions.release_of(each) for each in (version, known.metadata.version)}
-    processor = f"_{architecture(known.processor).wheel}"
+    platform = f"_{architecture(candidate.processor).wheel}"
     return (
-        project == canonicalize_name(known.metadata.package)
-        and len(releases) == 1
+        project == canonicalize_name(candidate.metadata.package)
+        and versions.release_of(version) == versions.release_of(candidate.metadata.version)
         and any(
-            f"{tag.interpreter}-{tag.abi}" == known.tag and tag.platform.endswith(processor)
+            f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
             for tag in tags
         )
     )

@@ -131,11 +131,11 @@ def _input_indices(interpreter: Any) -> dict[str, int]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence standard error, to which the runtime's C++ logs."""
-    kept = os.dup(2)
+    original = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)
