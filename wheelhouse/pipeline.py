@@ -21,7 +21,7 @@ from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
@@ -104,7 +104,7 @@ def build_wheels(
             Kind.MACHINE,
         )
     wanted: list[Product] = [
-        Wheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
+        RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
     ]
     wanted += [products.armnn()] if armnn else []
     return [_deliver(path, WHEELS) for path in _build_products(wanted, fetcher, engine)]
@@ -159,7 +159,7 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     """
     for path in wheels:
         made = session.verified(verification(path, fetcher, engine), fetcher)
-        _copy(made, record.beside(path))
+        _copy(made, record.path_for(path))
         _check_record(path)
         console.say(f"{path.name} is verified")
 
@@ -169,7 +169,7 @@ def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
     Raises WheelhouseError if the matrix has no such wheel.
     """
-    return _VERIFICATIONS[products.akin(path).about.package](path, fetcher, engine)
+    return _VERIFICATIONS[products.matching(path).metadata.package](path, fetcher, engine)
 
 
 def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
@@ -178,8 +178,8 @@ def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 def _delegate_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """The delegate is tried with the universal runtime wheel beside it, built if there is none."""
-    runtime = Wheel(matrix.targets()[0], releases.choose().version, True)
-    beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
+    runtime = RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
+    beside = (each for each in path.parent.glob("*.whl") if products.matches(each, runtime))
     found = next(beside, None) or _build_products([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
 
@@ -278,7 +278,7 @@ def _deliver(built: Path, folder: Path) -> Path:
     final = _make_folder(folder) / built.name
     if not final.is_file() or final.read_bytes() != built.read_bytes():
         _copy(built, final)
-        record.beside(final).unlink(missing_ok=True)
+        record.path_for(final).unlink(missing_ok=True)
     return final
 
 

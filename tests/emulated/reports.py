@@ -19,20 +19,20 @@ from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 from wheelhouse.verify import delegate_trials, runtime_trials, session
-from wheelhouse.verify.session import Exam, Seen
+from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
 
 
-def store(exam: Exam, name: str, env: Step, fetcher: Fetcher) -> None:
-    def keep(seen: Seen) -> Iterable[Check]:
-        content = {"stderr": seen.done.stderr, "report": seen.report}
-        path = FOLDER / f"{name}-{exam.board.name.rpartition(' ')[2]}.json"
+def store(setup: TrialSetup, name: str, env: Step, fetcher: Fetcher) -> None:
+    def keep(result: ProbeResult) -> Iterable[Check]:
+        content = {"stderr": result.done.stderr, "report": result.report}
+        path = FOLDER / f"{name}-{setup.board.name.rpartition(' ')[2]}.json"
         path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         return ()
 
-    tree = rootfs.tree(exam.system, fetcher.store)
-    replace(exam, judge=keep).run(fetcher.store, tree, get_or_make(env, fetcher) / "env")
+    tree = rootfs.tree(setup.system, fetcher.store)
+    replace(setup, judge=keep).run(fetcher.store, tree, get_or_make(env, fetcher) / "env")
 
 
 def main(runtime: Path, delegate: Path) -> None:
@@ -41,10 +41,11 @@ def main(runtime: Path, delegate: Path) -> None:
     env = session.installation({"runtime": runtime, "delegate": delegate}, system, "host", "all")
     for name in ("Raspberry Pi 4", "Raspberry Pi 5"):
         board = systems.board(name)
-        exam = delegate_trials.exam(delegate, runtime, system, board, archives)
-        store(exam, "delegate", env, fetcher)
+        setup = delegate_trials.trial_setup(delegate, runtime, system, board, archives)
+        store(setup, "delegate", env, fetcher)
     board = systems.board("Raspberry Pi 4")
-    store(runtime_trials.exam(runtime, system, board, None, archives), "runtime", env, fetcher)
+    setup = runtime_trials.trial_setup(runtime, system, board, None, archives)
+    store(setup, "runtime", env, fetcher)
 
 
 if __name__ == "__main__":

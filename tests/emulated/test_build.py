@@ -228,7 +228,7 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
 
 
 def test_targets_are_found_by_their_wheels(wheels: dict[str, Path]) -> None:
-    found = {tag: products.akin(path).tag for tag, path in wheels.items()}
+    found = {tag: products.matching(path).tag for tag, path in wheels.items()}
     assert found == {tag: f"{target.tag}-{target.abi}" for tag, target in TARGETS.items()}
 
 

@@ -23,7 +23,7 @@ from wheelhouse.common.store import Store
 from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Limits
 from wheelhouse.package.container import MAIN
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 
@@ -183,7 +183,7 @@ class TestBox:
         self, box: docker.Box, repo: Path
     ) -> None:
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
-        label = Wheel(matrix.targets()[0], matrix.matrix().tflite, True).label
+        label = RuntimeWheel(matrix.targets()[0], matrix.matrix().tflite, True).label
         env = {"WHEELHOUSE_CACHE": "/cache"}
         done = box.run([*MAIN, label], cwd="/project", env=env)
         assert done.status == Kind.FETCH

@@ -19,7 +19,7 @@ from wheelhouse.compile import toolchain
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.machines import debian_packages, qemu
 from wheelhouse.package import products
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.architectures import Architecture, Architectures
@@ -87,12 +87,12 @@ def test_every_processor_of_a_target_is_emulated_on_a_board() -> None:
     assert {target.processor for target in matrix.targets()} <= emulated
 
 
-def fits(tags: str, product: Wheel) -> bool:
-    return products.is_akin(Path(f"tflite_runtime-2.14.1-{tags}.whl"), product)
+def fits(tags: str, product: RuntimeWheel) -> bool:
+    return products.matches(Path(f"tflite_runtime-2.14.1-{tags}.whl"), product)
 
 
 def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
-    universal = Wheel(matrix.targets()[0], "2.14.1", True)
+    universal = RuntimeWheel(matrix.targets()[0], "2.14.1", True)
     assert fits("cp37-abi3-manylinux_2_17_aarch64", universal)
     assert not fits("cp37-abi3-manylinux_2_17_x86_64", universal)
     assert not fits("cp311-cp311-manylinux_2_17_aarch64", universal)
@@ -121,7 +121,7 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
     assert "qemu-arm" in debian_packages.emulation()
     target = matrix.Target("3.9", "3.9", ("buster",), "armv7l", abi3=False)
     assert target.floor == "2.28"
-    assert fits("cp39-cp39-manylinux_2_28_armv7l", Wheel(target, "2.14.1", True))
+    assert fits("cp39-cp39-manylinux_2_28_armv7l", RuntimeWheel(target, "2.14.1", True))
     step = toolchain.toolchain("armv7l", target.floor)
     tools_of = Toolchain(get_or_make(step, Fetcher(Store(tmp_path / "store"))))
     script = tools_of.cc.read_text()

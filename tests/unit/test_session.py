@@ -92,8 +92,8 @@ def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
     with pytest.raises(WheelhouseError) as caught:
         session.verified(step, fetcher)
     what = "4 threads work: [0, 0] started (Raspberry Pi OS 12, Raspberry Pi 4, NumPy 1.24.2 (own))"
-    assert caught.value.what == f"{path.name} did not pass:\n  {what}"
-    kept = Path(str(caught.value.hint).removeprefix("All that was seen is in ").rstrip("."))
+    assert caught.value.what == f"{path.name} failed verification:\n  {what}"
+    kept = Path(str(caught.value.hint).removeprefix("All checks are in ").rstrip("."))
     assert record.read(kept.read_bytes()).trials == (trial(True), trial(False))
     assert not list(fetcher.store.root.glob("verified/*/record.json"))
 

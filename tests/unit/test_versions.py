@@ -17,7 +17,7 @@ from packaging.version import Version
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.package import products, runtime_wheel, wheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import pins, releases
 from wheelhouse.targets import matrix, versions
 from wheelhouse.targets.matrix import Matrix
@@ -41,16 +41,16 @@ def numbered(monkeypatch: pytest.MonkeyPatch) -> Numbered:
     return change
 
 
-def runtime(release: str, xnnpack: bool = True) -> Wheel:
-    return Wheel(matrix.targets()[0], release, xnnpack)
+def runtime(release: str, xnnpack: bool = True) -> RuntimeWheel:
+    return RuntimeWheel(matrix.targets()[0], release, xnnpack)
 
 
 def packed(product: Product, folder: Path) -> Path:
     """The wheel with all that tells its version, and without what is compiled."""
-    about = product.about
-    metadata = wheel.metadata(about, [part.pin.license for part in product.linked], [])
-    files = {f"{about.info}/METADATA": metadata.encode()}
-    if isinstance(product, Wheel):
+    about = product.metadata
+    metadata = wheel.metadata_text(about, [part.pin.license for part in product.linked], [])
+    files = {f"{about.dist_info}/METADATA": metadata.encode()}
+    if isinstance(product, RuntimeWheel):
         files[f"{about.package}/__init__.py"] = runtime_wheel._init(
             str(product.version), product.tflite
         )
@@ -120,10 +120,10 @@ def test_name_metadata_and_module_tell_one_version(
     assert [path.name.split("-")[1] for path in paths] == names
     for product, path, name in zip(made, paths, names, strict=True):
         with zipfile.ZipFile(path) as archive:
-            info = f"{product.about.package}-{name}.dist-info"
+            info = f"{product.metadata.package}-{name}.dist-info"
             metadata = Metadata.from_email(archive.read(f"{info}/METADATA"))
             assert metadata.version == Version(name) == parse_wheel_filename(path.name)[1]
-            if isinstance(product, Wheel):
+            if isinstance(product, RuntimeWheel):
                 module = assigned(archive.read("tflite_runtime/__init__.py").decode())
                 assert module["__version__"] == name
                 assert module["__git_version__"] == f"v{product.tflite}"
@@ -131,8 +131,8 @@ def test_name_metadata_and_module_tell_one_version(
 
 def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
     for version in ("2.14.1", "2.14.1.post3", "2.14.1.post3+noxnnpack", "2.22.0.dev2026051812"):
-        known = products.akin(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
-        assert (known.about.package, known.tag) == ("tflite_runtime", "cp311-cp311")
+        known = products.matching(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
+        assert (known.metadata.package, known.tag) == ("tflite_runtime", "cp311-cp311")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
 )
 def test_a_wheel_of_no_target_is_wrong_use(name: str) -> None:
     with pytest.raises(WheelhouseError, match=re.escape(name)) as caught:
-        products.akin(Path(name))
+        products.matching(Path(name))
     assert caught.value.kind is Kind.USAGE
 
 

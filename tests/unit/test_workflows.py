@@ -149,5 +149,5 @@ def test_a_release_has_the_delegate_once_and_attests_it_apart() -> None:
     (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
     assert shlex.split(command)[-1] == "$ARMNN"
     paths = [step.get("with", {}).get("subject-path", "") for step in jobs["attest"]["steps"]]
-    projects = [products.every()[0].about.package, products.armnn().about.package]
+    projects = [products.every()[0].metadata.package, products.armnn().metadata.package]
     assert list(filter(None, paths)) == [f"wheels/{name}-*.whl" for name in projects]

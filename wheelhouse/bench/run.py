@@ -59,7 +59,7 @@ def run(fetcher: Fetcher) -> None:
         found |= _container_figures(Path(scratch)) if docker.answers() else {}
     wheels = pipeline.build_wheels(matrix.targets(), True, fetcher, "host")
     universal, specific = (
-        next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
+        next(path for path in wheels if products.matching(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = fetcher.file(pins.shared("tflite-runtime"))

@@ -2,7 +2,7 @@
 
 Each trial, of a wheel on one system and board beside one NumPy, is a step: one that passed is not
 repeated, and an interrupted verification goes on. Which script runs there, and who judges its
-report, an :class:`Exam` tells.
+report, an :class:`TrialSetup` tells.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from wheelhouse.common.jobs import jobs
 from wheelhouse.common.step import Inputs, Pinned, Recipe, Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.machines import docker, images, rootfs
-from wheelhouse.machines.pi import Pi, Sandbox, contained
+from wheelhouse.machines.pi import Pi, SandboxPi, container_pi
 from wheelhouse.machines.qemu import HOME, Emulated
 from wheelhouse.record import Check, Companion, Record, Trial
 from wheelhouse.sources.fetch import Fetcher
@@ -56,8 +56,8 @@ _INSTALLER = "Raspberry Pi 4"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a probe left: its report, how it ended, and the folder of its outputs."""
+class ProbeResult:
+    """What a probe left: its report, empty if it failed, how it ended, and its outputs' folder."""
 
     report: dict[str, Any]
     done: Emulated
@@ -65,13 +65,13 @@ class Seen:
 
     @cached_property
     def imported(self) -> Check:
-        """Whether the probe came to its runs at all."""
+        """The check that the probe could import the runtime and reach its runs."""
         error = self.report.get("error", self.done.signal or self.done.stderr[-400:])
         return Check("import", error is None, str(error))
 
 
 @dataclass(frozen=True)
-class Exam:
+class TrialSetup:
     """How wheels are tried on one system and board.
 
     ``probes`` are scripts, of which the last one runs, with ``plan``; ``files`` are more contents
@@ -84,7 +84,7 @@ class Exam:
     probes: Sequence[Path]
     models: Sequence[Model]
     plan: Mapping[str, Any]
-    judge: Callable[[Seen], Iterable[Check]]
+    judge: Callable[[ProbeResult], Iterable[Check]]
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def run(self, store: Store, tree: Path | None, env: Path) -> Trial:
@@ -94,14 +94,14 @@ class Exam:
         """
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            self.lay_out(work)
-            with opened(self.system, store, tree, work, {f"{HOME}/env": env}) as pi:
+            self.write_files(work)
+            with running_system(self.system, store, tree, work, {f"{HOME}/env": env}) as pi:
                 seen = self._probe(pi, work)
             numpy = seen.report.get("system", {}).get("numpy", "unknown")
             checks = tuple(self.judge(seen))
         return Trial(self.system.name, self.board.name, f"{numpy} ({self.numpy})", checks)
 
-    def lay_out(self, work: Path) -> None:
+    def write_files(self, work: Path) -> None:
         """Write what the probe needs into the home folder."""
         for path in self.probes:
             shutil.copyfile(path, work / path.name)
@@ -113,13 +113,13 @@ class Exam:
         (work / OUTPUTS).mkdir()
         (work / "plan.json").write_text(json.dumps(self.plan))
 
-    def _probe(self, pi: Pi, work: Path) -> Seen:
+    def _probe(self, pi: Pi, work: Path) -> ProbeResult:
         report = f"{OUTPUTS}/report.json"
         command = ["env/bin/python", self.probes[-1].name, "plan.json", report]
         done = pi.run(command, self.board)
         pi.fetch(OUTPUTS)
         told = json.loads((work / report).read_text()) if done.status == 0 else {}
-        return Seen(told, done, work / OUTPUTS)
+        return ProbeResult(told, done, work / OUTPUTS)
 
 
 class TrialError(WheelhouseError):
@@ -152,7 +152,9 @@ def installation(
 def _install(inputs: Inputs, folder: Path) -> None:
     system = systems.system(inputs.parameters["system"])
     wheels = [inputs.needs[name] for name in inputs.parameters["wheels"]]
-    with opened(system, inputs.store, inputs.needs.get("tree"), folder, _files(wheels)) as pi:
+    with running_system(
+        system, inputs.store, inputs.needs.get("tree"), folder, _files(wheels)
+    ) as pi:
         install_on(pi, wheels, system, inputs.store)
         pi.fetch("env")
 
@@ -287,41 +289,48 @@ def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError
     paths = {name: need for name, need in step.needs.items() if isinstance(need, Path)}
     record.write(_of_trials(told, paths, made), kept)
     return WheelhouseError(
-        f"{told['wheel']} did not pass:\n  " + "\n  ".join([*failures(made)][:10]),
-        f"All that was seen is in {kept}.",
+        f"{told['wheel']} failed verification:\n  " + "\n  ".join([*failures(made)][:10]),
+        f"All checks are in {kept}.",
     )
 
 
 def install(
     wheel: Path, numpy: Path | None, system: System, fetcher: Fetcher, work: Path, *options: str
 ) -> None:
-    """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
+    """Let the system's pip install a wheel into the virtual environment ``work/env``.
 
-    ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
+    ``numpy`` is a wheel to install with it, or None for the system's own NumPy; ``options`` are
+    further options of ``pip install``. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
     tree = rootfs.tree(system, fetcher.store)
-    with opened(system, fetcher.store, tree, work, _files(wheels)) as pi:
+    with running_system(system, fetcher.store, tree, work, _files(wheels)) as pi:
         install_on(pi, wheels, system, fetcher.store, options)
 
 
 @contextmanager
-def opened(
+def running_system(
     system: System, store: Store, tree: Path | None, work: Path, files: Mapping[str, Path]
 ) -> Iterator[Pi]:
-    """The system with ``files`` at paths of the guest and ``work`` as its home folder."""
+    """The system to run commands on, with ``files`` at paths there and ``work`` as home folder.
+
+    A sandbox in the root file system ``tree``, or a container if that is None.
+    """
     if tree:
-        yield Sandbox(tree, work, files)
+        yield SandboxPi(tree, work, files)
         return
     client = docker.connect()
-    with contained(client, images.pi(client, system, store), work, files) as pi:
+    with container_pi(client, images.pi(client, system, store), work, files) as pi:
         yield pi
 
 
 def install_on(
     pi: Pi, wheels: Sequence[Path], system: System, store: Store, options: Sequence[str] = ()
 ) -> None:
-    """Let the system's pip install wheels into ``env``; raises WheelhouseError if pip refuses."""
+    """Let the system's pip install wheels into the virtual environment ``env``.
+
+    Raises WheelhouseError if pip refuses.
+    """
     for command in (
         [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheels)],
@@ -342,10 +351,10 @@ def _files(wheels: Sequence[Path]) -> dict[str, Path]:
 
 _references: dict[tuple[str, bool], list[Any]] = {}
 _COMPUTING = Lock()
-"""The reference redirects what it prints, which is the whole process's."""
+"""The reference redirects standard error, which all threads share."""
 
 
-def compared(
+def compare_outputs(
     title: str,
     model: Model,
     stored: Path,
@@ -353,10 +362,11 @@ def compared(
     *,
     delegated: bool,
 ) -> Check:
-    """Whether a model's stored outputs are near enough to the reference's.
+    """The check, named ``title``, that a model's outputs agree with the reference's.
 
-    The reference computes with XNNPACK's kernels if ``delegated``, otherwise with TFLite's
-    built-in ones: the two kinds round differently.
+    ``stored`` is the file of outputs that the probe wrote, ``tolerance`` a key of
+    reference.TOLERANCES or a tolerance of its own. The reference computes with XNNPACK's kernels if
+    ``delegated``, otherwise with TFLite's built-in ones: the two kinds round differently.
     """
     if not stored.is_file():
         return Check(title, False, "There are no outputs.")
@@ -366,12 +376,12 @@ def compared(
             _references[key] = reference.outputs(model.content, model.inputs, delegated=delegated)
     with np.load(stored) as file:
         actual = [file[name] for name in model.outputs or sorted(file.files, key=int)]
-    found = reference.compare(tolerance, _references[key], actual)
-    return Check(title, found.near, found.reason or f"{found.worst}")
+    comparison = reference.compare(tolerance, _references[key], actual)
+    return Check(title, comparison.near, comparison.reason or f"{comparison.worst}")
 
 
 def failures(trials: Iterable[Trial]) -> Iterator[str]:
-    """One line for each check that did not pass."""
+    """One line for each check that failed."""
     for trial in trials:
         for check in trial.failed:
             where = f"{trial.system}, {trial.board}, NumPy {trial.numpy}"
