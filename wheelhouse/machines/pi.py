@@ -68,6 +68,7 @@ class ContainerPi:
 
     def fetch(self, name: str) -> None:
         """Copy a folder of the container's home folder to ``work``."""
+        (self.work / name).mkdir(exist_ok=True)
         self.box.fetch(f"{HOME}/{name}", self.work / name)
 
 

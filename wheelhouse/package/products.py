@@ -90,7 +90,8 @@ def matches(path: Path, candidate: Product) -> bool:
     platform = f"_{architecture(candidate.processor).wheel}"
     return (
         project == canonicalize_name(candidate.metadata.package)
-        and versions.upstream_release(version) == versions.upstream_release(candidate.metadata.version)
+        and versions.upstream_release(version)
+        == versions.upstream_release(candidate.metadata.version)
         and any(
             f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
             for tag in tags

@@ -331,8 +331,10 @@ def install_on(
 
     Raises WheelhouseError if pip refuses.
     """
+    # With copies, for no archive that is unpacked here may hold links to absolute paths.
+    venv = ("venv", "--copies", "--without-pip", "--system-site-packages", "env")
     for command in (
-        [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
+        [f"python{system.python}", "-m", *venv],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheels)],
     ):
         done = pi.run(command, systems.board(_INSTALLER))
