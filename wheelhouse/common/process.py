@@ -195,6 +195,6 @@ def _startable(program: str) -> Iterator[None]:
     except (PermissionError, NotADirectoryError) as error:
         raise WheelhouseError(
             f"The program {program} cannot be started: {error.strerror}.",
-            "Mend that and run the same command again.",
+            "Correct that and run the same command again.",
             Kind.MACHINE,
         ) from error

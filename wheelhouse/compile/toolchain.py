@@ -48,7 +48,7 @@ LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personalit
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
 
-# zig takes -march= for the name of a CPU: translate it to -mcpu=generic plus features.
+# zig takes -march= for the name of a CPU: translate it to -mcpu= with a list of features.
 _WRAPPER = """\
 #!/bin/sh
 for word do
