@@ -179,7 +179,7 @@ def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 def _delegate_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """The delegate is tried with the universal runtime wheel beside it, built if there is none."""
     runtime = RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
-    beside = (each for each in path.parent.glob("*.whl") if products.matches(each, runtime))
+    beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, runtime))
     found = next(beside, None) or _build_products([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
 

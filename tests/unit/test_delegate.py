@@ -131,3 +131,13 @@ def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
     plain = {"base.cpp", "both.cpp", "many.cpp", "neon.cpp", "one.cpp"}
     half = {"half.cpp": "-march=armv8-a+fp16"}
     assert arm_compute.source_files(tmp_path) == dict.fromkeys(plain, "") | half
+
+
+@pytest.mark.parametrize(
+    ("version", "is_it"), [("2.14.1", True), ("2.14.1+noxnnpack", False), ("2.14.1.post1", False)]
+)
+def test_a_delegate_is_tried_with_the_usual_runtime_alone(version: str, is_it: bool) -> None:
+    runtime = RuntimeWheel(matrix.targets()[0], "2.14.1", True)
+    path = Path(f"tflite_runtime-{version}-cp37-abi3-manylinux2014_aarch64.whl")
+    assert products.matches(path, runtime)
+    assert products.is_named_as(path, runtime) is is_it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Protocol
@@ -52,9 +51,8 @@ def from_filename(path: Path) -> Product:
     Raises WheelhouseError if there is none, or no such file.
     """
     if path.is_file():
-        for known in filter(partial(matches, path), every()):
-            _, version, *_ = parse_wheel_filename(path.name)
-            if known.metadata.version == version:
+        for known in every():
+            if is_named_as(path, known):
                 return known
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
@@ -76,6 +74,14 @@ def matching(path: Path) -> Product:
         "Give a wheel that `invoke build` made; `invoke matrix` lists the targets.",
         Kind.USAGE,
     )
+
+
+def is_named_as(path: Path, candidate: Product) -> bool:
+    """Whether a file name :func:`matches` a product and has its version, too."""
+    if not matches(path, candidate):
+        return False
+    _, version, *_ = parse_wheel_filename(path.name)
+    return version == candidate.metadata.version
 
 
 def matches(path: Path, candidate: Product) -> bool:
