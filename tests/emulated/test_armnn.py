@@ -76,7 +76,7 @@ def _record(
     work: Path,
 ) -> Seen:
     system, board = systems.system("bookworm"), systems.board("Raspberry Pi 5")
-    folder = Path(runtime_trials.__file__).parent
+    folder = runtime_trials.PROBE.parent
     for name in ("probe.py", "probe_armnn.py"):
         shutil.copyfile(folder / name, work / name)
     transcripts.bring_guest(work)

@@ -134,6 +134,8 @@ def test_a_folder_of_links_that_is_not_this_users_is_refused(
     monkeypatch.setattr(plain, "LINKS", tmp_path)
     (tmp_path / "theirs").mkdir()
     (tmp_path / f"tflite-wheelhouse-{os.geteuid()}").symlink_to(tmp_path / "theirs")
-    with pytest.raises(WheelhouseError, match=r"all characters of the path /a b, and no link") as it:
+    with pytest.raises(
+        WheelhouseError, match=r"all characters of the path /a b, and no link"
+    ) as it:
         plain.plain_path(Path("/a b/c"))
     assert "Latin letters" in it.value.hint
