@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tflite_bench import agreement, errors, isolated, layers, machine, report, trial
 from tflite_bench.agreement import Agreement
-from tflite_bench.isolated import Failed
+from tflite_bench.isolated import TrialError
 from tflite_bench.report import Failure, Model, Report, Result
 from tflite_bench.runtimes import Runtime
-from tflite_bench.trial import Answer, Limits, Trial
+from tflite_bench.trial import Answer, Limits, Measured, Trial
 
 _MUCH = 0.1
-"""Of one processor: more used by other programs than that is worth a warning."""
+"""Of one processor: more used by other programs than that is worth a note."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _compared(trials: list[Trial], plan: Plan, model: Model, made: Report) -> li
     for each in trials:
         try:
             answer: Answer = isolated.call(trial.answer, each, plan.seed).value
-        except Failed as failure:
+        except TrialError as failure:
             _fail(each, str(failure), made)
             continue
         _note(each, answer, model, made)
@@ -120,10 +120,11 @@ def _time(able: _Answered, plan: Plan, made: Report) -> None:
     each = able.trial
     word, before = machine.throttle_word(), machine.temperature()
     try:
-        measured = isolated.call(trial.measure, each, plan.seed, plan.limits).value
-    except Failed as failure:
+        measured: Measured = isolated.call(trial.measure, each, plan.seed, plan.limits).value
+    except TrialError as failure:
         _fail(each, str(failure), made)
         return
+    throttled = machine.throttles(word, machine.throttle_word())
     result = Result(
         model=each.model,
         runtime=each.runtime.name,
@@ -134,14 +135,14 @@ def _time(able: _Answered, plan: Plan, made: Report) -> None:
         measured=measured,
         celsius_before=before,
         celsius_after=machine.temperature(),
-        throttled=machine.throttles(word, machine.throttle_word()),
+        throttled=throttled,
         layers=_layers(each, plan, made) if plan.layers else None,
+        notes=notes(measured, able.agreement, throttled),
     )
     made.results.append(result)
     print(report.row(made, result), flush=True)
     for layer in result.layers or ():
         print(f"    {layer.ms:9.3f} ms  {layer.name}")
-    _warn_after(each, result, made)
 
 
 def _layers(each: Trial, plan: Plan, made: Report) -> list[layers.Layer] | None:
@@ -150,22 +151,23 @@ def _layers(each: Trial, plan: Plan, made: Report) -> list[layers.Layer] | None:
         return None
     try:
         return layers.parse(isolated.call(trial.profile, each, plan.seed).printed) or None
-    except Failed as failure:
+    except TrialError as failure:
         made.warn(f"{each.model}: {each.contestant}, tells no times of operators: {failure}")
         return None
 
 
-def _warn_after(each: Trial, result: Result, made: Report) -> None:
-    measured, where = result.measured, f"{each.model}: {each.contestant}"
-    if result.throttled:
-        made.warn(f"{where}: the board was slowed ({', '.join(result.throttled)})")
+def notes(measured: Measured, near: Agreement | None, throttled: list[str] | None) -> list[str]:
+    """Why not to trust figures, each in a few words; none if there is no reason."""
+    found = []
+    if near and not near.agrees:
+        found.append("outputs disagree")
+    if throttled:
+        found.append(f"slowed by {' and '.join(throttled)}")
     if (measured.others or 0) > _MUCH:
-        made.warn(f"{where}: other programs used {measured.others:.1f} processors meanwhile")
+        found.append(f"others used {measured.others:.1f} CPUs")
     if not measured.warm_up.steady:
-        made.warn(
-            f"{where}: the times were not steady after a warm-up of "
-            f"{measured.warm_up.seconds:.0f} s"
-        )
+        found.append("not steady")
+    return found
 
 
 def _fail(each: Trial, reason: str, made: Report) -> None:

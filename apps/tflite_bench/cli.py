@@ -59,11 +59,7 @@ def _run(plan: Plan, made: Report, json: Path | None) -> int:
 
 
 def _close(made: Report, json: Path | None) -> None:
-    disagreeing = [each for each in made.results if each.agreement and not each.agreement.agrees]
-    print()
-    if disagreeing:
-        print("* computes something else than the first contestant; see the warnings.")
-    print(f"{len(made.results)} measured, {len(made.failures)} failed.")
+    print(f"\n{len(made.results)} measured, {len(made.failures)} failed.")
     if json:
         print(f"All of it is in {json}.")
 

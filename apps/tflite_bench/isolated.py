@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TAIL = 2000
 
 
-class Failed(Exception):
+class TrialError(Exception):
     """The function raised an error or its process ended; the text says which."""
 
 
@@ -34,7 +34,7 @@ class Outcome:
 def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
     """Call a function in a forked process.
 
-    Raises Failed for any error of the function and for a crash. Whatever interrupts this process
+    Raises TrialError for any error of the function and for a crash. Whatever interrupts this process
     ends the other one.
     """
     context = multiprocessing.get_context("fork")
@@ -60,7 +60,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
     if kind == "crash":
         value = _ending(process.exitcode or 0)
     said = printed[-_TAIL:].strip()
-    raise Failed(f"{value}; it printed: {said}" if said else value)
+    raise TrialError(f"{value}; it printed: {said}" if said else value)
 
 
 def _child(

@@ -8,6 +8,9 @@ from statistics import median
 
 UNTOLD = "only the delegate armnn tells the time of each operator from Python"
 
+_CONSTANT = "NeonConstantWorkload"
+"""A part of such names: weights, which take no time."""
+
 _EVENT = re.compile(
     r'"(?P<name>[^"]+)_Execute_#(?P<number>\d+)": \{.*?'
     r'"Wall clock time_#(?P=number)": \{[^}]*?"raw": \[\s*(?P<microseconds>[\d.]+)',
@@ -32,5 +35,5 @@ def parse(printed: str) -> list[Layer]:
     for event in _EVENT.finditer(printed):
         runs = times.setdefault(event.group("name"), {})
         runs[event.group("number")] = float(event.group("microseconds")) / 1000
-    found = {name: list(runs.values()) for name, runs in times.items()}
+    found = {name: list(runs.values()) for name, runs in times.items() if _CONSTANT not in name}
     return [Layer(name, round(median(ms[1:] or ms), 4)) for name, ms in found.items()]

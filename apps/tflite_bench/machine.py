@@ -60,7 +60,7 @@ def describe(root: Path = ROOT) -> Machine:
     return Machine(
         board=_board(root, cpuinfo),
         cpu=_cpu(cpuinfo),
-        cores=len(os.sched_getaffinity(0)),
+        cores=len(_values(cpuinfo, "processor")) or os.cpu_count() or 1,
         architecture=platform.machine(),
         ram_bytes=int(ram.group(1)) * 1024 if ram else None,
         governor=governor(root),
@@ -94,9 +94,7 @@ def throttle_word() -> int | None:
     if not program:
         return None
     try:
-        done = subprocess.run(
-            [program, "get_throttled"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=10
-        )
+        done = subprocess.run([program, "get_throttled"], capture_output=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(rb"throttled=0x([0-9a-fA-F]+)", done.stdout)

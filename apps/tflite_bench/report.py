@@ -79,6 +79,7 @@ class Result:
     ``delegates`` is how many nodes of the graph are delegates, ``throttled`` what slowed the
     board meanwhile; both are None if unknown. ``agreement`` is None for the contestant that the
     others are compared with, ``layers`` where nobody asked for them or nothing tells them.
+    ``notes`` say why not to trust the figures.
     """
 
     model: str
@@ -91,7 +92,8 @@ class Result:
     celsius_before: float | None
     celsius_after: float | None
     throttled: Sequence[str] | None
-    layers: Sequence[Layer] | None = None
+    layers: Sequence[Layer] | None
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -176,26 +178,26 @@ def header(report: Report) -> str:
 
 
 def row(report: Report, result: Result) -> str:
-    """A result as a line of the table; a star marks outputs that disagree."""
+    """A result as a line of the table, its notes behind."""
     measured, times = result.measured, result.measured.times
     peak = measured.peak_bytes / 1e6 if measured.peak_bytes else None
     figures = [
         *(times.median_ms, times.p5_ms, times.p95_ms, times.fps, measured.load_ms),
         *(measured.first_ms, peak, result.celsius_before, result.celsius_after),
     ]
-    mark = "" if result.agreement is None or result.agreement.agrees else "*"
     return " ".join(
         [
-            f"{result.runtime + mark:{_width(report)}}",
+            f"{result.runtime:{_width(report)}}",
             f"{os.path.basename(result.delegate)[:8]:8}",
             f"{result.threads:7}",
             *(f"{_short(figure):>8}" for figure in figures),
+            *([" " + ", ".join(result.notes)] if result.notes else []),
         ]
     )
 
 
 def _width(report: Report) -> int:
-    return max(len(each.name) for each in report.runtimes) + 1
+    return max(len(each.name) for each in report.runtimes)
 
 
 def _short(figure: float | None) -> str:

@@ -90,7 +90,7 @@ def delegated(interpreter: Any) -> int | None:
         nodes = interpreter._get_ops_details()
     except (AttributeError, ValueError):  # old runtimes have none, or stumble over a delegate
         return None
-    return sum(node["op_name"].upper().endswith("DELEGATE") for node in nodes)
+    return len([node for node in nodes if node["op_name"].upper().endswith("DELEGATE")])
 
 
 def loaded_files(runtime: Runtime) -> dict[str, str]:

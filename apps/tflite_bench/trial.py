@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _WINDOW = 0.1
 """Seconds, at least, that each median of the warm-up is taken of; three runs at least, too."""
 
+_PROFILED = 5
+"""Inferences whose layers are timed; the first does not count."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -148,13 +151,13 @@ def measure(trial: Trial, seed: int, limits: Limits) -> Measured:
 
 
 def profile(trial: Trial, seed: int) -> None:
-    """Run the model twice and let the delegate print the time of each layer."""
+    """Run the model some times and let the delegate print the time of each layer."""
     interpreter = runtimes.interpreter(
         trial.runtime, trial.path, trial.delegate, trial.threads, profiled=True
     )
     interpreter.allocate_tensors()
     _fill(interpreter, seed)
-    for _ in range(2):
+    for _ in range(_PROFILED):
         interpreter.invoke()
 
 
@@ -202,7 +205,8 @@ def _arithmetic(interpreter: Any) -> str:
 
 def _timed(invoke: Callable[[], object], seconds: float, runs: int) -> list[float]:
     """Times of single runs, in seconds; so many and so long at least."""
-    clock, times, total = time.perf_counter, [], 0.0
+    clock, total = time.perf_counter, 0.0
+    times: list[float] = []
     while total < seconds or len(times) < runs:
         start = clock()
         invoke()
@@ -213,7 +217,8 @@ def _timed(invoke: Callable[[], object], seconds: float, runs: int) -> list[floa
 
 def _warm_up(invoke: Callable[[], object], limit: float) -> WarmUp:
     """Run until the times are steady, ``limit`` seconds at most but one window anyway."""
-    medians, runs, seconds = [], 0, 0.0
+    medians: list[float] = []
+    runs, seconds = 0, 0.0
     while not timing.is_steady(medians):
         times = _timed(invoke, _WINDOW, 3)
         medians.append(median(times))
