@@ -76,6 +76,6 @@ def _relative(expected: NDArray[Any], given: NDArray[Any]) -> float:
         return 1.0
     if not finite.any():
         return 0.0
-    worst = float(np.abs(expected - given)[finite].max())
+    worst = float(np.abs(expected[finite] - given[finite]).max())
     magnitude = float(np.abs(expected[finite]).max())
     return worst / magnitude if magnitude else min(worst, 1.0)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflite_bench import benchmark, machine, report, runtimes
+from tflite_bench import benchmark, isolated, machine, report, runtimes
 from tflite_bench.benchmark import Plan
 from tflite_bench.errors import BenchError
 from tflite_bench.report import Library, Model, Report, Settings
@@ -71,12 +71,11 @@ def _interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in numbers]
+    before = [signal.signal(number, interrupt) for number in isolated.INTERRUPTS]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before):
+        for number, handler in zip(isolated.INTERRUPTS, before):
             signal.signal(number, handler)
 
 

@@ -16,6 +16,9 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a request to end, and the end of the session."""
+
 _TAIL = 2000
 
 
@@ -34,8 +37,8 @@ class Outcome:
 def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
     """Call a function in a forked process.
 
-    Raises TrialError for any error of the function and for a crash. Whatever interrupts this process
-    ends the other one.
+    Raises TrialError for any error of the function and for a crash, KeyboardInterrupt if somebody
+    ended the other process. Whatever interrupts this process ends the other one.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
@@ -58,6 +61,8 @@ def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
     if kind == "result":
         return Outcome(value, printed)
     if kind == "crash":
+        if -(process.exitcode or 0) in INTERRUPTS:
+            raise KeyboardInterrupt
         value = _ending(process.exitcode or 0)
     said = printed[-_TAIL:].strip()
     raise TrialError(f"{value}; it printed: {said}" if said else value)
@@ -66,7 +71,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
 def _child(
     sender: Connection, log: IO[bytes], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in INTERRUPTS:
         signal.signal(number, signal.SIG_DFL)
     for stream in (1, 2):
         os.dup2(log.fileno(), stream)

@@ -28,12 +28,12 @@ def summarise(seconds: Sequence[float]) -> Summary:
     p5, median, p95 = (float(value) for value in np.percentile(times, (5, 50, 95)))
     return Summary(
         runs=len(seconds),
-        median_ms=round(median, 4),
-        p5_ms=round(p5, 4),
-        p95_ms=round(p95, 4),
-        min_ms=round(float(times.min()), 4),
-        max_ms=round(float(times.max()), 4),
-        mean_ms=round(float(times.mean()), 4),
+        median_ms=round(median, 6),
+        p5_ms=round(p5, 6),
+        p95_ms=round(p95, 6),
+        min_ms=round(float(times.min()), 6),
+        max_ms=round(float(times.max()), 6),
+        mean_ms=round(float(times.mean()), 6),
         fps=round(1000 / median, 2),
     )
 
