@@ -2,11 +2,15 @@
 
 import sys
 
-from tflite_bench.cli import main
-
 
 def run() -> None:
     """Run the command line and end with its status."""
+    try:
+        from tflite_bench.cli import main
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        sys.exit("error: NumPy is not installed.\n`sudo apt install python3-numpy` installs it.")
     sys.exit(main(sys.argv[1:]))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from tflite_bench import agreement, errors, isolated, layers, machine, report, trial
+from tflite_bench import agreement, errors, isolated, layers, machine, report, runtimes, trial
 from tflite_bench.agreement import Agreement
 from tflite_bench.isolated import TrialError
 from tflite_bench.report import Failure, Model, Report, Result
@@ -105,7 +107,8 @@ def _note(each: Trial, answer: Answer, model: Model, made: Report) -> None:
     model.inputs = model.inputs or answer.inputs
     for library in made.runtimes:
         if library.name == each.runtime.name:
-            library.files.update(answer.files)
+            for path in map(Path, answer.libraries):
+                library.files[path.name] = runtimes.digest(path)
     for tensor in answer.inputs:
         if tensor.free:
             made.warn(f"{each.model}: {tensor.name} has no fixed shape; {tensor.shape} is measured")
@@ -128,7 +131,7 @@ def _time(able: _Answered, plan: Plan, made: Report) -> None:
     result = Result(
         model=each.model,
         runtime=each.runtime.name,
-        delegate=each.delegate,
+        delegate=each.delegate_name,
         threads=each.threads,
         delegates=able.delegates,
         agreement=able.agreement,
@@ -171,10 +174,12 @@ def notes(measured: Measured, near: Agreement | None, throttled: list[str] | Non
 
 
 def _fail(each: Trial, reason: str, made: Report) -> None:
+    """Record a failure, without the names of folders that are nobody's business."""
+    reason = reason.replace(each.path, each.model).replace(os.path.expanduser("~"), "~")
     failure = Failure(
         model=each.model,
         runtime=each.runtime.name,
-        delegate=each.delegate,
+        delegate=each.delegate_name,
         threads=each.threads,
         reason=reason,
         advice=errors.advice(reason),

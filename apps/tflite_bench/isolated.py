@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a request to end, and the end of the session."""
 
-_TAIL = 2000
+_TAIL = 300
+"""Characters that a crashed process printed last and that are told."""
 
 
 class TrialError(Exception):
@@ -60,12 +61,12 @@ def call(function: Callable[..., Any], *arguments: Any) -> Outcome:
         printed = log.read().decode(errors="replace")
     if kind == "result":
         return Outcome(value, printed)
-    if kind == "crash":
-        if -(process.exitcode or 0) in INTERRUPTS:
-            raise KeyboardInterrupt
-        value = _ending(process.exitcode or 0)
-    said = printed[-_TAIL:].strip()
-    raise TrialError(f"{value}; it printed: {said}" if said else value)
+    if kind == "error":
+        raise TrialError(value)
+    if -(process.exitcode or 0) in INTERRUPTS:
+        raise KeyboardInterrupt
+    said = " ".join(printed[-_TAIL:].split())
+    raise TrialError(_ending(process.exitcode or 0) + (f"; it printed: {said}" if said else ""))
 
 
 def _child(

@@ -54,7 +54,7 @@ class Python:
 
 @dataclass
 class Library:
-    """A runtime; ``files`` are SHA-256 of its libraries, once it has loaded."""
+    """A runtime; ``files`` are SHA-256 of its and its delegates' libraries, once loaded."""
 
     name: str
     module: str
@@ -188,7 +188,7 @@ def row(report: Report, result: Result) -> str:
     return " ".join(
         [
             f"{result.runtime:{_width(report)}}",
-            f"{os.path.basename(result.delegate)[:8]:8}",
+            f"{result.delegate[:8]:8}",
             f"{result.threads:7}",
             *(f"{_short(figure):>8}" for figure in figures),
             *([" " + ", ".join(result.notes)] if result.notes else []),

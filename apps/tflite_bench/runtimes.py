@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -93,16 +94,18 @@ def delegated(interpreter: Any) -> int | None:
     return len([node for node in nodes if node["op_name"].upper().endswith("DELEGATE")])
 
 
-def loaded_files(runtime: Runtime) -> dict[str, str]:
-    """SHA-256 of the runtime's libraries that this process has loaded, by their name."""
-    (folder,) = sys.modules[runtime.module].__path__
+def libraries(runtime: Runtime, delegate: str) -> list[str]:
+    """Paths of the libraries of a runtime and a delegate that this process has loaded."""
+    modules = [sys.modules.get(name) for name in (runtime.module, "tflite_armnn_delegate")]
+    folders = [os.path.dirname(each.__file__ or "") for each in modules if each]
+    places = tuple(os.path.realpath(folder) + os.sep for folder in folders)
     with open("/proc/self/maps", errors="replace") as maps:
         mapped = {line.split(None, 5)[-1].strip() for line in maps if "/" in line}
-    inside = [Path(path) for path in mapped if path.startswith(os.path.realpath(folder) + os.sep)]
-    libraries = sorted(path for path in inside if ".so" in path.name)
-    return {path.name: digest(path) for path in libraries}
+    inside = [path for path in mapped if path.startswith(places) and ".so" in path]
+    return sorted({*inside, *(mapped & {os.path.realpath(delegate)})})
 
 
+@lru_cache(None)
 def digest(path: Path) -> str:
     """SHA-256 of a file."""
     found = hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +41,12 @@ class Trial:
     def contestant(self) -> str:
         """For readers: ``tflite-runtime 2.14.1, xnnpack, 1 thread``."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        return f"{self.runtime.name}, {self.delegate}, {threads}"
+        return f"{self.runtime.name}, {self.delegate_name}, {threads}"
+
+    @property
+    def delegate_name(self) -> str:
+        """The delegate without its folder."""
+        return os.path.basename(self.delegate)
 
 
 @dataclass(frozen=True)
@@ -66,15 +72,15 @@ class Tensor:
 class Answer:
     """What a contestant computes: a model's outputs, for inputs made from a seed.
 
-    ``arithmetic`` is a key of ``agreement.LIMITS``; ``files`` are SHA-256 of the runtime's
-    libraries.
+    ``arithmetic`` is a key of ``agreement.LIMITS``; ``libraries`` are paths of what was loaded of
+    the runtime and the delegate.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[NDArray[Any], ...]
     arithmetic: str
     delegates: int | None
-    files: dict[str, str]
+    libraries: list[str]
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def answer(trial: Trial, seed: int) -> Answer:
         outputs=tuple(np.array(interpreter.get_tensor(each["index"])) for each in details),
         arithmetic=_arithmetic(interpreter),
         delegates=runtimes.delegated(interpreter),
-        files=runtimes.loaded_files(trial.runtime),
+        libraries=runtimes.libraries(trial.runtime, trial.delegate),
     )
 
 

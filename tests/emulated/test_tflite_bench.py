@@ -122,9 +122,11 @@ def test_the_board_is_the_one_that_is_emulated(run: Run) -> None:
 def test_each_runtime_is_known_by_its_files(run: Run) -> None:
     files = {each["name"]: each["files"] for each in run.told["runtimes"]}
     (ours,) = (run.work / "env").rglob("tflite_runtime/_pywrap*.so")
-    assert files[OURS] == {ours.name: file_digest(ours)}
-    assert len(files[THEIRS]) == 1
-    assert files[THEIRS] != files[OURS]
+    (armnn,) = (run.work / "env").rglob("libarmnnDelegate.so")
+    assert files[OURS] == {path.name: file_digest(path) for path in (ours, armnn)}
+    assert files[THEIRS][armnn.name] == file_digest(armnn)
+    assert len(files[THEIRS]) == 2
+    assert {*files[THEIRS].values()} != {*files[OURS].values()}
 
 
 def test_a_file_that_is_no_model_is_a_line_for_each_contestant(run: Run) -> None:

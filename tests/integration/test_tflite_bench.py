@@ -215,6 +215,32 @@ def test_without_a_runtime_it_says_how_to_get_one(folder: Path) -> None:
     assert "pip install tflite-runtime" in text
 
 
+def test_without_numpy_it_says_how_to_get_it(folder: Path) -> None:
+    environment = {"PYTHONPATH": str(APPS), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "tflite_bench", "arithmetic.tflite"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "apt install python3-numpy" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_record_names_no_folder(folder: Path, tmp_path: Path) -> None:
+    library = tmp_path / "delegate.so"
+    library.write_text("no library")
+    words = [folder / "noise.tflite", "--delegate", f"none,{library}", *SHORT]
+    bench(folder, *words, "--json", "private.json", status=1)
+    told = (folder / "private.json").read_text()
+    assert [each["delegate"] for each in json.loads(told)["failures"]] == ["none", "delegate.so"]
+    assert str(folder) not in told
+    assert str(tmp_path) not in told
+
+
 def test_operators_are_told_by_arm_nn_alone(folder: Path) -> None:
     text = bench(folder, "arithmetic.tflite", "--operators", *SHORT)
     assert "only the delegate armnn tells the time of each operator" in text
