@@ -175,7 +175,12 @@ def notes(measured: Measured, near: Agreement | None, throttled: list[str] | Non
 
 def _fail(each: Trial, reason: str, made: Report) -> None:
     """Record a failure, without the names of folders that are nobody's business."""
-    reason = reason.replace(each.path, each.model).replace(os.path.expanduser("~"), "~")
+    for path, name in (
+        (each.path, each.model),
+        (each.delegate, each.delegate_name),
+        (os.path.expanduser("~"), "~"),
+    ):
+        reason = reason.replace(path, name)
     failure = Failure(
         model=each.model,
         runtime=each.runtime.name,

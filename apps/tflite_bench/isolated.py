@@ -79,9 +79,14 @@ def _child(
     try:
         result = ("result", function(*arguments))
     except BaseException as error:  # whatever it is, it is this contestant's alone
-        text = " ".join(str(error).split())
-        result = ("error", f"{type(error).__name__}: {text}")
+        result = ("error", _told(error))
     sender.send(result)
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line, and its cause."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{text}, because of {_told(error.__cause__)}" if error.__cause__ else text
 
 
 def _ending(code: int) -> str:
