@@ -54,7 +54,7 @@ def run(plan: Plan, made: Report, save: Callable[[], None]) -> None:
 
     A contestant that fails becomes a failure in the report. Raises KeyboardInterrupt.
     """
-    _warn_before(made)
+    _warn_before(plan, made)
     save()
     answered = []
     for model, path in zip(made.models, plan.paths):
@@ -68,8 +68,10 @@ def run(plan: Plan, made: Report, save: Callable[[], None]) -> None:
             save()
 
 
-def _warn_before(made: Report) -> None:
+def _warn_before(plan: Plan, made: Report) -> None:
     told = made.machine
+    if plan.layers and plan.delegates != ["armnn"]:
+        made.warn(layers.UNTOLD)
     if told.emulated:
         made.warn("this processor is emulated: the times say nothing about a board")
     if told.governor not in (None, "performance"):
@@ -150,7 +152,6 @@ def _time(able: _Answered, plan: Plan, made: Report) -> None:
 
 def _layers(each: Trial, plan: Plan, made: Report) -> list[layers.Layer] | None:
     if each.delegate != "armnn":
-        made.warn(f"no times of operators for {each.delegate}: {layers.UNTOLD}")
         return None
     try:
         return layers.parse(isolated.call(trial.profile, each, plan.seed).printed) or None
