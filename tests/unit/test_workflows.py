@@ -137,17 +137,17 @@ def test_a_release_has_a_wheel_for_every_target_of_the_matrix() -> None:
     for name in ("build", "verify", "attest"):
         pythons = jobs[name]["strategy"]["matrix"]["python"]
         assert pythons == [target.python for target in matrix.targets()]
-        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known()
+        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known_versions()
 
 
 def test_a_release_has_the_delegate_once_and_attests_it_apart() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
     for name in ("build", "verify", "attest"):
         (more,) = jobs[name]["strategy"]["matrix"]["include"]
-        first = {"python": matrix.targets()[0].python, "tflite": releases.known()[0]}
+        first = {"python": matrix.targets()[0].python, "tflite": releases.known_versions()[0]}
         assert more == {**first, "armnn": "--armnn"}
     (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
     assert shlex.split(command)[-1] == "$ARMNN"
     paths = [step.get("with", {}).get("subject-path", "") for step in jobs["attest"]["steps"]]
-    projects = [products.every()[0].about.package, products.armnn().about.package]
+    projects = [products.every()[0].metadata.package, products.armnn().metadata.package]
     assert list(filter(None, paths)) == [f"wheels/{name}-*.whl" for name in projects]
