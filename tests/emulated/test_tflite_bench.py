@@ -45,16 +45,14 @@ def run(wheels: dict[str, Path], armnn_wheel: Path, fetcher: Fetcher) -> Iterato
     system = systems.system("bookworm")
     tree = rootfs.tree(system, fetcher.store)
     official = fetcher.file(pins.shared("tflite-runtime"))
-    installed = [wheels["cp37"], armnn_wheel]
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        with session.opened(system, fetcher.store, tree, work, installed) as pi:
-            session.install_on(pi, installed, system, fetcher.store)
+        session.install(armnn_wheel, wheels["cp37"], system, fetcher, work)
         shutil.copy(official, work)
         shutil.copytree(REPO / "apps" / "tflite_bench", work / "tflite_bench")
         for model in models.generated():
             (work / f"{model.name}.tflite").write_bytes(model.content)
-        (work / "noise.tflite").write_bytes(models.bad()["noise"])
+        (work / "noise.tflite").write_bytes(models.bad_files()["noise"])
         done = qemu.run(
             [
                 *("env/bin/python", "-m", "tflite_bench"),

@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("bench")
     for model in models.generated():
         (where / f"{model.name}.tflite").write_bytes(model.content)
-    (where / "noise.tflite").write_bytes(models.bad()["noise"])
+    (where / "noise.tflite").write_bytes(models.bad_files()["noise"])
     return where
 
 
