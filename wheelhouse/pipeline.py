@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from wheelhouse import record
+from wheelhouse import record, workflow
 from wheelhouse.common import cache, console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
@@ -101,9 +101,14 @@ def build(
             "Build in a checkout of this user's own; it can use the same cache.",
             Kind.MACHINE,
         )
-    wanted: list[Product] = [Wheel(target, of.version, xnnpack, of.checkout) for target in targets]
-    wanted += [products.armnn()] if armnn else []
-    return [_deliver(path, WHEELS) for path in _made(wanted, fetcher, engine)]
+    asked = wanted(targets, xnnpack, of, armnn)
+    return [_deliver(path, WHEELS) for path in _made(asked, fetcher, engine)]
+
+
+def wanted(targets: Sequence[Target], xnnpack: bool, chosen: Release, armnn: bool) -> list[Product]:
+    """A wheel of a release for each target; with ``armnn`` the delegate's as well."""
+    runtimes = [Wheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets]
+    return [*runtimes, *([products.armnn()] if armnn else [])]
 
 
 def _made(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
@@ -338,3 +343,33 @@ def _about(path: Path) -> str:
         return record.read(path.read_bytes()).sha256
     except UnverifiedError:
         return ""
+
+
+def show_plan(made: workflow.Plan) -> None:
+    """Print a plan's steps and what they cost."""
+    rows = [
+        (node.kind, node.label, f"{node.cpu_seconds:,.0f}", "yes" if node.cached else "no")
+        for node in made.steps
+    ]
+    console.table("Steps", ("what", "label", "CPU s", "in the cache"), rows)
+    for what, seconds in (
+        ("All steps", made.cpu_seconds.all),
+        ("What is not in the cache", made.cpu_seconds.missing),
+        (f"{len(made.jobs.parts)} + {len(made.jobs.wheels)} jobs", made.cpu_seconds.jobs),
+        ("Each wheel alone", made.cpu_seconds.alone),
+    ):
+        console.result(f"{what}: {seconds / 60:,.0f} CPU minutes")
+
+
+@failures_of(Kind.COMPILE)
+def make(words: str, fetcher: Fetcher) -> list[Path]:
+    """Make the steps that ``words`` name, in the cache; their folders, or their wheels in wheels/.
+
+    Raises WheelhouseError if a word names no step of this checkout.
+    """
+    known = plan(*(product.step for product in products.every()))
+    made = []
+    for step in workflow.find(words, known):
+        folder = get_or_make(step, fetcher)
+        made += [_deliver(path, WHEELS) for path in folder.glob("*.whl")] or [folder]
+    return made
