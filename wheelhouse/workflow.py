@@ -16,7 +16,7 @@ import msgspec
 from wheelhouse.common import costs
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import Step, plan
-from wheelhouse.common.store import Store
+from wheelhouse.common.store import Store, digest
 from wheelhouse.machines import rootfs
 from wheelhouse.package import products
 from wheelhouse.package.delegate_wheel import Delegate
@@ -51,12 +51,14 @@ class Node(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """A job that compiles what several wheels share, or what takes long.
 
-    ``steps`` are keys with commas between, ``folder`` is theirs below the cache.
+    ``steps`` are keys with commas between, ``folder`` is theirs below the cache, ``key`` a digest
+    of them all.
     """
 
     name: str
     steps: str
     folder: str
+    key: str
 
 
 class WheelJobs(msgspec.Struct, frozen=True):
@@ -128,8 +130,9 @@ class _Long:
         """What goes on when it was interrupted is what takes long."""
         steps = [step for step in plan(product.step) if step.resume]
         (folder,) = {step.kind for step in steps}
-        name = steps[0].label if len(steps) == 1 else f"{folder}-of-{product.label}"
-        return cls(steps, Part(name, ",".join(step.key for step in steps), folder))
+        label = steps[0].label if len(steps) == 1 else product.label
+        keys = [step.key for step in steps]
+        return cls(steps, Part(f"{folder}-{label}", ",".join(keys), folder, digest(*keys)))
 
 
 @dataclass(frozen=True)
