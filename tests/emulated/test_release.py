@@ -13,22 +13,10 @@ import pytest
 
 from tests.support import REPO
 from tests.support.runner import Run
-from tests.support.small import LABELS
+from tests.support.small import LABELS, small
 from wheelhouse.common.store import Store
 
 RELEASE = REPO / ".github" / "workflows" / "release.yml"
-SOURCE = "const char *name = NAME __FILE__;\n"
-
-
-def small(folder: Path) -> None:
-    """A checkout of the small project."""
-    (folder / "sources").mkdir(parents=True)
-    (folder / "sources" / "one.cc").write_text(SOURCE)
-    start = (
-        f'cd "$(dirname "$0")" && PYTHONPATH={REPO} exec {sys.executable} -m tests.support.small'
-    )
-    (folder / "inv").write_text(f'#!/bin/sh\n{start} "$@"\n')
-    (folder / "inv").chmod(0o755)
 
 
 def whole(folder: Path) -> None:

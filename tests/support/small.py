@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.support import REPO
 from wheelhouse import pipeline, program, record, workflow
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import tree_digest
@@ -22,6 +23,19 @@ from wheelhouse.package import products
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
 LABELS = ("small_runtime-1-a", "small_runtime-1-b", "small_delegate-1")
+
+_SOURCE = "const char *name = NAME __FILE__;\n"
+
+
+def small(folder: Path) -> None:
+    """Lay a checkout of the small project, with an ./inv, into an empty folder."""
+    (folder / "sources").mkdir(parents=True)
+    (folder / "sources" / "one.cc").write_text(_SOURCE)
+    start = (
+        f'cd "$(dirname "$0")" && PYTHONPATH={REPO} exec {sys.executable} -m tests.support.small'
+    )
+    (folder / "inv").write_text(f'#!/bin/sh\n{start} "$@"\n')
+    (folder / "inv").chmod(0o755)
 
 
 @dataclass(frozen=True)
