@@ -180,7 +180,7 @@ def _of_runtime(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 def _of_delegate(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """With the universal wheel that lies beside it, built where there is none."""
-    runtime = Wheel(matrix.targets()[0], releases.choose().version, True)
+    runtime = workflow.universal()
     beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
     found = next(beside, None) or _made([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)

@@ -111,11 +111,14 @@ def published() -> list[Product]:
     return [*wheels, products.armnn()]
 
 
+def universal() -> Wheel:
+    """The wheel for every CPython, of the default release."""
+    return Wheel(matrix.targets()[0], releases.choose().version, True)
+
+
 def companion(product: Product) -> Product | None:
     """The wheel beside which another is tried: for a delegate the universal one."""
-    if not isinstance(product, Delegate):
-        return None
-    return Wheel(matrix.targets()[0], releases.choose().version, True)
+    return universal() if isinstance(product, Delegate) else None
 
 
 @dataclass(frozen=True)
