@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support import REPO
 from wheelhouse import workflow
 from wheelhouse.common import costs
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -78,6 +79,20 @@ def test_a_release_costs_little_more_in_jobs_than_on_one_machine(release: Plan) 
     sums = release.cpu_seconds
     assert sums.missing == sums.all < sums.jobs < 1.1 * sums.all
     assert sums.jobs < 0.5 * sums.alone
+
+
+def test_the_documented_costs_of_a_release_are_those_of_its_plan(
+    release: Plan, tmp_path: Path
+) -> None:
+    text = (REPO / "docs" / "plan.md").read_text()
+    runtimes = [each for each in workflow.published() if isinstance(each, Wheel)]
+    for name, made in {
+        "all wheels, tried": release,
+        "the runtime's wheels, tried": Request(runtimes, Store(tmp_path)).plan(),
+    }.items():
+        jobs, alone = made.cpu_seconds.jobs, made.cpu_seconds.alone
+        row = f"| {name} | {jobs / 60:.0f} | {alone / 60:.0f} | {jobs / alone:.2f} |\n"
+        assert row in text
 
 
 def test_what_is_in_the_cache_is_not_missing_and_a_wheel_there_has_a_name(tmp_path: Path) -> None:
