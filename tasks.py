@@ -1,4 +1,4 @@
-"""The front door: ``invoke --list`` shows what there is."""
+"""The tasks of the command line: ``invoke --list`` lists them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from wheelhouse.machines import debian_packages
 from wheelhouse.machines.images import catalogue
 from wheelhouse.publish import site
 from wheelhouse.publish.github import fetch
-from wheelhouse.publish.index import Place, Settings
+from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.record import Demand
 from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import choose, every
+from wheelhouse.sources.releases import all_releases, choose
 
 ENGINE = {
-    "engine": "host (this machine, the default), docker (containers without network), or auto "
-    "(docker if an engine answers)"
+    "engine": "host (this machine; the default), docker (containers without network), or auto "
+    "(docker if a Docker engine answers)"
 }
 OFFLINE = {
     "offline": "fail rather than use the network",
-    "sources": "a folder made by `invoke sources --export`, to be used instead of the network",
+    "sources": "a folder made by `invoke sources --export`, used instead of the network",
 }
-# By their modules and binaries: a script knows only the folder that it was installed in.
+# Modules and binaries, not scripts: a script has the path of the .venv that it was installed in.
 CHECKS = {
     "ruff check": (*process.PYTHON, "ruff", "check", "."),
     "ruff format": (*process.PYTHON, "ruff", "format", "--check", "."),
@@ -55,11 +55,11 @@ CHECKS = {
         *("--persona", "pedantic", "--strict-collection", ".github"),
     ),
 }
-"""What lint runs; .pre-commit-config.yaml has the same commands."""
+"""The commands of `lint`; .pre-commit-config.yaml has the same, without zizmor."""
 
 
 def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
-    """An invoke task that shows failures as a user should see them."""
+    """Make an invoke task that prints a failure with its remedy and exits with its kind's code."""
 
     def wrap(action: Callable[..., None]) -> Any:
         @wraps(action)
@@ -69,9 +69,11 @@ def task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
             except WheelhouseError as error:
                 _end(error)
             except OSError as error:
-                _end(_of_the_system(error))
+                _end(_system_failure(error))
             except KeyboardInterrupt:
-                console.say("Interrupted. What is finished is kept: the same command goes on.")
+                console.say(
+                    "Interrupted. Finished steps are kept: the same command continues after them."
+                )
                 sys.exit(Kind.INTERRUPTED)
 
         return invoke_task(guarded, **settings)
@@ -84,34 +86,34 @@ def _end(error: WheelhouseError) -> NoReturn:
     sys.exit(error.kind)
 
 
-def _of_the_system(error: OSError) -> WheelhouseError:
-    what = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
+def _system_failure(error: OSError) -> WheelhouseError:
+    files = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
     reason = error.strerror or str(error) or type(error).__name__
     return WheelhouseError(
-        f"{what or 'The system'}: {reason}.",
-        "Mend that and run the same command again.",
+        f"{files or 'The system'}: {reason}.",
+        "Correct that and run the same command again.",
         Kind.DISK if error.errno in FULL else Kind.MACHINE,
     )
 
 
 def _show(name: str, *words: str) -> None:
-    """Run a command that speaks for itself; raises WheelhouseError with its name if it fails."""
+    """Run a command, show its output, and raise WheelhouseError with ``name`` if it fails."""
     if status := process.show(words, cwd=ROOT):
         raise WheelhouseError(
             f"{name} ended with status {status}.",
-            "What it found is told above: mend that and run the same command again.",
+            "Correct what it reports above and run the same command again.",
         )
 
 
 @task(
     help={
-        "py": "CPython versions: 3.7, which is for all later ones too (the default), or 3.9,3.11, "
-        "or all",
-        "xnnpack": "with the XNNPACK delegate (the default)",
-        "armnn": "also the Arm NN delegate, a wheel of its own",
-        "tflite": "the release of TFLite, as far as it takes to know it: 2.22",
-        "tflite-source": "a checkout of TensorFlow to take it from instead",
-        "verify": "try the wheels on emulated Raspberry Pis (the default)",
+        "py": "CPython versions, as in 3.9,3.11, or all; 3.7 (the default) is one wheel for 3.7 "
+        "and all later versions",
+        "xnnpack": "include the XNNPACK delegate (the default)",
+        "armnn": "also build the wheel of the Arm NN delegate",
+        "tflite": "a release of TFLite or an unambiguous prefix, e.g. 2.22",
+        "tflite-source": "a TensorFlow checkout to build from, instead of the pinned sources",
+        "verify": "verify the wheels on emulated Raspberry Pis (the default)",
         **ENGINE,
         **OFFLINE,
     }
@@ -128,15 +130,15 @@ def build(
     offline: bool = False,
     sources: str = "",
 ) -> None:
-    """Build wheels into wheels/ and try them on emulated Raspberry Pis."""
-    fetcher = Fetcher.given(offline, sources)
+    """Build wheels into wheels/ and verify them on emulated Raspberry Pis."""
+    fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
+    wheels = pipeline.build_wheels(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
-        pipeline.check_if_possible(wheels, fetcher, chosen)
+        pipeline.verify_if_possible(wheels, fetcher, chosen)
 
 
 @task(
@@ -175,113 +177,119 @@ def plan(
 @task(positional=["steps"], help={"steps": "labels or keys of the plan, with commas", **OFFLINE})
 def make(_: Context, steps: str, offline: bool = False, sources: str = "") -> None:
     """Make chosen steps of the plan in the cache, and what they need; wheels also into wheels/."""
-    for path in pipeline.make(steps, Fetcher.given(offline, sources)):
+    for path in pipeline.make(steps, Fetcher.from_options(offline, sources)):
         console.result(str(path))
 
 
-@task(iterable=["wheel"], help={"wheel": "one to try; all in wheels/ if none is named", **ENGINE})
+@task(
+    iterable=["wheel"],
+    help={"wheel": "a wheel to verify, repeatable; default: all in wheels/", **ENGINE},
+)
 def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
-    """Try finished wheels on emulated Raspberry Pis."""
-    pipeline.check(pipeline.delivered(wheel), Fetcher.given(), pipeline.engine(engine))
+    """Verify finished wheels on emulated Raspberry Pis."""
+    pipeline.verify(
+        pipeline.finished_wheels(wheel), Fetcher.from_options(), pipeline.engine(engine)
+    )
 
 
-@task(positional=["wheel"], help={"wheel": "a wheel file that was published", **ENGINE})
+@task(positional=["wheel"], help={"wheel": "the file of a published wheel", **ENGINE})
 def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
-    """Check that a published wheel is, bit for bit, what this checkout builds."""
-    pipeline.reproduce(Path(wheel), Fetcher.given(), pipeline.engine(engine))
+    """Build a published wheel again and check that the bytes are the same."""
+    pipeline.reproduce(Path(wheel), Fetcher.from_options(), pipeline.engine(engine))
 
 
-@task(help={"bootstrap": "make them from the Debian mirror alone; no image registry is asked"})
+@task(help={"bootstrap": "use only the Debian mirror, no image registry"})
 def images(_: Context, bootstrap: bool = False) -> None:
-    """Make the images of the Docker engine."""
-    pipeline.prepare_images(Fetcher.given(), bootstrap)
+    """Make the images that `--engine docker` needs."""
+    pipeline.prepare_images(Fetcher.from_options(), bootstrap)
 
 
 @task(
     iterable=["wheel"],
     help={
-        "to": "the address that the index takes uploads at",
-        "index": "its simple index, if that is not in the usual place",
-        "wheel": "one to upload; all in wheels/ if none is named",
+        "to": "the index's address for uploads, as in https://host/legacy/",
+        "index": "the address of its simple index; default: derived from --to",
+        "wheel": "a wheel to upload, repeatable; default: all in wheels/",
     },
 )
 def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
-    """Upload verified wheels; credentials are in TWINE_USERNAME and TWINE_PASSWORD or keyring."""
-    # Here, for it loads much that no other task needs.
+    """Upload verified wheels; set TWINE_USERNAME and TWINE_PASSWORD or use the keyring."""
+    # Imported here because twine loads slowly and no other task needs it.
     from wheelhouse.publish import upload
 
     with failures_of(Kind.INDEX):
-        upload.publish(pipeline.delivered(wheel), to, index)
+        upload.publish(pipeline.finished_wheels(wheel), to, index)
 
 
-@task(help={"of": "the project's repository on GitHub, as in owner/name"})
-def releases(_: Context, of: str = "") -> None:
-    """Download the wheels of earlier releases into releases/, for `invoke index`."""
-    fetch(of, ROOT / "releases")
+@task(help={"repo": "the project's repository on GitHub, as in owner/name"})
+def releases(_: Context, repo: str = "") -> None:
+    """Download the wheels of all GitHub releases into releases/, for `invoke index`."""
+    fetch(repo, ROOT / "releases")
 
 
 @task()
 def matrix(_: Context) -> None:
-    """List what can be built."""
+    """List the targets: CPython versions, processors, and the systems of verification."""
     pipeline.show_matrix()
 
 
 @task(
     help={
         "export": "also copy everything into this folder, for `--sources`",
-        "tflite": "only what this release of TFLite takes",
+        "tflite": "only for this release of TFLite or unambiguous prefix; default: all releases",
         **OFFLINE,
     }
 )
 def sources(
     _: Context, export: str = "", tflite: str = "", offline: bool = False, sources: str = ""
 ) -> None:
-    """List, fetch and check everything that builds and tests take from elsewhere."""
-    chosen = [choose(tflite)] if tflite else every()
-    fetcher = Fetcher.given(offline, sources)
-    pipeline.supply(fetcher, Path(export) if export else None, chosen)
+    """Fetch, check and list everything that builds and tests download."""
+    chosen = [choose(tflite)] if tflite else all_releases()
+    fetcher = Fetcher.from_options(offline, sources)
+    pipeline.fetch_sources(fetcher, Path(export) if export else None, chosen)
 
 
 @task(
     iterable=["pin"],
     help={
-        "write": "move each pin to the newer revision of its version, if there is one",
-        "pin": "a component or a carton, given once or more; all if none is named",
+        "write": "move each pin to the newest revision of its upstream version",
+        "pin": "a component or carton of sources.toml, repeatable; default: all",
     },
 )
 def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
-    """List the pins of sources.toml that left the mirrors or have something newer there."""
-    updates.update(Fetcher.given(), pin, write)
+    """List the pins of sources.toml that are gone from the mirrors or outdated."""
+    updates.update(Fetcher.from_options(), pin, write)
 
 
 @task(
     iterable=["wheels"],
     help={
-        "wheels": "a folder of verified wheels, given once or more, also of earlier releases; "
-        "wheels/ if none is named",
-        "url": "the address that site/ will be served at",
-        "files-at": "where the wheels are, if not in site/: {folder} stands for a wheel's folder",
+        "wheels": "a folder of verified wheels, also of earlier releases, repeatable; "
+        "default: wheels/",
+        "url": "the address at which site/ will be served",
+        "files-at": "the address of the wheels if they are not served with site/; {folder} stands "
+        "for the name of a wheel's folder",
     },
 )
 def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> None:
-    """Make a static package index and its front page in site/."""
+    """Make a static package index with a front page in site/."""
     folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
-    settings = Settings.given(ROOT / "index.toml")
+    settings = IndexSettings.read(ROOT / "index.toml")
     demand = Demand.ITS_RELEASE if wheels else Demand.TODAY
     site.make(folders, settings, Place(url, files_at), ROOT / "site", demand)
 
 
-@task(help={"measure": "measure them anew (the default), or only make README's table"})
+@task(help={"measure": "measure (the default); --no-measure only updates README's table"})
 def bench(_: Context, measure: bool = True) -> None:
-    """Measure the figures of wheelhouse/figures.toml, and make README's table of them."""
+    """Measure the figures in wheelhouse/figures.toml and update README's table of them."""
     if measure:
-        run(Fetcher.given())
-    figures.show(figures.read().values())
+        run(Fetcher.from_options())
+    figures.update_readme(figures.read().values())
 
 
-@task(positional=["release"], help={"release": "its tag, as in v2.14.1"})
+@task(positional=["release"], help={"release": "the release's tag, as in v2.14.1"})
 def changelog(_: Context, release: str) -> None:
-    """Move what is in changes/ into CHANGELOG.md, as a release does."""
+    """Move the entries in changes/ into CHANGELOG.md, under a release."""
     fold(ROOT, release)
 
 
@@ -306,14 +314,14 @@ def cache(_: Context, prune: bool = False, keep: str = "", max: str = "") -> Non
 
 @task()
 def lint(_: Context) -> None:
-    """Check style, types, layers and workflows."""
+    """Check style, types, the layers of imports, and workflows."""
     for name, command in CHECKS.items():
         _show(name, *command)
 
 
 @task()
 def lock(_: Context) -> None:
-    """Pin what requirements.in names, with hashes, for every supported Python."""
+    """Lock the requirements of requirements.in, with hashes, for every supported Python."""
     options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
     compile = ("uv pip compile", *process.PYTHON, "uv", "pip", "compile", *options)
     universal = ("--universal", "--python-version", "3.10", "requirements.in")
@@ -323,9 +331,9 @@ def lock(_: Context) -> None:
     _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 
-@task(help={"only": "unit, integration or emulated tests, or two with a comma between"})
+@task(help={"only": "kinds of tests, comma-separated: unit, integration, emulated; default: all"})
 def test(_: Context, only: str = "") -> None:
-    """Run all tests, those on emulated Raspberry Pis included."""
+    """Run the tests; without --only also those on emulated Raspberry Pis."""
     suites = pipeline.suites(only)
     if suites != ["unit"]:
         debian_packages.ensure()

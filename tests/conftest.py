@@ -56,7 +56,7 @@ def repo() -> Path:
 @pytest.fixture(scope="session")
 def fetcher() -> Fetcher:
     """What this project takes from elsewhere, out of the user's cache or from the network."""
-    return Fetcher.given()
+    return Fetcher.from_options()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The changelog: each change is a file in changes/, and a release moves them into CHANGELOG.md."""
+"""Changelog fragments: each change is a file in changes/; a release moves them to CHANGELOG.md."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNRELEASED = "## Unreleased\n\n"
 
 
 def fold(root: Path, release: str) -> None:
-    """Move what is in ``changes/`` into ``CHANGELOG.md``, below ``release`` and today's date.
+    """Move the entries in ``changes/`` into ``CHANGELOG.md``, under ``release`` and today's date.
 
-    Raises WheelhouseError if there is no change, or naming the file that is not one entry.
+    Raises WheelhouseError if there is no entry, or for a file that is not exactly one entry.
     """
     files = fragments(root)
     if not files:
         raise WheelhouseError(
-            "There is no change in changes/.", "Describe each in a file there.", Kind.USAGE
+            "There is no change in changes/.", "Add a file for each change there.", Kind.USAGE
         )
     entries = "".join(entry(path) for path in files)
     today = datetime.now(timezone.utc).date()
@@ -34,17 +34,17 @@ def fold(root: Path, release: str) -> None:
 
 
 def fragments(root: Path) -> list[Path]:
-    """The files of ``changes/`` that each tell a change."""
+    """The files in ``changes/``, each with one entry."""
     return sorted(path for path in (root / "changes").glob("*.md") if path.name != "README.md")
 
 
 def entry(path: Path) -> str:
-    """A file's entry; raises WheelhouseError if it is not exactly one."""
+    """The entry in a file; raises WheelhouseError if the file is not exactly one entry."""
     text = path.read_text(encoding="utf-8")
     if not _ENTRY.fullmatch(text):
         raise WheelhouseError(
             f"{path} is not one entry of the changelog.",
-            "Begin it with `- ` and indent the lines that follow by two spaces.",
+            "Begin the entry with `- ` and indent its other lines by two spaces.",
             Kind.USAGE,
         )
     return text

@@ -1,4 +1,4 @@
-"""Measured figures as data, in ``figures.toml``; README's table and the front page show them."""
+"""Measured figures: ``figures.toml`` stores them, README's table and the front page show them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ README = FILE.parent.parent / "README.md"
 START, END = "<!-- figures: `invoke bench` writes these -->", "<!-- end of figures -->"
 
 _HEAD = """\
-# Measured figures, written by `invoke bench`, which also makes README's table of them.
-# A figure that a run of it cannot measure stays as it is, with its date.
+# Measured figures. `invoke bench` writes this file and makes README's table from it.
+# A figure that a run cannot measure keeps its value and date.
 """
 
 
 class Figure(Table, frozen=True):
     """One measured figure.
 
-    ``value`` and ``goal`` are in ``unit``; the value should be no more than the goal. ``detail``
-    is what the value was computed from, or which case it is of. ``how`` tells how it was measured.
+    ``value`` and ``goal`` are in ``unit``; the value should not exceed the goal. ``detail`` has the
+    numbers that the value was computed from, or the measured case. ``how`` is the method.
     """
 
     name: str
@@ -38,35 +38,35 @@ class Figure(Table, frozen=True):
 
     @property
     def measured(self) -> str:
-        """The value for a reader, as in ``13.7 min`` or ``0.821 (175 M / 213 M)``."""
+        """The value as text, as in ``13.7 min`` or ``0.821 (175 M / 213 M)``."""
         detail = f" ({self.detail})" if self.detail else ""
         return f"{self.value} {self.unit}".rstrip() + detail
 
     @property
     def aim(self) -> str:
-        """The goal for a reader, as in ``≤ 20 min``; a dash if there is none."""
+        """The goal as text, as in ``≤ 20 min``; a dash if there is none."""
         return "—" if self.goal is None else f"≤ {self.goal} {self.unit}".rstrip()
 
 
 def read(path: Path = FILE) -> dict[str, Figure]:
-    """The figures by their keys; raises WheelhouseError if the file is not valid."""
+    """Read the figures by key; raises WheelhouseError if the file is not valid."""
     return load(path, dict[str, Figure])
 
 
 def write(figures: Mapping[str, Figure], path: Path = FILE) -> None:
-    """Write the figures as :func:`read` reads them."""
+    """Write the figures in the format that :func:`read` reads."""
     tables = (f"\n[{key}]\n{_fields(figure)}" for key, figure in figures.items())
     path.write_text(_HEAD + "".join(tables), encoding="utf-8")
 
 
-def show(figures: Iterable[Figure], readme: Path = README) -> None:
-    """Make README's table of the figures; raises WheelhouseError if it has no place for one."""
-    text = rewritten(readme.read_text(encoding="utf-8"), figures)
+def update_readme(figures: Iterable[Figure], readme: Path = README) -> None:
+    """Update README's table of figures; raises WheelhouseError if README has no place for it."""
+    text = with_table(readme.read_text(encoding="utf-8"), figures)
     readme.write_text(text, encoding="utf-8")
 
 
-def rewritten(text: str, figures: Iterable[Figure]) -> str:
-    """README's text with the table between its two marks replaced.
+def with_table(text: str, figures: Iterable[Figure]) -> str:
+    """README's text with a new table between its two marks.
 
     Raises WheelhouseError if a mark is missing.
     """
@@ -74,7 +74,7 @@ def rewritten(text: str, figures: Iterable[Figure]) -> str:
     _, mark, after = rest.partition(END)
     if not mark:
         raise WheelhouseError(
-            "README.md has no place for the figures.", f"Put back the lines {START} and {END}."
+            "README.md has no place for the figures.", f"Restore the lines {START} and {END}."
         )
     return f"{before}{START}\n{_table(figures)}{END}{after}"
 
@@ -90,10 +90,12 @@ def _table(figures: Iterable[Figure]) -> str:
 def _fields(figure: Figure) -> str:
     values = {name: getattr(figure, name) for name in figure.__struct_fields__}
     return "".join(
-        f"{name} = {_plain(value)}\n" for name, value in values.items() if value not in (None, "")
+        f"{name} = {_toml_value(value)}\n"
+        for name, value in values.items()
+        if value not in (None, "")
     )
 
 
-def _plain(value: object) -> str:
-    """A TOML value; its strings are written as JSON's are."""
+def _toml_value(value: object) -> str:
+    """A TOML value; strings have JSON's syntax, which TOML accepts."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

@@ -1,4 +1,4 @@
-"""What the tasks do: from targets to verified wheels in ``wheels/``."""
+"""The work of the tasks: build targets into ``wheels/``, verify and reproduce wheels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.sources.releases import Release
+from wheelhouse.sources.releases import TfliteRelease
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.verify import delegate_trials, runtime_trials, session
@@ -37,11 +37,12 @@ SUITES = ("unit", "integration", "emulated")
 
 
 def engine(name: str) -> str:
-    """``host`` or ``docker``; ``auto`` is docker where an engine answers, and says which.
+    """``host`` or ``docker`` for the word of ``--engine``.
 
-    Raises WheelhouseError for another name.
+    ``auto`` means ``docker`` if a Docker engine answers; the choice is printed. Raises
+    WheelhouseError for any other word.
     """
-    _known(name, ENGINES, "engine", "--engine")
+    _require_known(name, ENGINES, "engine", "--engine")
     if name != "auto":
         return name
     chosen = "docker" if docker.answers() else "host"
@@ -56,17 +57,17 @@ def targets(words: str) -> tuple[Target, ...]:
 
 
 def suites(words: str) -> list[str]:
-    """The kinds of tests that ``words`` lists with commas between; all for an empty list.
+    """The kinds of tests in a comma-separated list; all kinds if it is empty.
 
-    Raises WheelhouseError for a kind that does not exist.
+    Raises WheelhouseError for an unknown kind.
     """
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
-        _known(name, SUITES, "kind of tests", "--only")
+        _require_known(name, SUITES, "kind of tests", "--only")
     return [name for name in SUITES if name in names or not names]
 
 
-def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
+def _require_known(word: str, words: Sequence[str], what: str, option: str) -> None:
     if word not in words:
         near = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
         raise WheelhouseError(
@@ -76,42 +77,47 @@ def _known(word: str, words: Sequence[str], what: str, option: str) -> None:
         )
 
 
-def build(
+def build_wheels(
     targets: Sequence[Target],
     xnnpack: bool,
     fetcher: Fetcher,
     engine: str,
-    release: Release | None = None,
+    release: TfliteRelease | None = None,
     armnn: bool = False,
 ) -> list[Path]:
-    """Build a wheel for each target, of the default release, into ``wheels/``; the paths there.
+    """Build a wheel for each target into ``wheels/`` and return their paths.
 
-    With ``armnn`` the delegate's as well.
+    ``release`` is the TFLite release, the default one if None. With ``armnn`` the Arm NN delegate's
+    wheel is built too. Raises WheelhouseError if a wheel cannot be built or written.
     """
-    of = release or releases.choose()
-    if engine == "docker" and of.checkout:
+    chosen = release or releases.choose()
+    if engine == "docker" and chosen.checkout:
         raise WheelhouseError(
-            "A container does not see a checkout of this machine.",
-            "Leave out --tflite-source, or --engine.",
+            "A container cannot read a TensorFlow checkout of this machine.",
+            "Leave out --tflite-source or --engine.",
             Kind.USAGE,
         )
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
-            f"This user cannot write into {WHEELS}, where wheels are put.",
-            "Build in a checkout of this user's own; it can use the same cache.",
+            f"This user cannot write into {WHEELS}, the folder for wheels.",
+            "Build in a checkout that this user owns; it can use the same cache.",
             Kind.MACHINE,
         )
-    asked = wanted(targets, xnnpack, of, armnn)
-    return [_deliver(path, WHEELS) for path in _made(asked, fetcher, engine)]
+    asked = wanted(targets, xnnpack, chosen, armnn)
+    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine)]
 
 
-def wanted(targets: Sequence[Target], xnnpack: bool, chosen: Release, armnn: bool) -> list[Product]:
+def wanted(
+    targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
+) -> list[Product]:
     """A wheel of a release for each target; with ``armnn`` the delegate's as well."""
-    runtimes = [Wheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets]
+    runtimes = [
+        RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
+    ]
     return [*runtimes, *([products.armnn()] if armnn else [])]
 
 
-def _made(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
+def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
     if engine == "docker":
         return container.build(wanted, fetcher)
     return [products.build(one, fetcher) for one in wanted]
@@ -120,26 +126,24 @@ def _made(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path
 def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
     """Build a published wheel again and compare the bytes.
 
-    Raises WheelhouseError, and leaves diffoscope's report in the cache's logs, if they differ.
+    Raises WheelhouseError if they differ; diffoscope's report is then in the cache's logs.
     """
     if not theirs.is_file():
-        raise WheelhouseError(
-            f"There is no file {theirs}.", "Name a wheel that was published.", Kind.USAGE
-        )
-    ours, *_ = _made([products.from_filename(theirs)], fetcher, engine)
+        raise WheelhouseError(f"There is no file {theirs}.", "Name a published wheel.", Kind.USAGE)
+    ours, *_ = _build_products([products.from_filename(theirs)], fetcher, engine)
     if found := diff.report(theirs, ours):
         console.result(found)
         log = fetcher.store.log(f"difference-{theirs.name}")
         log.write_text(found)
         raise WheelhouseError(
             f"{theirs.name} is not what this checkout builds (report: {log}).",
-            "Check out the tag that the wheel was made from; if it still differs, do not trust it.",
+            "Check out the tag of the wheel's release; if the bytes still differ, do not trust it.",
             Kind.VERIFICATION,
         )
     console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 
 
-def delivered(named: Sequence[str]) -> list[Path]:
+def finished_wheels(named: Sequence[str]) -> list[Path]:
     """The named wheel files, or all in ``wheels/``; raises WheelhouseError if there is none."""
     wheels = [Path(name) for name in named] or sorted(WHEELS.glob("*.whl"))
     for path in wheels:
@@ -155,79 +159,87 @@ def delivered(named: Sequence[str]) -> list[Path]:
 
 
 @failures_of(Kind.VERIFICATION)
-def check(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
-    """Verify wheels and lay each one's record beside it.
+def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
+    """Verify wheels and write each wheel's record beside it.
 
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        _place(
-            get_or_make(verification(path, fetcher, engine), fetcher) / session.RECORD,
-            record.beside(path),
-        )
-        _vouch(path)
+        made = session.verified(verification(path, fetcher, engine), fetcher)
+        _copy(made, record.path_for(path))
+        _check_record(path)
         console.say(f"{path.name} is verified")
 
 
 def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    """The folder with a wheel's record; raises WheelhouseError if it is no wheel of the matrix."""
-    return _VERIFICATIONS[products.akin(path).about.package](path, fetcher, engine)
+    """The step that makes a wheel's record.
+
+    Raises WheelhouseError if the matrix has no such wheel.
+    """
+    return _VERIFICATIONS[products.matching(path).metadata.package](path, fetcher, engine)
 
 
-def _of_runtime(path: Path, fetcher: Fetcher, engine: str) -> Step:
+def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     return runtime_trials.verification(path, engine)
 
 
-def _of_delegate(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    """With the universal wheel that lies beside it, built where there is none."""
+def _delegate_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
+    """The delegate is tried with the universal runtime wheel beside it, built if there is none."""
     runtime = workflow.universal()
-    beside = (each for each in path.parent.glob("*.whl") if products.is_akin(each, runtime))
-    found = next(beside, None) or _made([runtime], fetcher, engine)[0]
+    beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, runtime))
+    found = next(beside, None) or _build_products([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
 
 
-_VERIFICATIONS = {runtime_wheel.PROJECT: _of_runtime, delegate_wheel.PROJECT: _of_delegate}
-"""How the wheels of each project are tried."""
+_VERIFICATIONS = {
+    runtime_wheel.PROJECT: _runtime_verification,
+    delegate_wheel.PROJECT: _delegate_verification,
+}
+"""The function that makes the verification step, by the wheel's package."""
 
 
-def _vouch(path: Path) -> None:
+def _check_record(path: Path) -> None:
     try:
         record.vouch(path, Demand.TODAY)
     except UnverifiedError as reason:
         raise WheelhouseError(
-            f"{path.name} {reason}; it changed while it was tried.", "Run `invoke verify` again."
+            f"{path.name} {reason}; the file changed during verification.",
+            "Run `invoke verify` again.",
         ) from reason
 
 
-def check_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
-    """As :func:`check`, but only say so where an emulated system cannot be had."""
+def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
+    """Verify as :func:`verify` does; only warn if this machine cannot emulate the systems."""
     packages = debian_packages.missing()
     trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
-        check(wheels, fetcher, engine)
+        verify(wheels, fetcher, engine)
     elif packages and os.geteuid() != 0:
         console.warn(
-            "The wheels are not verified, for emulation needs Debian packages. Run "
+            "The wheels are not verified, because Debian packages for emulation are missing. Run "
             f"`{debian_packages.hint(packages)}`, then `invoke verify`."
         )
     elif not fetcher.network and not all(is_cached(tree, fetcher.store) for tree in trees):
         console.warn(
-            "The wheels are not verified, for the emulated systems are not in the cache. Run "
-            "`invoke verify` with a network."
+            "The wheels are not verified, because the emulated systems are not in the cache. "
+            "Run `invoke verify` with a network."
         )
     else:
-        check(wheels, fetcher, "host")
+        verify(wheels, fetcher, "host")
 
 
 def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
-    """Make the images of the Docker engine that it does not have."""
+    """Make the images that the Docker engine lacks.
+
+    With ``bootstrap`` they are made from the Debian mirror, without an image registry.
+    """
     client = docker.connect()
     (images.bootstrap if bootstrap else images.prepare)(client, fetcher)
-    console.say("All images are there")
+    console.say("The Docker engine has all images")
 
 
 def show_matrix() -> None:
-    """Print what can be built."""
+    """Print the table of targets."""
     rows = []
     for target in matrix.targets():
         on = [systems.system(name) for name in target.systems]
@@ -235,7 +247,7 @@ def show_matrix() -> None:
         suites = "\n".join(system.suite for system in on)
         rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
     processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
-    default, *others = releases.known()
+    default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
     console.table(
         f"TFLite {default} for {processors}{more}",
@@ -244,14 +256,14 @@ def show_matrix() -> None:
     )
 
 
-def supply(fetcher: Fetcher, export: Path | None, chosen: Sequence[Release]) -> None:
-    """Fetch and check every component of the chosen releases and what all of them share; list them.
+def fetch_sources(fetcher: Fetcher, export: Path | None, chosen: Sequence[TfliteRelease]) -> None:
+    """Fetch, check and list all components of the chosen releases and the shared ones.
 
-    They are copied to ``export``, which also gets the locked Python requirements, for the same
-    Python as this one.
+    If ``export`` is a folder, the components are copied there, with the locked Python requirements
+    for this Python's version.
     """
-    owned = {each.version: tuple(pins.release(each.version).values()) for each in chosen}
-    owned["all"] = pins.everything_shared()
+    owned = {each.version: tuple(pins.release_components(each.version).values()) for each in chosen}
+    owned["all"] = pins.shared_components()
     rows = [
         (tflite, c.name, c.pin.version, c.pin.license, c.pin.artefacts[0].origin)
         for tflite, components in owned.items()
@@ -261,31 +273,31 @@ def supply(fetcher: Fetcher, export: Path | None, chosen: Sequence[Release]) -> 
     for component in components:
         fetcher.file(component)
     columns = ("TFLite", "component", "version", "licence", "origin")
-    console.table("All here and checked", columns, rows)
+    console.table("All fetched and checked", columns, rows)
     if export:
         fetcher.export(export, tuple(components))
         pip.export_requirements(REQUIREMENTS, export / "python", fetcher.store)
         console.say(f"`invoke build --sources {shlex.quote(str(export))}` needs no network")
 
 
-def _deliver(made: Path, folder: Path) -> Path:
-    """Put a wheel into ``folder``, unless it is there already; without the record of another."""
-    final = _folder(folder) / made.name
-    if not final.is_file() or final.read_bytes() != made.read_bytes():
-        _place(made, final)
-        record.beside(final).unlink(missing_ok=True)
+def _deliver(built: Path, folder: Path) -> Path:
+    """Copy a wheel into ``folder`` unless it is there; remove the record of a replaced one."""
+    final = _make_folder(folder) / built.name
+    if not final.is_file() or final.read_bytes() != built.read_bytes():
+        _copy(built, final)
+        record.path_for(final).unlink(missing_ok=True)
     return final
 
 
-def _folder(path: Path) -> Path:
+def _make_folder(path: Path) -> Path:
     with suppress(OSError):
         path.mkdir(exist_ok=True)
     return path
 
 
-def _place(made: Path, final: Path) -> None:
+def _copy(source: Path, final: Path) -> None:
     with disk_space(final.parent), tempfile.TemporaryDirectory(dir=final.parent) as scratch:
-        shutil.copyfile(made, Path(scratch, final.name)).rename(final)
+        shutil.copyfile(source, Path(scratch, final.name)).rename(final)
 
 
 def show_cache(store: Store) -> None:
@@ -326,10 +338,10 @@ def prune(store: Store, keep: str, limit: str) -> None:
 def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
-    steps += [rootfs.system_tree(system) for system in systems.catalogue().systems]
+    steps += [rootfs.system_tree(system) for system in systems.emulated().systems]
     steps += [qemu.instruction_counter(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
-    for component in pins.everything():
+    for component in pins.all_components():
         keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]
     ours = {file_digest(path) for path in WHEELS.glob("*.whl")}
     tried = (store.root / "verified").glob(f"*/{session.RECORD}")

@@ -1,7 +1,7 @@
-"""What ``./inv`` starts: invoke with this checkout's tasks, whatever surrounds it.
+"""Run invoke with this checkout's tasks, independent of the user's settings; ``./inv`` starts it.
 
-It is run by its path, for an isolated Python does not look where it is called. Invoke's own
-configuration files and variables are not read.
+It is started by its path, because an isolated Python (``-I``) does not import from the current
+folder. Invoke's configuration files and environment variables are not read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Program(Program):
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Say what is wrong with the words of the command line, and where the right ones are told."""
+    """Report a wrong command line in one line, with the commands that show the right words."""
     try:
         yield
     except ParseError as error:
@@ -52,15 +52,15 @@ def _one_line() -> Iterator[None]:
 
 
 def main(words: list[str]) -> int:
-    """Run the tasks that ``words`` name; the exit status."""
+    """Run the tasks that ``words`` name and return the exit status."""
     program = _Program(name="inv", binary="./inv", config_class=_Config)
     try:
-        with console.guarded():
+        with console.guarded_streams():
             program.run(["inv", "--search-root", str(HERE), *words])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Kind.OTHER
     except console.UnwritableError as error:
-        console.last_words(str(error))
+        console.write_error(str(error))
         return Kind.OTHER
     return 0
 

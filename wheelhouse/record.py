@@ -1,4 +1,4 @@
-"""The record that lies beside a wheel: what it was tried on, and whether that vouches for it.
+"""The verification record beside a wheel: which checks ran where, and whether they suffice.
 
 Only this module writes, reads and judges records.
 """
@@ -19,11 +19,11 @@ from wheelhouse.package import products
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a record."""
+    """A part of a record; unknown fields are refused."""
 
 
 class Check(_Struct, frozen=True):
-    """One thing that was tried, whether it was right, and what was seen."""
+    """One check of a trial; ``seen`` is the observed value, in words."""
 
     name: str
     passed: bool
@@ -31,7 +31,10 @@ class Check(_Struct, frozen=True):
 
 
 class Trial(_Struct, frozen=True):
-    """The checks of one wheel on one system and board beside one NumPy."""
+    """The checks of one wheel on one system and board, with one NumPy.
+
+    ``numpy`` is its version and where it came from, as in ``1.24.2 (own)``.
+    """
 
     system: str
     board: str
@@ -45,17 +48,18 @@ class Trial(_Struct, frozen=True):
 
 
 class Companion(_Struct, frozen=True):
-    """Another wheel that was installed beside the tried one; ``sha256`` in hex."""
+    """Another wheel that was installed with the verified one; ``sha256`` in hex."""
 
     wheel: str
     sha256: str
 
 
 class Record(_Struct, frozen=True, kw_only=True):
-    """What ``invoke verify`` wrote beside a wheel; ``date`` has a time zone.
+    """What ``invoke verify`` writes beside a wheel; ``sha256`` in hex, ``date`` with a time zone.
 
-    ``engine`` is ``host`` or ``docker``, ``runtime`` the ``tflite_runtime`` that a delegate was
-    tried with. Records of earlier releases have neither.
+    ``engine`` is ``host`` or ``docker``, ``runtime`` the ``tflite_runtime`` wheel that a delegate
+    was verified with; records of earlier releases have neither. ``reference`` is the name and
+    version of the package that computed the expected outputs.
     """
 
     wheel: str
@@ -68,7 +72,7 @@ class Record(_Struct, frozen=True, kw_only=True):
 
 
 class Demand(Enum):
-    """Which systems a wheel must have been tried on."""
+    """Which systems a wheel must have been verified on."""
 
     TODAY = "every system that this checkout's matrix names for it"
     ITS_RELEASE = "the systems that the matrix of its release named, which may be fewer"
@@ -76,10 +80,10 @@ class Demand(Enum):
 
 @dataclass(frozen=True)
 class Vouched:
-    """A record that vouches for its wheel, and its bytes.
+    """A record that was accepted; ``text`` is its file's content.
 
-    ``today`` tells whether the wheel was tried on every system that this checkout's matrix names
-    for it, so whether :attr:`Demand.TODAY` is met.
+    ``today`` tells whether the record meets :attr:`Demand.TODAY`: whether the wheel was verified on
+    every system that this checkout's matrix names for it.
     """
 
     record: Record
@@ -88,16 +92,26 @@ class Vouched:
 
 
 class UnverifiedError(Exception):
-    """Why a wheel is not verified: the end of a sentence that begins with its name."""
+    """A wheel has no acceptable record; the message follows the wheel's name in a sentence."""
 
 
-def beside(wheel: Path) -> Path:
-    """Where the record of a wheel lies."""
+def path_for(wheel: Path) -> Path:
+    """The path of a wheel's record, which may not exist."""
     return wheel.with_name(f"{wheel.name}.verified.json")
 
 
+def write_trial(trial: Trial, path: Path) -> None:
+    """Write one trial, JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(trial), indent=1))
+
+
+def read_trial(text: bytes) -> Trial:
+    """The trial that :func:`write_trial` wrote; raises msgspec.DecodeError for other text."""
+    return msgspec.json.decode(text, type=Trial)
+
+
 def write(record: Record, path: Path) -> None:
-    """Write a record, JSON."""
+    """Write a record as JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
@@ -113,12 +127,13 @@ def read(text: bytes) -> Record:
 
 
 def vouch(wheel: Path, demand: Demand) -> Vouched:
-    """The record beside a wheel, if it is about these very bytes and every check in it passed.
+    """The record beside a wheel, if it meets ``demand``.
 
-    Raises UnverifiedError if it is not, and WheelhouseError if the systems of this checkout's
-    matrix are demanded of a wheel that is for none of its targets.
+    It must name the wheel's file name and SHA-256, and all its checks must have passed. Raises
+    UnverifiedError if it does not, and WheelhouseError if :attr:`Demand.TODAY` is asked of a wheel
+    that is for no target of this checkout's matrix.
     """
-    path = beside(wheel)
+    path = path_for(wheel)
     if path.is_symlink() or not path.is_file():
         raise UnverifiedError("was never verified: its record is not beside it")
     text = path.read_bytes()
@@ -145,6 +160,6 @@ def _passed(record: Record) -> None:
 
 
 def _complete(wheel: Path, record: Record) -> None:
-    wanted = {system.name for system in products.systems_of(wheel)}
-    if untried := sorted(wanted - {trial.system for trial in record.trials}):
-        raise UnverifiedError(f"was not tried on {', '.join(untried)}")
+    required = {system.name for system in products.systems_of(wheel)}
+    if missing := sorted(required - {trial.system for trial in record.trials}):
+        raise UnverifiedError(f"was not tried on {', '.join(missing)}")

@@ -19,9 +19,9 @@ from wheelhouse.common.step import Step, plan
 from wheelhouse.common.store import Store, digest
 from wheelhouse.machines import rootfs
 from wheelhouse.package import products
-from wheelhouse.package.delegate_wheel import Delegate
+from wheelhouse.package.delegate_wheel import DelegateWheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix, systems
 
@@ -106,19 +106,21 @@ class Plan(msgspec.Struct, frozen=True):
 def published() -> list[Product]:
     """All that a release publishes."""
     wheels = (
-        Wheel(target, tflite, True) for tflite in releases.known() for target in matrix.targets()
+        RuntimeWheel(target, tflite, True)
+        for tflite in releases.known_versions()
+        for target in matrix.targets()
     )
     return [*wheels, products.armnn()]
 
 
-def universal() -> Wheel:
+def universal() -> RuntimeWheel:
     """The wheel for every CPython, of the default release."""
-    return Wheel(matrix.targets()[0], releases.choose().version, True)
+    return RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
 
 
 def companion(product: Product) -> Product | None:
     """The wheel beside which another is tried: for a delegate the universal one."""
-    return universal() if isinstance(product, Delegate) else None
+    return universal() if isinstance(product, DelegateWheel) else None
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Request:
         return sum(costs.expected(self.store, step.kind, step.label) for step in steps)
 
     def _node(self, step: Step) -> Node:
-        place = step.place(self.store)
+        place = self.store.path(step.entry)
         return Node(
             key=step.key,
             kind=step.kind,
@@ -231,7 +233,7 @@ class Request:
         return WheelJobs(
             name=product.label,
             steps=product.step.key,
-            package=product.about.package,
+            package=product.metadata.package,
             part=part.name,
             folder=part.folder,
             beside=beside.label if beside else "",

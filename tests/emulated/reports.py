@@ -12,38 +12,40 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.machines import rootfs
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
-from wheelhouse.targets.systems import Board
-from wheelhouse.verify import delegate_trials, runtime_trials
-from wheelhouse.verify.session import Exam, Seen
+from wheelhouse.verify import delegate_trials, runtime_trials, session
+from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
 
 
-def store(exam: Exam, name: str, fetcher: Fetcher, *boards: str) -> None:
-    def keep(board: Board, seen: Seen) -> Iterable[Check]:
-        content = {"stderr": seen.done.stderr, "report": seen.report}
-        path = FOLDER / f"{name}-{board.name.rpartition(' ')[2]}.json"
+def store(setup: TrialSetup, name: str, env: Step, fetcher: Fetcher) -> None:
+    def keep(result: ProbeResult) -> Iterable[Check]:
+        content = {"stderr": result.done.stderr, "report": result.report}
+        path = FOLDER / f"{name}-{setup.board.name.rpartition(' ')[2]}.json"
         path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         return ()
 
-    tree = rootfs.tree(exam.system, fetcher.store)
-    for _ in replace(exam, boards=boards, judge=keep).run(fetcher.store, tree):
-        pass
+    tree = rootfs.tree(setup.system, fetcher.store)
+    replace(setup, judge=keep).run(fetcher.store, tree, get_or_make(env, fetcher) / "env")
 
 
 def main(runtime: Path, delegate: Path) -> None:
-    fetcher, system = Fetcher.given(), systems.system("bookworm")
+    fetcher, system = Fetcher.from_options(), systems.system("bookworm")
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    store(
-        runtime_trials.exam(runtime, system, None, archives), "runtime", fetcher, "Raspberry Pi 4"
-    )
-    exam = delegate_trials.exam(delegate, runtime, system, archives)
-    store(exam, "delegate", fetcher, "Raspberry Pi 4", "Raspberry Pi 5")
+    env = session.installation({"runtime": runtime, "delegate": delegate}, system, "host", "all")
+    for name in ("Raspberry Pi 4", "Raspberry Pi 5"):
+        board = systems.board(name)
+        setup = delegate_trials.trial_setup(delegate, runtime, system, board, archives)
+        store(setup, "delegate", env, fetcher)
+    board = systems.board("Raspberry Pi 4")
+    setup = runtime_trials.trial_setup(runtime, system, board, None, archives)
+    store(setup, "runtime", env, fetcher)
 
 
 if __name__ == "__main__":

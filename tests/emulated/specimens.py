@@ -16,7 +16,7 @@ from wheelhouse.common import process
 from wheelhouse.common.store import Store
 from wheelhouse.compile import ninja
 from wheelhouse.specimens import models
-from wheelhouse.specimens.flatbuffer import Builder, Signature
+from wheelhouse.specimens.flatbuffer import ModelWriter, Signature
 
 DELEGATE = Path(__file__).with_name("delegate.c")
 TYPES = (
@@ -30,7 +30,7 @@ def lay_out(folder: Path, store: Store) -> None:
     known = {model.name: model.content for model in models.generated()}
     for name, content in {**known, **specimens()}.items():
         (folder / f"{name}.tflite").write_bytes(content)
-    for name, content in models.bad().items():
+    for name, content in models.bad_files().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
     cc = compiler(store).cc
     command: list[str | Path] = [cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
@@ -66,24 +66,24 @@ def specimens() -> dict[str, bytes]:
 
 def _types() -> bytes:
     """One input of each type that is the output too; no operator."""
-    builder = Builder("types")
-    tensors = [builder.tensor(name, (2, 3), name) for name in TYPES]
-    return builder.pack(tensors, tensors)
+    writer = ModelWriter("types")
+    tensors = [writer.tensor(name, (2, 3), name) for name in TYPES]
+    return writer.pack(tensors, tensors)
 
 
 def _scalar() -> bytes:
-    builder = Builder("scalar")
-    tensors = [builder.tensor(name, (), name) for name in ("float32", "string")]
-    return builder.pack(tensors, tensors)
+    writer = ModelWriter("scalar")
+    tensors = [writer.tensor(name, (), name) for name in ("float32", "string")]
+    return writer.pack(tensors, tensors)
 
 
 def _words() -> bytes:
     """Two strings, which a RESHAPE hands on as a column."""
-    builder = Builder("words")
-    row, column = builder.tensor("row", (2,), "string"), builder.tensor("column", (2, 1), "string")
-    shape = builder.constant("shape", np.array([2, 1], np.int32))
-    builder.operator("RESHAPE", 1, [row, shape], [column])
-    return builder.pack([row], [row, column])
+    writer = ModelWriter("words")
+    row, column = writer.tensor("row", (2,), "string"), writer.tensor("column", (2, 1), "string")
+    shape = writer.constant("shape", np.array([2, 1], np.int32))
+    writer.operator("RESHAPE", 1, [row, shape], [column])
+    return writer.pack([row], [row, column])
 
 
 def _damaged_strings() -> bytes:
@@ -104,76 +104,76 @@ def _damaged_strings() -> bytes:
     }
     buffers["short"] = np.array([2, 16], np.int32)
     buffers["shorter"] = np.array([2], np.int32).view(np.int8)[:1]
-    builder = Builder("damaged-strings")
-    x = builder.tensor("x", (2, 3), "float32")
+    writer = ModelWriter("damaged-strings")
+    x = writer.tensor("x", (2, 3), "float32")
     for number, (name, buffer) in enumerate(buffers.items()):
-        builder.constant(f"{name}, stored", buffer)
-        builder.refer(builder.tensor(name, (2,), "string"), number + 1)
-    return builder.pack([x], [x])
+        writer.constant(f"{name}, stored", buffer)
+        writer.set_buffer(writer.tensor(name, (2,), "string"), number + 1)
+    return writer.pack([x], [x])
 
 
 def _empty() -> bytes:
-    builder = Builder("empty")
-    x = builder.tensor("x", (2, 3), "float32")
-    return builder.pack([x], [x])
+    writer = ModelWriter("empty")
+    x = writer.tensor("x", (2, 3), "float32")
+    return writer.pack([x], [x])
 
 
 def _where() -> bytes:
     """The places of what is true: as many rows as there are."""
-    builder = Builder("where")
-    mask, places = builder.tensor("mask", (2, 3), "bool"), builder.tensor("places", (0, 2), "int64")
-    builder.operator("WHERE", 1, [mask], [places])
-    return builder.pack([mask], [places])
+    writer = ModelWriter("where")
+    mask, places = writer.tensor("mask", (2, 3), "bool"), writer.tensor("places", (0, 2), "int64")
+    writer.operator("WHERE", 1, [mask], [places])
+    return writer.pack([mask], [places])
 
 
 def _reshape() -> bytes:
     """A RESHAPE whose shape is an input."""
-    builder = Builder("reshape")
-    x, shape = builder.tensor("x", (2, 6), "float32"), builder.tensor("shape", (2,), "int32")
-    y = builder.tensor("y", (1, 1), "float32")
-    builder.operator("RESHAPE", 1, [x, shape], [y])
-    return builder.pack([x, shape], [y])
+    writer = ModelWriter("reshape")
+    x, shape = writer.tensor("x", (2, 6), "float32"), writer.tensor("shape", (2,), "int32")
+    y = writer.tensor("y", (1, 1), "float32")
+    writer.operator("RESHAPE", 1, [x, shape], [y])
+    return writer.pack([x, shape], [y])
 
 
 def _fill() -> bytes:
     """A tensor of as many elements as an input says."""
-    builder = Builder("fill")
-    size = builder.tensor("size", (1,), "int32")
-    seven = builder.constant("seven", np.array(7, np.int8))
-    filled = builder.tensor("filled", (1,), "int8")
-    builder.operator("FILL", 2, [size, seven], [filled])
-    return builder.pack([size], [filled])
+    writer = ModelWriter("fill")
+    size = writer.tensor("size", (1,), "int32")
+    seven = writer.constant("seven", np.array(7, np.int8))
+    filled = writer.tensor("filled", (1,), "int8")
+    writer.operator("FILL", 2, [size, seven], [filled])
+    return writer.pack([size], [filled])
 
 
 def _gather() -> bytes:
     """Elements of a constant by an index, which may be wrong."""
-    builder = Builder("gather")
-    values = builder.constant("values", np.array([10, 20, 30], np.float32))
-    index, found = builder.tensor("index", (2,), "int32"), builder.tensor("found", (2,), "float32")
-    builder.operator("GATHER", 1, [values, index], [found])
-    return builder.pack([index], [found])
+    writer = ModelWriter("gather")
+    values = writer.constant("values", np.array([10, 20, 30], np.float32))
+    index, found = writer.tensor("index", (2,), "int32"), writer.tensor("found", (2,), "float32")
+    writer.operator("GATHER", 1, [values, index], [found])
+    return writer.pack([index], [found])
 
 
 def _chain() -> bytes:
     """y = (x + x) * x + x, with two tensors between."""
-    builder = Builder("chain")
+    writer = ModelWriter("chain")
     x, double, square, y = (
-        builder.tensor(name, (1, 4), "float32") for name in ("x", "double", "square", "y")
+        writer.tensor(name, (1, 4), "float32") for name in ("x", "double", "square", "y")
     )
-    builder.operator("ADD", 1, [x, x], [double])
-    builder.operator("MUL", 1, [double, x], [square])
-    builder.operator("ADD", 1, [square, x], [y])
-    return builder.pack([x], [y])
+    writer.operator("ADD", 1, [x, x], [double])
+    writer.operator("MUL", 1, [double, x], [square])
+    writer.operator("ADD", 1, [square, x], [y])
+    return writer.pack([x], [y])
 
 
 def _unused() -> bytes:
     """An operator whose result nobody uses, fed by another that feeds nothing else."""
-    builder = Builder("unused")
-    x, y, z, w = (builder.tensor(name, (1, 4), "float32") for name in "xyzw")
-    builder.operator("ADD", 1, [x, x], [y])
-    builder.operator("RELU", 1, [y], [z])
-    builder.operator("RELU", 1, [x], [w])
-    return builder.pack([x], [w])
+    writer = ModelWriter("unused")
+    x, y, z, w = (writer.tensor(name, (1, 4), "float32") for name in "xyzw")
+    writer.operator("ADD", 1, [x, x], [y])
+    writer.operator("RELU", 1, [y], [z])
+    writer.operator("RELU", 1, [x], [w])
+    return writer.pack([x], [w])
 
 
 def _branches() -> bytes:
@@ -181,90 +181,90 @@ def _branches() -> bytes:
 
     XNNPACK fuses its padding and its activations with the convolution, unless they are outputs.
     """
-    builder = Builder("branches")
+    writer = ModelWriter("branches")
     names = ("convolved", "positive", "left", "right", "total", "last")
     subsets = chain.from_iterable(combinations(names, size) for size in range(1, len(names)))
     for subset in subsets:
-        builder.subgraph(*_branch(builder, subset))
-    return builder.pack(*_branch(builder, names))
+        writer.subgraph(*_branch(writer, subset))
+    return writer.pack(*_branch(writer, names))
 
 
-def _branch(builder: Builder, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
+def _branch(writer: ModelWriter, subset: Sequence[str]) -> tuple[list[int], list[int], Signature]:
     """The network's inputs, its outputs and its signature."""
-    x, made = _branching(builder)
+    x, made = _branching(writer)
     outputs = {name: made[name] for name in subset}
     return [x], list(outputs.values()), ("+".join(subset), {"x": x}, outputs)
 
 
-def _branching(builder: Builder) -> tuple[int, dict[str, int]]:
+def _branching(writer: ModelWriter) -> tuple[int, dict[str, int]]:
     """The network's input, and its tensors by name."""
-    x = builder.tensor("x", (1, 4, 4, 2), "float32")
-    padded = builder.tensor("padded", (1, 6, 6, 2), "float32")
+    x = writer.tensor("x", (1, 4, 4, 2), "float32")
+    padded = writer.tensor("padded", (1, 6, 6, 2), "float32")
     made = {
-        name: builder.tensor(name, (1, 4, 4, channels), "float32")
+        name: writer.tensor(name, (1, 4, 4, channels), "float32")
         for name, channels in (("convolved", 4), ("positive", 4), ("left", 2), ("right", 2))
     }
-    made |= {name: builder.tensor(name, (1, 4, 4, 2), "float32") for name in ("total", "last")}
-    around = builder.constant("around", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
-    weights = builder.constant(
+    made |= {name: writer.tensor(name, (1, 4, 4, 2), "float32") for name in ("total", "last")}
+    around = writer.constant("around", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    weights = writer.constant(
         "weights", (np.arange(72, dtype=np.float32).reshape(4, 3, 3, 2) % 7 - 3) / 4
     )
-    bias = builder.constant("bias", np.array([-1, 0, 1, 2], np.float32))
-    axis = builder.constant("axis", np.array(3, np.int32))
+    bias = writer.constant("bias", np.array([-1, 0, 1, 2], np.float32))
+    axis = writer.constant("axis", np.array(3, np.int32))
     left, right, total = made["left"], made["right"], made["total"]
     valid = {"padding": schema.Padding.VALID, "strideW": 1, "strideH": 1}
-    builder.operator("PAD", 1, [x, around], [padded])
-    builder.operator("CONV_2D", 1, [padded, weights, bias], [made["convolved"]], **valid)
-    builder.operator("RELU", 1, [made["convolved"]], [made["positive"]])
-    builder.operator("SPLIT", 1, [axis, made["positive"]], [left, right], numSplits=2)
-    builder.operator("ADD", 1, [left, right], [total])
-    builder.operator("RELU", 1, [total], [made["last"]])
+    writer.operator("PAD", 1, [x, around], [padded])
+    writer.operator("CONV_2D", 1, [padded, weights, bias], [made["convolved"]], **valid)
+    writer.operator("RELU", 1, [made["convolved"]], [made["positive"]])
+    writer.operator("SPLIT", 1, [axis, made["positive"]], [left, right], numSplits=2)
+    writer.operator("ADD", 1, [left, right], [total])
+    writer.operator("RELU", 1, [total], [made["last"]])
     return x, made
 
 
 def _state() -> bytes:
     """A recurrent layer of one unit that sums its inputs in a variable tensor."""
-    builder = Builder("state")
-    x = builder.tensor("x", (1, 1), "float32")
+    writer = ModelWriter("state")
+    x = writer.tensor("x", (1, 1), "float32")
     one = np.ones((1, 1), np.float32)
-    weights = builder.constant("weights", one), builder.constant("recurrent", one)
-    bias = builder.constant("bias", np.zeros(1, np.float32))
-    state = builder.tensor("state", (1, 1), "float32", isVariable=True)
-    y = builder.tensor("y", (1, 1), "float32")
-    builder.operator("RNN", 1, [x, *weights, bias, state], [y])
-    return builder.pack([x], [y])
+    weights = writer.constant("weights", one), writer.constant("recurrent", one)
+    bias = writer.constant("bias", np.zeros(1, np.float32))
+    state = writer.tensor("state", (1, 1), "float32", isVariable=True)
+    y = writer.tensor("y", (1, 1), "float32")
+    writer.operator("RNN", 1, [x, *weights, bias, state], [y])
+    return writer.pack([x], [y])
 
 
 def _resources() -> bytes:
     """A resource variable, set by one signature and read by another of its own subgraph."""
-    builder = Builder("resources")
-    _, value = _variable(builder), builder.tensor("value", (2,), "float32")
-    builder.operator("ASSIGN_VARIABLE", 1, [0, value], [])
-    builder.subgraph([value], [], ("assign", {"value": value}, {}))
-    _, added = _variable(builder), builder.tensor("added", (2,), "float32")
-    read, total = (builder.tensor(name, (2,), "float32") for name in ("read", "total"))
-    builder.operator("READ_VARIABLE", 1, [0], [read])
-    builder.operator("ADD", 1, [read, added], [total])
-    return builder.pack([added], [total], ("read", {"added": added}, {"total": total}))
+    writer = ModelWriter("resources")
+    _, value = _variable(writer), writer.tensor("value", (2,), "float32")
+    writer.operator("ASSIGN_VARIABLE", 1, [0, value], [])
+    writer.subgraph([value], [], ("assign", {"value": value}, {}))
+    _, added = _variable(writer), writer.tensor("added", (2,), "float32")
+    read, total = (writer.tensor(name, (2,), "float32") for name in ("read", "total"))
+    writer.operator("READ_VARIABLE", 1, [0], [read])
+    writer.operator("ADD", 1, [read, added], [total])
+    return writer.pack([added], [total], ("read", {"added": added}, {"total": total}))
 
 
 def _uninitialised() -> bytes:
-    builder = Builder("uninitialised")
-    handle, read = _variable(builder), builder.tensor("read", (2,), "float32")
-    builder.operator("READ_VARIABLE", 1, [handle], [read])
-    return builder.pack([], [read])
+    writer = ModelWriter("uninitialised")
+    handle, read = _variable(writer), writer.tensor("read", (2,), "float32")
+    writer.operator("READ_VARIABLE", 1, [handle], [read])
+    return writer.pack([], [read])
 
 
-def _variable(builder: Builder) -> int:
-    handle = builder.tensor("handle", (1,), "resource")
-    builder.operator("VAR_HANDLE", 1, [], [handle], container="", sharedName="v")
+def _variable(writer: ModelWriter) -> int:
+    handle = writer.tensor("handle", (1,), "resource")
+    writer.operator("VAR_HANDLE", 1, [], [handle], container="", sharedName="v")
     return handle
 
 
 def _sparse(blocks: list[int] | None) -> bytes:
     """A constant (2, 3) with two elements that are not zero, by compressed rows."""
-    builder = Builder("sparse")
-    x = builder.tensor("x", (2, 3), "float32")
+    writer = ModelWriter("sparse")
+    x = writer.tensor("x", (2, 3), "float32")
     rows = schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=2)
     columns = schema.DimensionMetadataT(
         format=schema.DimensionType.SPARSE_CSR,
@@ -274,6 +274,6 @@ def _sparse(blocks: list[int] | None) -> bytes:
         arrayIndices=schema.Int32VectorT([2, 0]),
     )
     sparsity = schema.SparsityParametersT([0, 1], blocks, [rows, columns])
-    builder.constant("stored", np.array([5, 7], np.float32))
-    builder.refer(builder.tensor("sparse", (2, 3), "float32", sparsity=sparsity), 1)
-    return builder.pack([x], [x])
+    writer.constant("stored", np.array([5, 7], np.float32))
+    writer.set_buffer(writer.tensor("sparse", (2, 3), "float32", sparsity=sparsity), 1)
+    return writer.pack([x], [x])

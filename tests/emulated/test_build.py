@@ -74,7 +74,7 @@ def test_the_record_tells_what_was_tried(wheels: dict[str, Path], tag: str) -> N
     tried = [(trial.system, trial.board) for trial in record.trials]
     names = [systems.system(name).name for name in TARGETS[tag].systems]
     if TARGETS[tag].abi3:
-        assert names == [system.name for system in systems.catalogue().systems]
+        assert names == [system.name for system in systems.emulated().systems]
     assert tried == [(name, board) for name in names for board in runtime_trials.BOARDS * 2]
     assert len({(trial.system, trial.numpy) for trial in record.trials}) == 2 * len(names)
 
@@ -228,7 +228,7 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
 
 
 def test_targets_are_found_by_their_wheels(wheels: dict[str, Path]) -> None:
-    found = {tag: products.akin(path).tag for tag, path in wheels.items()}
+    found = {tag: products.matching(path).tag for tag, path in wheels.items()}
     assert found == {tag: f"{target.tag}-{target.abi}" for tag, target in TARGETS.items()}
 
 

@@ -91,7 +91,7 @@ def test_a_second_build_changes_nothing(armnn_wheel: Path, cli: Cli) -> None:
 
 
 def test_the_record_is_of_this_wheel_and_all_passed(armnn_wheel: Path) -> None:
-    told = json.loads(record.beside(armnn_wheel).read_text())
+    told = json.loads(record.path_for(armnn_wheel).read_text())
     assert told["sha256"] == file_digest(armnn_wheel)
     assert all(check["passed"] for trial in told["trials"] for check in trial["checks"])
     assert record.vouch(armnn_wheel, Demand.TODAY).today

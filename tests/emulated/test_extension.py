@@ -11,12 +11,12 @@ from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import extension
 from wheelhouse.package import audit
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix
 
-DEFAULT, NEWEST = (each.version for each in releases.every())
+DEFAULT, NEWEST = (each.version for each in releases.all_releases())
 BUILT = [
     *((DEFAULT, target) for target in matrix.targets()),
     *((NEWEST, target) for target in matrix.choose("3.7,3.11")),
@@ -32,7 +32,7 @@ def module(
 ) -> Path:
     """The finished module of a release for a target."""
     tflite, target = request.param
-    inner = Wheel(target, tflite, xnnpack=True).extension
+    inner = RuntimeWheel(target, tflite, xnnpack=True).extension
     return get_or_make(inner.step, Fetcher(fetcher.store, offline=True)) / f"{extension.MODULE}.so"
 
 

@@ -16,7 +16,7 @@ from packaging.utils import parse_wheel_filename
 from tests.emulated.transcripts import bring_guest
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.publish import site
-from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
@@ -49,7 +49,7 @@ def srv(
     for path in (*wheels.values(), *newest.values()):
         for each in (path, path.with_name(f"{path.name}.verified.json")):
             shutil.copyfile(each, found / each.name)
-    settings = Settings(projects={"tflite-runtime": Project()})
+    settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
     site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     for system in PICKED:
         numpy = fetcher.file(_numpy(systems.system(system)))

@@ -30,7 +30,7 @@ from wheelhouse.package import products
 from wheelhouse.sources import archives, pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
-from wheelhouse.specimens.flatbuffer import Builder
+from wheelhouse.specimens.flatbuffer import ModelWriter
 from wheelhouse.targets import matrix, systems
 from wheelhouse.verify import runtime_trials, session
 
@@ -72,7 +72,7 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
     path = newest[tag]
     record = json.loads(path.with_name(f"{path.name}.verified.json").read_text())
     assert record["sha256"] == file_digest(path)
-    names = [systems.system(name).name for name in products.akin(path).systems]
+    names = [systems.system(name).name for name in products.matching(path).systems]
     tried = [(trial["system"], trial["board"]) for trial in record["trials"]]
     assert tried == [(name, board) for name in names for board in runtime_trials.BOARDS * 2]
     for trial in record["trials"]:
@@ -85,9 +85,9 @@ def test_the_record_tells_what_was_tried(newest: dict[str, Path], tag: str) -> N
 
 def codes(operators: Sequence[Operator]) -> bytes:
     """A model that names operators and uses none: a runtime looks them up all the same."""
-    builder = Builder("operators")
-    x = builder.tensor("x", (1,), "float32")
-    model = schema.ModelT.InitFromPackedBuf(builder.pack([x], [x]))
+    writer = ModelWriter("operators")
+    x = writer.tensor("x", (1,), "float32")
+    model = schema.ModelT.InitFromPackedBuf(writer.pack([x], [x]))
     model.operatorCodes = [
         schema.OperatorCodeT(
             deprecatedBuiltinCode=min(number, 127), version=version, builtinCode=number
@@ -95,7 +95,7 @@ def codes(operators: Sequence[Operator]) -> bytes:
         for name, version in operators
         for number in [getattr(schema.BuiltinOperator, name)]
     ]
-    return Builder.packed(model)
+    return ModelWriter.serialise(model)
 
 
 def taken_by_the_reference() -> list[Operator]:
@@ -242,8 +242,9 @@ def test_the_delegate_with_the_latest_features_is_deleted(
 def checkout(fetcher: Fetcher, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
     folder = tmp_path / "tensorflow"
+    components = pins.release_components(RELEASE)
     for name in ("tensorflow", "wrapper"):
-        archives.unpack(fetcher.file(pins.release(RELEASE)[name]), folder, strip=0, keep=())
+        archives.unpack(fetcher.file(components[name]), folder, strip=0, keep=())
     (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
     return folder
 
@@ -275,7 +276,7 @@ def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> N
 
 def test_the_default_release_fetches_no_large_archive_of_the_newest() -> None:
     default, newest = (
-        {part.pin.carton for part in pins.release(tflite).values() if part.pin.carton}
+        {part.pin.carton for part in pins.release_components(tflite).values() if part.pin.carton}
         for tflite in (matrix.matrix().tflite, VERSION)
     )
     assert newest

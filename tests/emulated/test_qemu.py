@@ -12,7 +12,7 @@ from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
-BOARDS = systems.catalogue().boards
+BOARDS = systems.emulated().boards
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ def _excused(place: str, one: Any, other: Any) -> bool:
 
 def main(suite: str, *wheels: str) -> None:
     """Print the differences of two wheels."""
-    fetcher = Fetcher.given()
+    fetcher = Fetcher.from_options()
     one, other = (record("behaviour", Path(wheel), suite, fetcher) for wheel in wheels)
     found = differences(one, other)
     print("\n".join(found))

@@ -51,9 +51,9 @@ def main(module_name: str, report: str) -> None:
         return
     content = {
         "ends": ends,
-        "runs": {name: probe.tried(run, module, name) for name in names},
-        "chosen": {choice: probe.tried(run, module, SPARSE, choice) for choice in CHOICES},
-        "exception": probe.tried(exception, module),
+        "runs": {name: probe.attempt(run, module, name) for name in names},
+        "chosen": {choice: probe.attempt(run, module, SPARSE, choice) for choice in CHOICES},
+        "exception": probe.attempt(exception, module),
         "used": [used_after_a_cycle(module) for _ in range(CYCLES)],
     }
     content["forks"] = forked(module)
@@ -65,10 +65,10 @@ def run(module: Any, name: str, choice: str = "default") -> Any:
     """Who runs which operators of a model; its outputs are saved."""
     os.write(2, f"== {name} {choice}\n".encode())
     entry = {"model": f"{name}.tflite", "options": CHOICES[choice], "default": False}
-    with probe_armnn.printed() as text:
-        interpreter = probe_armnn.opened(module, pathlib.Path(), entry, profiling=True)
+    with probe_armnn.captured_stdout() as text:
+        interpreter = probe_armnn.make_interpreter(module, pathlib.Path(), entry, profiling=True)
         inputs = probe_armnn.inputs(pathlib.Path(), {"inputs": f"{name}.npz"})
-        outputs = probe.invoked(interpreter, inputs)
+        outputs = probe.infer(interpreter, inputs)
     np.savez(f"{name}-{choice}.out.npz", **outputs)
     workloads = probe_armnn.WORKLOAD.findall(text[0])
     return {"error": None, "delegation": probe.delegation(interpreter), "workloads": workloads}
@@ -85,13 +85,13 @@ def exception(module: Any) -> None:
 def opened(module: Any, threads: int = 1) -> Any:
     """An interpreter of a small model."""
     entry = {"model": f"{SMALL}.tflite", "options": {"num_threads": threads}, "default": False}
-    return probe_armnn.opened(module, pathlib.Path(), entry)
+    return probe_armnn.make_interpreter(module, pathlib.Path(), entry)
 
 
 def outputs(interpreter: Any) -> Any:
     """What the small model computes."""
     inputs = probe_armnn.inputs(pathlib.Path(), {"inputs": f"{SMALL}.npz"})
-    return probe.invoked(interpreter, inputs)
+    return probe.infer(interpreter, inputs)
 
 
 def in_children(actions: Actions) -> dict[str, list[int]] | None:

@@ -11,7 +11,7 @@ import pytest
 from tests.support.running import Cli, Task, first_line
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.step import get_or_make
-from wheelhouse.common.store import Store
+from wheelhouse.common.store import Entry, Store
 from wheelhouse.compile.toolchain import toolchain
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import shared
@@ -30,7 +30,7 @@ def idle(store: Store) -> list[Path]:
     """What it does not need, used 3, 2 and 1 days ago."""
     folders = []
     for days in (3, 2, 1):
-        folder = store.get_or_make("trees", f"old-{days}", f"{days}" * 64, filled)
+        folder = store.get_or_make(Entry("trees", f"old-{days}", f"{days}" * 64), filled)
         os.utime(folder, (time.time() - days * DAY - 60,) * 2)
         folders.append(folder)
     return folders
@@ -74,7 +74,7 @@ def test_what_is_not_needed_goes_the_longest_unused_first(
 
 
 def test_a_use_is_noted(cli: Cli, store: Store, needed: Path, idle: list[Path]) -> None:
-    store.get_or_make("trees", "old-3", "3" * 64, filled)
+    store.get_or_make(Entry("trees", "old-3", "3" * 64), filled)
     done = cli("cache", "--prune", "--keep", "12h", WHEELHOUSE_CACHE=str(store.root))
     assert done.status == 0
     assert [path.exists() for path in idle] == [True, False, False]
@@ -93,7 +93,7 @@ def test_what_a_running_build_holds_or_has_just_used_stays(
 ) -> None:
     os.utime(idle[2])
     build = task(
-        "import sys, time\nfrom wheelhouse.common.store import Store\n"
+        "import sys, time\nfrom wheelhouse.common.store import Entry, Store\n"
         f"with Store.default().locked('trees-{idle[0].name}', ''):\n"
         "    print('held', file=sys.stderr)\n    time.sleep(60)\n",
         WHEELHOUSE_CACHE=str(store.root),

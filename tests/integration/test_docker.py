@@ -23,7 +23,7 @@ from wheelhouse.common.store import Store
 from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Limits
 from wheelhouse.package.container import MAIN
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 
@@ -92,7 +92,7 @@ def test_a_context_names_the_engine(
         subprocess.run(["docker", "context", *words], check=True, capture_output=True)
     done = cli("images", "--bootstrap")
     assert done.status == 0, done.stderr
-    assert "All images are there" in done.stderr
+    assert "The Docker engine has all images" in done.stderr
 
 
 def test_a_user_without_permission_is_told_how_to_get_it(engine: DockerClient) -> None:
@@ -142,7 +142,7 @@ class TestImages:
         assert "PIP_" not in told
 
     def test_each_system_has_an_arm64_image_without_root(self, engine: DockerClient) -> None:
-        for system in systems.catalogue().systems:
+        for system in systems.emulated().systems:
             image = engine.images.get(images.pi(engine, system, Store.default()))
             assert image.attrs["Architecture"] == "arm64"
             assert image.attrs["Config"]["User"] == docker.USER
@@ -183,7 +183,7 @@ class TestBox:
         self, box: docker.Box, repo: Path
     ) -> None:
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
-        label = Wheel(matrix.targets()[0], matrix.matrix().tflite, True).label
+        label = RuntimeWheel(matrix.targets()[0], matrix.matrix().tflite, True).label
         env = {"WHEELHOUSE_CACHE": "/cache"}
         done = box.run([*MAIN, label], cwd="/project", env=env)
         assert done.status == Kind.FETCH

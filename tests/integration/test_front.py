@@ -16,7 +16,7 @@ from tests.support.browser import chromium
 from tests.support.hosting import Host, hosted
 from tests.support.wheels import trial, wheel
 from wheelhouse.publish import site
-from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
 ADDRESS = "https://wheels.example/pi/"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -47,8 +47,8 @@ def make(folder: Path, place: Place) -> Path:
     for version in ("2.14.0", "2.14.1"):
         tag = f"cp37-abi3-{PLATFORM}"
         wheel(folder / "in", version=version, tag=tag, recorded={"trials": trials})
-    projects = {"tflite-runtime": Project(yanked={"2.14.0": REASON})}
-    site.make([folder / "in"], Settings(projects=projects), place, folder / "site")
+    projects = {"tflite-runtime": ProjectSettings(yanked={"2.14.0": REASON})}
+    site.make([folder / "in"], IndexSettings(projects=projects), place, folder / "site")
     return folder / "site"
 
 

@@ -20,7 +20,7 @@ from tests.support.running import Cli
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind
 from wheelhouse.publish import site
-from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 
@@ -107,11 +107,11 @@ def host(tmp_path: Path) -> Iterator[Host]:
         wheel(files, version=version, requires=requires)
     wheel(files, version="2.15.0", python=">=99", requires=requires)
     wheel(files, "numpy", "2.4.6")
-    settings = Settings(
+    settings = IndexSettings(
         projects={
-            "numpy": Project(),
-            "tflite-runtime": Project(yanked={"2.14.2": "crashes at noon"}),
-            "gone": Project(status="quarantined"),
+            "numpy": ProjectSettings(),
+            "tflite-runtime": ProjectSettings(yanked={"2.14.2": "crashes at noon"}),
+            "gone": ProjectSettings(status="quarantined"),
         }
     )
     site.make([files], settings, Place(), tmp_path / "site")
@@ -249,7 +249,7 @@ def test_uv_can_look_at_the_index_as_of_a_day(
 def test_wheels_at_another_address_are_found(client: Client, tmp_path: Path) -> None:
     path = wheel(tmp_path / "releases/v1.0")
     with hosted(tmp_path / "releases") as there, hosted(tmp_path / "site") as here:
-        settings = Settings(projects={"tflite-runtime": Project()})
+        settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
         place = Place(files=f"{there.url}/{{folder}}/")
         site.make([tmp_path / "releases"], settings, place, tmp_path / "site")
         done = client.install("--index-url", f"{here.url}/simple/", "tflite-runtime")

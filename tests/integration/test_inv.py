@@ -38,7 +38,7 @@ def stub(repo: Path, folder: Path) -> Run:
     folder.mkdir(exist_ok=True)
     for name in ("inv", "requirements.lock"):
         shutil.copy(repo / name, folder / name)
-    shutil.copytree(repo / "wheelhouse/engines", folder / "wheelhouse/engines")
+    shutil.copytree(repo / "wheelhouse/common", folder / "wheelhouse/common")
     python = folder / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\ncase $2 in -c) ;; *) printf "%s\\n" "$@" ;; esac\n')
@@ -341,8 +341,8 @@ def test_a_user_without_name_home_and_right_to_write_can_use_a_ready_checkout(
     done = real("sources", "--offline", through=nobody)
     assert done.returncode == Kind.MACHINE
     assert done.stderr == (
-        "error: This user has no home folder, so there is no place for the cache.\n"
-        "next: Name a folder for it in WHEELHOUSE_CACHE.\n"
+        "error: This user has no home folder to put the cache in.\n"
+        "next: Set WHEELHOUSE_CACHE to a folder for the cache.\n"
     )
     done = real("build", "--offline", through=(*nobody, "--setenv", "WHEELHOUSE_CACHE", tmp_path))
     assert done.returncode == Kind.MACHINE
@@ -367,7 +367,7 @@ from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import Toolchain, toolchain
 from wheelhouse.sources.fetch import Fetcher
 
-fetcher = Fetcher.given()
+fetcher = Fetcher.from_options()
 store = fetcher.store
 tools = Toolchain(get_or_make(toolchain("aarch64", "2.17"), fetcher))
 cc = f"{ninja.launcher() or ''} {tools.cc}"

@@ -26,7 +26,7 @@ from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
 from wheelhouse.verify import delegate_trials, reference, runtime_trials
 from wheelhouse.verify.reference import Tolerance
-from wheelhouse.verify.session import Seen
+from wheelhouse.verify.session import ProbeResult
 
 REPORTS = Path(__file__).with_name("reports")
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -52,7 +52,9 @@ class Trial:
     options: dict[str, Any]
 
     def checks(self) -> list[Check]:
-        return list(self.judge(seen=Seen(self.report, self.done, self.outputs), **self.options))
+        return list(
+            self.judge(result=ProbeResult(self.report, self.done, self.outputs), **self.options)
+        )
 
     def failed(self) -> set[str]:
         return {check.name for check in self.checks() if not check.passed}
@@ -163,8 +165,8 @@ RUNS = [name for name in RUNTIME["runs"] if not name.startswith(f"{FIRST}-")]
 
 @pytest.fixture(scope="module")
 def passing(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    tried = [model for model in runtime_trials.models_of(WHEEL, archives) if model.name in RUNS]
-    named = {model.name: model for model in tried}
+    tested = [model for model in runtime_trials.models_of(WHEEL, archives) if model.name in RUNS]
+    named = {model.name: model for model in tested}
     named |= {f"{FIRST}-{kind}": named[FIRST] for kind in ("threads", "bytes")}
     content = stored("runtime-4")
     trial = Trial(
@@ -177,7 +179,7 @@ def passing(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
             "wheel": WHEEL,
             "system": systems.system("bookworm"),
             "numpy": NUMPY,
-            "tried": tried,
+            "tested": tested,
             "size": models.portrait(archives).size,
         },
     )
@@ -292,13 +294,13 @@ def accelerated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trial:
     board = BOARDS[request.param]
-    tried = [
+    tested = [
         model for model in delegate_trials.models_of(WHEEL, archives) if model.name in DELEGATED
     ]
-    named = {model.name: model for model in tried}
-    kinds = {model.name: model.arithmetic for model in tried}
+    named = {model.name: model for model in tested}
+    kinds = {model.name: model.arithmetic for model in tested}
     kinds |= dict.fromkeys(ALIASES, "float32")
-    kinds["fp16"] = delegate_trials.FP16 if board in delegate_trials.WITH_FP16 else "float32"
+    kinds["fp16"] = delegate_trials.FP16 if board in delegate_trials.FP16_BOARDS else "float32"
     content = stored(f"delegate-{request.param}")
     trial = Trial(
         content["report"],
@@ -309,7 +311,7 @@ def accelerated(
             for name, kind in kinds.items()
         },
         delegate_trials.judge,
-        {"delegate": DELEGATE, "board": systems.board(board), "tried": tried},
+        {"delegate": DELEGATE, "board": systems.board(board), "tested": tested},
     )
     for name in trial.runs:
         trial.compute(name, delegated=False)
@@ -342,7 +344,7 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
         refused = {f"an unknown {name} is refused"}
         yield f"{name} taken", put(None, "refusals", name), refused
         yield f"{name} unnamed", put({"error": ERROR}, "refusals", name), refused
-    for name, left in delegate_trials.LEFT.items():
+    for name, left in delegate_trials.LEFT_TO_TFLITE.items():
         stays = {f"{name} leaves {left} to TFLite"}
         yield f"{left} taken", put([], "runs", name, "delegation", "outside"), stays
     for name in DELEGATED:
@@ -359,7 +361,7 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
             put(["RefConvolution2dWorkload"], "runs", name, "workloads"),
             (accelerated),
         )
-        if least := delegate_trials.TAKEN.get(name, 1):
+        if least := delegate_trials.MIN_DELEGATED.get(name, 1):
             few = entry["delegation"]["inside"][: least - 1]
             taken = {f"{name} is delegated"}
             yield f"{name} left", put(few, "runs", name, "delegation", "inside"), taken

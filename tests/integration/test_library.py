@@ -44,7 +44,7 @@ def build(tmp_path: Path) -> Build:
         artefact = Artefact(url="https://example.org/thing.tar")
         pin = Pin("1", "MIT", (artefact,), tree=tree_digest(folder))
         step = library.library(Component("thing", pin, folder), (), "aarch64", "2.17", recipe)
-        return library.only(get_or_make(step, Fetcher(store)))
+        return library.static_library(get_or_make(step, Fetcher(store)))
 
     return make
 

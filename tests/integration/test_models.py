@@ -10,10 +10,10 @@ from tests.support import REPO
 
 DIGESTS = """
 import hashlib
-from wheelhouse import models
-made = [*models.generated(), models.benchmark_mobilenet("int8")]
-print([(m.name, hashlib.sha256(m.content).hexdigest()) for m in made])
-print([(k, hashlib.sha256(v).hexdigest()) for k, v in models.bad().items()])
+from wheelhouse.specimens import models
+generated = [*models.generated(), models.benchmark_mobilenet("int8")]
+print([(m.name, hashlib.sha256(m.content).hexdigest()) for m in generated])
+print([(k, hashlib.sha256(v).hexdigest()) for k, v in models.bad_files().items()])
 """
 
 

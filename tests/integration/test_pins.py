@@ -158,7 +158,7 @@ def test_an_archive_with_other_content_is_told_apart_and_the_rest_moves(
         update(write=True)
     assert failure.value.kind is Kind.FETCH
     assert failure.value.what.splitlines() == [
-        "Not moved, for its content is not the pinned one:",
+        "These pins were not moved, because the files have other content:",
         "  browser_151.0.orig.tar.xz: part",
     ]
     assert CARTON.format("150.0") in toml.read_text()

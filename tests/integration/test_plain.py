@@ -72,17 +72,18 @@ def built(place: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
         )
         (source / "more.S").write_text("#define MORE more\n.global MORE\nMORE:\n  ret\n")
         (source / "CMakeLists.txt").write_text(CMAKE)
-        folder = plain.plain(store.root / "work")
+        folder = plain.plain_path(store.root / "work")
         folder.mkdir()
-        seen = plain.plain(source)
+        seen = plain.plain_path(source)
         flags = f"-O1 -g0 -ffile-prefix-map={seen}=source -ffile-prefix-map={folder}=build"
         command = [
-            *(str(plain.plain(toolchain.CMAKE)), "-G", "Ninja", "-S", str(seen), "-B", str(folder)),
-            f"-DCMAKE_MAKE_PROGRAM={plain.plain(toolchain.NINJA)}",
+            *(str(plain.plain_path(toolchain.CMAKE)), "-G", "Ninja"),
+            *("-S", str(seen), "-B", str(folder)),
+            f"-DCMAKE_MAKE_PROGRAM={plain.plain_path(toolchain.NINJA)}",
             f"-DCMAKE_TOOLCHAIN_FILE={tools.cmake_file}",
             *(f"-DCMAKE_{language}_FLAGS={flags}" for language in ("C", "ASM")),
             f"-DSOURCE_THING={seen}",
-            f"-DPython_EXECUTABLE={plain.plain(Path(sys.executable))}",
+            f"-DPython_EXECUTABLE={plain.plain_path(Path(sys.executable))}",
             "-DCMAKE_BUILD_TYPE=None",
         ]
         log = store.log("thing")
@@ -117,11 +118,11 @@ def test_the_emulators_counter_compiles_in_any_folder(place: Place) -> None:
 def test_a_plain_name_is_left_alone_and_another_gets_the_same_link_each_time(
     tmp_path: Path,
 ) -> None:
-    assert plain.plain(tmp_path / "a-b_c.d+e") == tmp_path / "a-b_c.d+e"
+    assert plain.plain_path(tmp_path / "a-b_c.d+e") == tmp_path / "a-b_c.d+e"
     for name in NAMES:
-        link = plain.plain(tmp_path / name / "sub")
+        link = plain.plain_path(tmp_path / name / "sub")
         (tmp_path / name / "sub").mkdir(parents=True)
-        assert link == plain.plain(tmp_path / name / "sub")
+        assert link == plain.plain_path(tmp_path / name / "sub")
         assert link.samefile(tmp_path / name / "sub")
         assert re.fullmatch(r"[\w/.+-]+", str(link), re.ASCII)
         shutil.rmtree(tmp_path / name)
@@ -134,5 +135,5 @@ def test_a_folder_of_links_that_is_not_this_users_is_refused(
     (tmp_path / "theirs").mkdir()
     (tmp_path / f"tflite-wheelhouse-{os.geteuid()}").symlink_to(tmp_path / "theirs")
     with pytest.raises(WheelhouseError, match=r"all characters of the name /a b, .* no link") as it:
-        plain.plain(Path("/a b/c"))
+        plain.plain_path(Path("/a b/c"))
     assert "Latin letters" in it.value.hint

@@ -70,28 +70,28 @@ def planned(
 
 
 @pytest.fixture(scope="module")
-def get_or_make() -> Models:
+def generated() -> Models:
     return {model.name: model for model in models.generated()}
 
 
 @pytest.fixture(scope="module")
-def probed(tmp_path_factory: pytest.TempPathFactory, made: Models) -> Probed:
+def probed(tmp_path_factory: pytest.TempPathFactory, generated: Models) -> Probed:
     folder = tmp_path_factory.mktemp("probe")
-    for name, model in made.items():
+    for name, model in generated.items():
         write(folder, name, model)
-    for name, content in models.bad().items():
+    for name, content in models.bad_files().items():
         (folder / f"{name}.bad").write_bytes(content)
     int8 = "mobilenet-0.25-96-int8"
-    runs = [planned(name, model) for name, model in made.items()]
-    runs.insert(1, {**planned("absent", made[int8]), "inputs": f"{int8}.npz"})
-    runs.append(planned(int8, made[int8], key="four", threads=4))
-    runs.append(planned(int8, made[int8], key="bytes", from_bytes=True))
-    bad = {name: f"{name}.bad" for name in models.bad()}
+    runs = [planned(name, model) for name, model in generated.items()]
+    runs.insert(1, {**planned("absent", generated[int8]), "inputs": f"{int8}.npz"})
+    runs.append(planned(int8, generated[int8], key="four", threads=4))
+    runs.append(planned(int8, generated[int8], key="bytes", from_bytes=True))
+    bad = {name: f"{name}.bad" for name in models.bad_files()}
     return run_probe(folder, {"module": "ai_edge_litert.interpreter", "bad": bad, "runs": runs})
 
 
-def test_outputs_are_the_references(probed: Probed, made: Models) -> None:
-    for name, model in made.items():
+def test_outputs_are_the_references(probed: Probed, generated: Models) -> None:
+    for name, model in generated.items():
         outputs = probed.outputs(name)
         keys = ("sum", "product") if model.signature else sorted(outputs)
         expected = reference.outputs(model.content, model.inputs)
@@ -158,18 +158,18 @@ def test_tensor_views(probed: Probed) -> None:
 
 
 @pytest.mark.parametrize("source", ["path", "bytes"])
-@pytest.mark.parametrize("name", models.bad())
+@pytest.mark.parametrize("name", models.bad_files())
 def test_bad_files_are_refused(probed: Probed, name: str, source: str) -> None:
     error = probed.report["bad"][name][source]["error"]
     assert error["type"] in ("ValueError", "RuntimeError")
     assert error["message"]
 
 
-def test_a_run_that_fails_hides_no_other(probed: Probed, made: Models) -> None:
+def test_a_run_that_fails_hides_no_other(probed: Probed, generated: Models) -> None:
     assert probed.report["runs"]["absent"]["error"]["type"] == "ValueError"
     failed = [name for name, run in probed.report["runs"].items() if run["error"]]
     assert failed == ["absent"]
-    assert len(probed.report["runs"]) == len(made) + 3
+    assert len(probed.report["runs"]) == len(generated) + 3
 
 
 def test_a_runtime_that_crashes_on_a_bad_file_is_reported(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import products
 from wheelhouse.publish.upload import publish
-from wheelhouse.record import beside
+from wheelhouse.record import path_for
 from wheelhouse.targets import systems
 from wheelhouse.verify import runtime_trials
 
@@ -123,7 +123,7 @@ def record(path: Path, **changes: object) -> None:
     """The record of a wheel that passed on all systems of its target."""
     trials = [
         wheels.trial(systems.system(name).name, board)
-        for name in products.akin(path).systems
+        for name in products.matching(path).systems
         for board in runtime_trials.BOARDS
     ]
     wheels.record(path, {"trials": trials, **changes})
@@ -160,7 +160,7 @@ def test_a_published_wheel_is_what_pip_gets_and_publishing_again_is_safe(
     again = cli("publish", "--to", there.url, "--wheel", str(path))
     assert again.status == 0, again.stderr
     assert again.stdout == ""
-    assert f"{path.name} is there already" in again.stderr
+    assert f"{path.name} is in the index already" in again.stderr
 
 
 def test_what_is_missing_is_added(server: Start, wheel: Make) -> None:
@@ -230,9 +230,9 @@ def test_other_content_goes_beside_it_under_the_next_number(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda path: beside(path).unlink(), "was never verified"),
-        (lambda path: beside(path).write_text("{"), "unreadable record"),
-        (lambda path: beside(path).write_text("[]"), "unreadable record"),
+        (lambda path: path_for(path).unlink(), "was never verified"),
+        (lambda path: path_for(path).write_text("{"), "unreadable record"),
+        (lambda path: path_for(path).write_text("[]"), "unreadable record"),
         (
             lambda path: path.write_bytes(path.read_bytes() + b"\0"),
             "not the file that its record is about",

@@ -109,7 +109,8 @@ def test_the_worst_output_decides() -> None:
 
 
 ALONE = """
-from wheelhouse import models, reference
+from wheelhouse.specimens import models
+from wheelhouse.verify import reference
 model = models.small_mobilenet("float32")
 reference.outputs(model.content, model.inputs)
 """

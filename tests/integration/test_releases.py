@@ -87,7 +87,7 @@ def bundle(content: bytes, subjects: int = 1, logged: bool = True) -> dict[str, 
     subject = {"name": "x.whl", "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
     workflow = {
         "ref": "refs/tags/v1",
-        "repository": "https://server.com/owner/name",
+        "repository": "https://github.com/owner/name",
         "path": ".github/workflows/release.yml",
     }
     statement = {
@@ -211,10 +211,10 @@ def test_failures_say_what_to_do(
     for name in ("", "owner", "a/b/c", "https://host/owner/name", "../.."):
         with pytest.raises(WheelhouseError, match="no repository"):
             github.fetch(name, tmp_path)
-    monkeypatch.setattr(github, "releases", [{"tag_name": 1}])
-    with pytest.raises(WheelhouseError, match="another form"):
+    monkeypatch.setattr(server, "releases", [{"tag_name": 1}])
+    with pytest.raises(WheelhouseError, match="unknown form"):
         github.fetch("owner/name", tmp_path)
-    done = cli("releases", "--of", "owner/other")
+    done = cli("releases", "--repo", "owner/other")
     assert done.status == Kind.FETCH
     assert "next: Check the name" in done.stderr
     assert "Traceback" not in done.stderr

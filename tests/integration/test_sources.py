@@ -72,7 +72,7 @@ def fetch(component: Component) -> str:
     return f"""
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import Artefact, Component, Pin
-print(Fetcher.given().tree({component!r}))
+print(Fetcher.from_options().tree({component!r}))
 """
 
 
@@ -415,7 +415,7 @@ def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
         (tmp_path / "model" / name).write_bytes(content)
 
     def component(name: str, folder: str, *keep: str) -> Component:
-        digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.kept(path, keep))
+        digest = tree_digest(tmp_path / "model" / folder, lambda path: archives.is_kept(path, keep))
         pin = Pin("1.0", "MIT", (debian(archive, folder=folder),), keep=keep, tree=digest)
         return Component(name, pin)
 
@@ -424,7 +424,7 @@ def cartons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cartons:
         component("python", "one", "python"),
         component("two", "two"),
     )
-    monkeypatch.setattr(pins, "everything", lambda: parts)
+    monkeypatch.setattr(pins, "all_components", lambda: parts)
     return parts, archive
 
 
@@ -444,7 +444,7 @@ def test_what_else_is_in_a_larger_archive_and_differs_does_no_harm(
 ) -> None:
     (one, python, two), mirror.files[POOL] = cartons
     other = Component("other", replace(one.pin, tree="0" * 64))
-    monkeypatch.setattr(pins, "everything", lambda: (other, python))
+    monkeypatch.setattr(pins, "all_components", lambda: (other, python))
     assert contents(fetcher.tree(two)) == {"b.c": b"int b;"}
     with pytest.raises(WheelhouseError, match=r"other-1\.0 is not in the cache"):
         Fetcher(fetcher.store, offline=True).tree(other)
@@ -460,9 +460,9 @@ def test_two_builds_at_once_that_want_different_parts_stream_once(
     mirror.cuts, mirror.stall = [len(archive) // 2], True
     cache = str(tmp_path / "cache")
     other = Component("other", component.pin)
-    both = f"s.everything = lambda: ({component!r}, {other!r})\n"
+    both = f"s.all_components = lambda: ({component!r}, {other!r})\n"
     imports = (
-        "import wheelhouse.sources.fetch as s\nfrom wheelhouse.sources.fetch import Fetcher\n"
+        "import wheelhouse.sources.pins as s\nfrom wheelhouse.sources.fetch import Fetcher\n"
         "from wheelhouse.sources.pins import Artefact, Component, Pin\n"
     )
     first = task(imports + both + fetch(component), WHEELHOUSE_CACHE=cache)

@@ -8,10 +8,10 @@ from tests.support.running import Task, Until, first_line
 from wheelhouse.common.errors import Kind
 
 PREPARE = """
-from wheelhouse.store import Store
+from wheelhouse.common.store import Entry, Store
 def make(folder):
     {make}
-print(Store.default().get_or_make("things", "thing", "0" * 64, make, resume={resume}))
+print(Store.default().get_or_make(Entry("things", "thing", "0" * 64), make, resume={resume}))
 """
 
 STEPS = 6
@@ -26,9 +26,9 @@ def compiled(rules: Path) -> str:
     return made(
         f"""
 import shutil
-from wheelhouse import compile
+from wheelhouse.compile import ninja
 shutil.copyfile({str(rules)!r}, folder / "build.ninja")
-compile.ninja(folder, "Compiling thing", Store.default().log("thing"), {{}})
+ninja.build(folder, "Compiling thing", Store.default().log("thing"), {{}})
 """,
         resume=True,
     )
@@ -112,15 +112,15 @@ def test_an_interrupted_compile_says_how_to_go_on(task: Task, until: Until, tmp_
     rules = tmp_path / "build.ninja"
     rules.write_text(f"rule step\n  command = touch {tmp_path}/started; sleep 60\nbuild 1: step\n")
     code = f"""
-from wheelhouse import compile
-compile.ninja(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!r}), {{}})
+from wheelhouse.compile import ninja
+ninja.build(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!r}), {{}})
 """
     process = task(code)
     until((tmp_path / "started").exists)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on" in err
+    assert "the same command continues" in err
     assert "Traceback" not in err
 
 

@@ -36,7 +36,7 @@ def test_the_matrix_is_listed(cli: Cli) -> None:
     assert [target.python for target in matrix.targets()] == list(listed)
     for target in matrix.targets():
         assert all(systems.system(name).suite in listed[target.python] for name in target.systems)
-    assert all(version in done.stdout for version in releases.known())
+    assert all(version in done.stdout for version in releases.known_versions())
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mypy")
 
 
-@pytest.mark.parametrize("tflite", pins.catalogue().tflite)
+@pytest.mark.parametrize("tflite", pins.pins().tflite)
 def test_mypy_knows_right_from_wrong(tflite: str, caches: Path, tmp_path: Path) -> None:
     installed = tmp_path / "env"
     venv.create(installed)

@@ -10,7 +10,7 @@ import pytest
 
 from wheelhouse.compile.extension import MODULE
 from wheelhouse.package import wheel
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.targets import matrix
 from wheelhouse.targets.matrix import Target
 
@@ -20,16 +20,16 @@ CONTENT = bytes(range(256)) * 9
 
 
 def written(target: Target, xnnpack: bool, folder: Path) -> Path:
-    made = Wheel(target, "2.14.1", xnnpack)
-    metadata = wheel.metadata(
-        made.about, [part.pin.license for part in made.linked], ["eigen/COPYING.MPL2"]
+    made = RuntimeWheel(target, "2.14.1", xnnpack)
+    metadata = wheel.metadata_text(
+        made.metadata, [part.pin.license for part in made.linked], ["eigen/COPYING.MPL2"]
     )
     files = {
         "tflite_runtime/__init__.py": b"",
         f"tflite_runtime/{MODULE}.so": CONTENT,
         f"tflite_runtime-{made.version}.dist-info/METADATA": metadata.encode(),
     }
-    return wheel.write(made.about, made.tag, files, PLATFORMS, folder)
+    return wheel.write(made.metadata, made.tag, files, PLATFORMS, folder)
 
 
 def install(path: Path, platform: str, python: str, *words: str | Path) -> int:

@@ -1,4 +1,4 @@
-"""What tests of several kinds share: servers, small wheels and archives, programs of Debian."""
+"""Helpers for several kinds of tests: servers, small wheels and archives, Debian programs."""
 
 from pathlib import Path
 

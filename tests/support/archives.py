@@ -1,4 +1,4 @@
-"""Tar archives, of any entries and in any compression."""
+"""Make tar archives with any entries and compression."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 def entry(
     name: str, kind: bytes = tarfile.REGTYPE, target: str = "", content: bytes = b"text"
 ) -> Entry:
-    """A file, or another kind of entry; ``target`` is where a link leads."""
+    """A file or another kind of entry; ``target`` is the target of a link."""
     member = tarfile.TarInfo(name)
     member.type = kind
     member.linkname = target
@@ -32,7 +32,7 @@ def entry(
 
 
 def tarred(*entries: Entry, compression: str = "xz") -> bytes:
-    """The archive of these entries."""
+    """An archive with these entries."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         for member, content in entries:
@@ -41,5 +41,5 @@ def tarred(*entries: Entry, compression: str = "xz") -> bytes:
 
 
 def tar_xz(files: Mapping[str, bytes]) -> bytes:
-    """The archive of files by their names."""
+    """An xz-compressed archive with the content of each file by its name."""
     return tarred(*(entry(name, content=content) for name, content in files.items()))

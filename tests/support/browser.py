@@ -1,4 +1,4 @@
-"""Debian's Chromium, installed when that is possible."""
+"""Debian's Chromium, installed if the user is root."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PACKAGES = ("chromium", "fonts-dejavu-core")
 
 
 def chromium() -> str:
-    """The program: root installs it, anyone else is told the command.
+    """The path of Chromium, which is installed if the user is root.
 
-    Raises WheelhouseError.
+    Raises WheelhouseError with the command if another user lacks it or the installation fails.
     """
     if not shutil.which("chromium"):
         if os.geteuid() != 0:

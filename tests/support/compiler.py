@@ -9,5 +9,5 @@ from wheelhouse.sources.fetch import Fetcher
 
 
 def compiler(store: Store) -> Toolchain:
-    """The compiler for the Raspberry Pi, to be run in ``compile.environment(store)``."""
+    """The cross compiler for the Raspberry Pi; run it with ``ninja.environment(store)``."""
     return Toolchain(get_or_make(toolchain("aarch64", "2.17"), Fetcher(store)))

@@ -1,4 +1,4 @@
-"""A Docker engine of the tests' own."""
+"""Run a Docker engine for the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
 @contextmanager
 def daemon(data: Path, folder: Path) -> Iterator[str]:
-    """Start an engine that keeps its images in ``data``, and end it; its address. For root."""
+    """Run an engine that stores images in ``data``; yields its address. Needs root."""
     socket = folder / "docker.sock"
     log = folder / "log"
     command: list[str | Path] = [
@@ -43,7 +43,7 @@ def daemon(data: Path, folder: Path) -> Iterator[str]:
 
 
 def prepare() -> None:
-    """Install what an engine and its arm64 containers need, and tell the kernel of qemu."""
+    """Install the packages for an engine and arm64 containers, and register qemu in binfmt_misc."""
     debian_packages.ensure("The tests of the Docker engine", PROGRAMS)
     if not (BINFMT / "register").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)

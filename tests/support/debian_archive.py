@@ -1,4 +1,4 @@
-"""A small archive of Debian packages on a mirror, signed by a key of its own."""
+"""A small signed archive of Debian packages on a test mirror."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wheelhouse.machines import debian_packages
 
 
 class Key:
-    """A signing key in a folder of its own; ``ring`` is the keyring that apt checks against."""
+    """A new signing key in ``folder``; ``ring`` is the keyring for apt."""
 
     def __init__(self, folder: Path) -> None:
         debian_packages.ensure("Signing a test's archive", {"gpg": "gpg"})
@@ -24,7 +24,7 @@ class Key:
         self.ring.write_bytes(self._gpg("--export"))
 
     def sign(self, content: bytes) -> bytes:
-        """The content, clear-signed."""
+        """The clear-signed content."""
         return self._gpg("--clearsign", content=content)
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Key:
 
 
 class Archive:
-    """What the mirror's suites hold; ``publish`` makes and signs their lists."""
+    """The suites of the mirror; ``publish`` writes and signs their package lists."""
 
     def __init__(self, mirror: Mirror, key: Key) -> None:
         self._mirror = mirror
@@ -50,7 +50,7 @@ class Archive:
         )
 
     def add(self, path: str, content: bytes, suite: str = "bookworm") -> None:
-        """Put a package or an upstream archive into the pool and into a suite's lists."""
+        """Add a package or an upstream archive to the pool and to a suite's lists."""
         folder, _, name = path.rpartition("/")
         package, version, *_ = name.partition(".orig")[0].split("_")
         self._mirror.files[path] = content
@@ -69,7 +69,7 @@ class Archive:
             )
 
     def publish(self) -> None:
-        """Lay the lists on the mirror."""
+        """Put the signed lists on the mirror."""
         for suite, lists in self._lists.items():
             rows = ""
             for name, text in lists.items():

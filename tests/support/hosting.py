@@ -1,4 +1,4 @@
-"""A folder behind a real HTTP server on loopback."""
+"""Serve a folder by HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ JSON = "application/vnd.pypi.simple.v1+json"
 
 
 class Host(Server):
-    """The server of a folder: its address, and the paths that it was asked for.
+    """A server of a folder; ``asked`` has the requested paths.
 
-    As a static host it knows nothing of JSON; with ``json`` it answers who asks for it with a
-    folder's ``index.json``.
+    By default it serves files only, as a static host. With ``json`` it answers a request whose
+    Accept header has JSON with the folder's ``index.json``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class Host(Server):
 
 @contextmanager
 def hosted(folder: Path) -> Iterator[Host]:
-    """The folder's server, as long as the block runs."""
+    """Serve the folder while the block runs."""
     host = Host(folder)
     try:
         yield host

@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 def closed() -> str:
-    """An address at which nothing listens."""
+    """A URL at which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 class Server:
-    """A server at ``url`` until it is closed; ``handler`` is made for each request."""
+    """A server at ``url`` until it is closed; each request gets a new ``handler``."""
 
     def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -28,7 +28,7 @@ class Server:
 
 
 class Scripted(Server):
-    """A server that answers each GET and HEAD by its own method ``answer``."""
+    """A server whose method ``answer`` answers each GET and HEAD request."""
 
     def __init__(self) -> None:
         server = self

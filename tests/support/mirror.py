@@ -1,4 +1,4 @@
-"""A mirror that can misbehave."""
+"""A mirror on loopback that can fail on purpose."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.support.loopback import Scripted
 
 
 class Mirror(Scripted):
-    """What a server on loopback holds, how it misbehaves, and what it was asked for.
+    """A server of ``files``; ``requests`` has the requested paths and start offsets in bytes.
 
-    ``cuts`` says after how many bytes each of the next answers breaks off (or, with ``stall``,
-    waits for ``go_on``), ``statuses`` what each of the next requests is refused with.
+    ``cuts`` has the number of bytes after which each of the next answers breaks off (or, with
+    ``stall``, waits for ``go_on``). ``statuses`` has the status of each of the next refusals.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What runs commands and tasks in processes of their own."""
+"""Types of fixtures that run commands and tasks in other processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 from wheelhouse.common.process import Completed
 
 Cli = Callable[..., Completed]
-"""Run ``invoke`` with these words as a user does."""
+"""Run ``invoke`` with the given words as a user does."""
 
 Until = Callable[[Callable[[], object]], None]
 """Wait until a condition holds."""
 
 
 class Task(Protocol):
-    """Start Python code as a task in a process of its own."""
+    """Start Python code as a task in a new process."""
 
     def __call__(
         self, code: str, through: Sequence[str] = (), **env: str
@@ -24,6 +24,6 @@ class Task(Protocol):
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
-    """What a process says first on standard error."""
+    """The first line of a process's standard error."""
     assert process.stderr
     return process.stderr.readline()

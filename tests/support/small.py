@@ -61,7 +61,7 @@ class Small:
 def pack(inputs: Inputs, folder: Path) -> None:
     with zipfile.ZipFile(folder / f"{inputs.parameters['label']}.whl", "w") as wheel:
         for name, made in inputs.needs.items():
-            wheel.writestr(zipfile.ZipInfo(name), library.only(made).read_bytes())
+            wheel.writestr(zipfile.ZipInfo(name), library.static_library(made).read_bytes())
 
 
 def archive(inputs: Inputs, folder: Path) -> None:
@@ -89,7 +89,7 @@ def beside(product: Small) -> Small | None:
 def check(wheels: Sequence[Path], *_: object) -> None:
     for path in wheels:
         assert product_needs(path) <= {each.name for each in path.parent.iterdir()}
-        record.beside(path).write_text("tried")
+        record.path_for(path).write_text("tried")
 
 
 def product_needs(path: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Small true wheels, with the records that verification would have left."""
+"""Make small valid wheels and the records that verification would write."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def wheel(
     replaced: Mapping[str, str | bytes | None] | None = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A wheel that installs a module named like the project, and its record beside it.
+    """Make a wheel with a module named like the project, and its record beside it.
 
-    ``replaced`` changes or, with None, removes files inside, ``recorded`` keys of the record.
+    ``replaced`` replaces files in the wheel, or removes them if None; ``recorded`` replaces keys of
+    the record.
     """
     info = f"{project}-{version}.dist-info"
     license_file = "sample/LICENSE"
@@ -68,7 +69,7 @@ def wheel(
 
 
 def record(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
-    """The record of a wheel that passed on one system."""
+    """Write the record of a wheel that passed on one system."""
     content = {
         "wheel": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -90,7 +91,7 @@ def trial(
     checks: int = 1,
     passed: bool = True,
 ) -> dict[str, Any]:
-    """A trial of a record, with as many checks of one result."""
+    """A trial with ``checks`` equal checks."""
     check = {"name": "import", "passed": passed, "seen": "None"}
     return {"system": system, "board": board, "numpy": numpy, "checks": [check] * checks}
 

@@ -19,10 +19,10 @@ from wheelhouse.compile import toolchain
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.machines import debian_packages, qemu
 from wheelhouse.package import products
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
-from wheelhouse.targets.architectures import Architecture, Catalogue
+from wheelhouse.targets.architectures import Architecture, Architectures
 
 PI = systems.board("Raspberry Pi 4")
 
@@ -33,12 +33,12 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "architectures.toml"
     copy.write_text(architectures.FILE.read_text())
     monkeypatch.setattr(architectures, "FILE", copy)
-    architectures.catalogue.cache_clear()
+    architectures.architectures.cache_clear()
     yield copy
-    architectures.catalogue.cache_clear()
+    architectures.architectures.cache_clear()
 
 
-@pytest.mark.parametrize("known", architectures.catalogue(), ids=lambda each: each.name)
+@pytest.mark.parametrize("known", architectures.architectures(), ids=lambda each: each.name)
 def test_the_tools_know_these_names(known: Architecture) -> None:
     assert Auditwheel(known.wheel).value == known.wheel
     assert known.elf in ENUM_E_MACHINE
@@ -71,7 +71,7 @@ def test_this_machine_is_known_by_what_the_kernel_says(monkeypatch: pytest.Monke
 def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, place: str) -> None:
     edited.write_text(edited.read_text().replace(old, new, 1))
     with pytest.raises(WheelhouseError) as caught:
-        toml.load(edited, Catalogue)
+        toml.load(edited, Architectures)
     assert caught.value.what.startswith("architectures.toml is not valid")
     assert place in caught.value.what
 
@@ -83,16 +83,16 @@ def test_a_target_and_its_systems_have_one_processor() -> None:
 
 
 def test_every_processor_of_a_target_is_emulated_on_a_board() -> None:
-    emulated = {each.processor for each in systems.catalogue().boards if each.architecture.qemu}
+    emulated = {each.processor for each in systems.emulated().boards if each.architecture.qemu}
     assert {target.processor for target in matrix.targets()} <= emulated
 
 
-def fits(tags: str, product: Wheel) -> bool:
-    return products.is_akin(Path(f"tflite_runtime-2.14.1-{tags}.whl"), product)
+def fits(tags: str, product: RuntimeWheel) -> bool:
+    return products.matches(Path(f"tflite_runtime-2.14.1-{tags}.whl"), product)
 
 
 def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
-    universal = Wheel(matrix.targets()[0], "2.14.1", True)
+    universal = RuntimeWheel(matrix.targets()[0], "2.14.1", True)
     assert fits("cp37-abi3-manylinux_2_17_aarch64", universal)
     assert not fits("cp37-abi3-manylinux_2_17_x86_64", universal)
     assert not fits("cp311-cp311-manylinux_2_17_aarch64", universal)
@@ -117,11 +117,11 @@ docker = "arm/v7"
 qemu = { program = "qemu-arm", package = "qemu-user" }
 """
     edited.write_text(edited.read_text() + row)
-    architectures.catalogue.cache_clear()
+    architectures.architectures.cache_clear()
     assert "qemu-arm" in debian_packages.emulation()
-    target = matrix.Target("3.9", "3.9", ("buster",), "armv7l")
+    target = matrix.Target("3.9", "3.9", ("buster",), "armv7l", abi3=False)
     assert target.floor == "2.28"
-    assert fits("cp39-cp39-manylinux_2_28_armv7l", Wheel(target, "2.14.1", True))
+    assert fits("cp39-cp39-manylinux_2_28_armv7l", RuntimeWheel(target, "2.14.1", True))
     step = toolchain.toolchain("armv7l", target.floor)
     tools_of = Toolchain(get_or_make(step, Fetcher(Store(tmp_path / "store"))))
     script = tools_of.cc.read_text()
@@ -142,7 +142,7 @@ def test_another_target_of_the_compiler_is_another_toolchain(
 ) -> None:
     before = toolchain.toolchain("aarch64", "2.17").key
     edited.write_text(edited.read_text().replace(old, new, 1))
-    architectures.catalogue.cache_clear()
+    architectures.architectures.cache_clear()
     assert toolchain.toolchain("aarch64", "2.17").key != before
 
 

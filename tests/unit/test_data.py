@@ -8,11 +8,11 @@ import pytest
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.toml import load
 from wheelhouse.sources import pins
-from wheelhouse.sources.pins import Catalogue
+from wheelhouse.sources.pins import Pins
 from wheelhouse.targets import matrix
 from wheelhouse.targets.matrix import Matrix
 
-Shape = type[Matrix] | type[Catalogue]
+Shape = type[Matrix] | type[Pins]
 Load = Callable[[Shape, str | bytes], object]
 
 
@@ -27,7 +27,7 @@ processor = "aarch64"
 python = "3.11"
 systems = ["bookworm"]
 """,
-    Catalogue: f"""\
+    Pins: f"""\
 [tflite]
 
 [shared.thing]
@@ -66,19 +66,22 @@ def test_the_examples_here_are_valid(loaded: Load, shape: Shape) -> None:
         (Matrix, 'systems = ["bookworm"]\n', "", "$.targets[0]"),
         (Matrix, 'systems = ["bookworm"]', "systems = [bookworm]", "line 8"),
         (Matrix, "[[targets]]", "[targets]", "$.targets"),
-        (Catalogue, "license", "licence", "$.shared"),
-        (Catalogue, f', sha256 = "{"0" * 64}"', "", "sha256"),
-        (Catalogue, "0" * 64, "0" * 63, "artefacts[0].sha256"),
-        (Catalogue, 'license = "MIT"', 'license = "MIT"\ncarton = "box"', "sha256"),
+        (Matrix, 'python = "3.11"', 'python = "3.11"\nabi3 = 1', "$.targets[0].abi3"),
+        (Matrix, 'python = "3.11"', 'python = "3.11"\nheaders = "3.13"', "headers: "),
+        (Matrix, 'python = "3.11"', 'python = "3.11"\nheaders = "3.13"', "$.targets[0]"),
+        (Pins, "license", "licence", "$.shared"),
+        (Pins, f', sha256 = "{"0" * 64}"', "", "sha256"),
+        (Pins, "0" * 64, "0" * 63, "artefacts[0].sha256"),
+        (Pins, 'license = "MIT"', 'license = "MIT"\ncarton = "box"', "sha256"),
         (
-            Catalogue,
+            Pins,
             'license = "MIT"',
             f'license = "MIT"\ntree = "{"0" * 64}"\ncarton = "box"',
             "thing: there is no carton box",
         ),
-        (Catalogue, 'debian = "pool/thing.tar.xz", ', "", "artefacts[0]"),
-        (Catalogue, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi and url"),
-        (Catalogue, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),
+        (Pins, 'debian = "pool/thing.tar.xz", ', "", "artefacts[0]"),
+        (Pins, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi and url"),
+        (Pins, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_place(
@@ -94,9 +97,9 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(
 
 def test_the_files_of_this_checkout_are_valid() -> None:
     assert matrix.targets()
-    assert all(component.pin.artefacts for component in pins.everything())
+    assert all(component.pin.artefacts for component in pins.all_components())
 
 
 def test_every_patch_belongs_to_a_component_of_the_catalogue() -> None:
-    labels = {component.label for component in pins.everything()}
+    labels = {component.label for component in pins.all_components()}
     assert {folder.name for folder in pins.PATCHES.iterdir()} <= labels

@@ -13,8 +13,8 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Step
 from wheelhouse.compile import arm_compute
 from wheelhouse.package import products, wheel
-from wheelhouse.package.delegate_wheel import Delegate
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.delegate_wheel import DelegateWheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import pins
 from wheelhouse.targets import matrix
 
@@ -26,7 +26,7 @@ PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
 @pytest.fixture
-def get_or_make() -> Delegate:
+def delegate() -> DelegateWheel:
     return products.armnn()
 
 
@@ -48,11 +48,11 @@ def patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patch:
 
 
 def identities() -> dict[str, str]:
-    made = products.armnn()
-    needs = made.link.needs.items()
+    delegate = products.armnn()
+    needs = delegate.link.needs.items()
     libraries = {name: need.key for name, need in needs if isinstance(need, Step)}
     del libraries["toolchain"]
-    return {**libraries, "link": made.link.key, "wheel": made.step.key}
+    return {**libraries, "link": delegate.link.key, "wheel": delegate.step.key}
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_a_patch_compiles_no_more_than_includes_it(
 
 
 def test_the_runtime_does_not_depend_on_the_delegate(patched: Patch) -> None:
-    runtime = Wheel(matrix.targets()[0], "2.14.1", True)
+    runtime = RuntimeWheel(matrix.targets()[0], "2.14.1", True)
     before = runtime.step.key
     assert patched("armnn")
-    assert Wheel(matrix.targets()[0], "2.14.1", True).step.key == before
+    assert RuntimeWheel(matrix.targets()[0], "2.14.1", True).step.key == before
 
 
-def test_the_metadata_is_valid(made: Delegate) -> None:
-    terms = [part.pin.license for part in made.linked]
-    text = wheel.metadata(made.about, terms, ["armnn/LICENSE"])
+def test_the_metadata_is_valid(delegate: DelegateWheel) -> None:
+    terms = [part.pin.license for part in delegate.linked]
+    text = wheel.metadata_text(delegate.metadata, terms, ["armnn/LICENSE"])
     parsed = Metadata.from_email(text, validate=True)
     assert (parsed.name, str(parsed.version)) == ("tflite-armnn-delegate", "23.8")
     assert not parsed.requires_dist
@@ -90,9 +90,9 @@ def test_the_metadata_is_valid(made: Delegate) -> None:
     assert list(parsed.requires_python.filter(["3.6.9", "3.7.0", "3.15.0"])) == ["3.7.0", "3.15.0"]
 
 
-def test_the_name_is_for_every_python(made: Delegate, tmp_path: Path) -> None:
+def test_the_name_is_for_every_python(delegate: DelegateWheel, tmp_path: Path) -> None:
     files = {"tflite_armnn_delegate/__init__.py": b""}
-    path = wheel.write(made.about, made.tag, files, PLATFORMS, tmp_path)
+    path = wheel.write(delegate.metadata, delegate.tag, files, PLATFORMS, tmp_path)
     assert path.name == NAME
     *_, tags = parse_wheel_filename(path.name)
     assert tags == {Tag("py3", "none", platform) for platform in PLATFORMS}
@@ -100,9 +100,9 @@ def test_the_name_is_for_every_python(made: Delegate, tmp_path: Path) -> None:
 
 def test_every_wheel_is_known_again_by_its_name(tmp_path: Path) -> None:
     for product in products.every():
-        path = wheel.write(product.about, product.tag, {}, PLATFORMS, tmp_path)
+        path = wheel.write(product.metadata, product.tag, {}, PLATFORMS, tmp_path)
         assert products.from_filename(path) == product
-        assert products.akin(path).about.package == product.about.package
+        assert products.matching(path).metadata.package == product.metadata.package
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_another_wheel_is_not_known(name: str, tmp_path: Path) -> None:
 
 
 def test_every_product_has_a_label_of_its_own() -> None:
-    assert [products.labelled(product.label) for product in products.every()] == products.every()
+    assert [products.with_label(product.label) for product in products.every()] == products.every()
 
 
 def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
@@ -130,4 +130,14 @@ def test_files_for_other_processors_are_not_compiled(tmp_path: Path) -> None:
     (tmp_path / "filelist.json").write_text(json.dumps(listed))
     plain = {"base.cpp", "both.cpp", "many.cpp", "neon.cpp", "one.cpp"}
     half = {"half.cpp": "-march=armv8-a+fp16"}
-    assert arm_compute.files(tmp_path) == dict.fromkeys(plain, "") | half
+    assert arm_compute.source_files(tmp_path) == dict.fromkeys(plain, "") | half
+
+
+@pytest.mark.parametrize(
+    ("version", "is_it"), [("2.14.1", True), ("2.14.1+noxnnpack", False), ("2.14.1.post1", False)]
+)
+def test_a_delegate_is_tried_with_the_usual_runtime_alone(version: str, is_it: bool) -> None:
+    runtime = RuntimeWheel(matrix.targets()[0], "2.14.1", True)
+    path = Path(f"tflite_runtime-{version}-cp37-abi3-manylinux2014_aarch64.whl")
+    assert products.matches(path, runtime)
+    assert products.is_named_as(path, runtime) is is_it

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wheelhouse.specimens import faces
-from wheelhouse.specimens.faces import Box
+from wheelhouse.specimens.faces import BoundingBox
 
 
 def outputs_with_face(
@@ -41,7 +41,7 @@ def test_a_face_lies_at_its_anchor_plus_its_offset(anchor: int, centre: tuple[in
 def test_a_face_is_given_in_the_pixels_of_the_picture() -> None:
     regressors, scores = outputs_with_face(0, (60, 60, 64, 32))
     face = faces.best(regressors, scores, (640, 256))
-    assert face.box == Box(left=160, top=96, right=480, bottom=160)
+    assert face.box == BoundingBox(left=160, top=96, right=480, bottom=160)
 
 
 def test_the_score_is_a_probability_however_large_the_output() -> None:
@@ -52,8 +52,8 @@ def test_the_score_is_a_probability_however_large_the_output() -> None:
 
 
 def test_overlap() -> None:
-    box = Box(0, 0, 10, 10)
+    box = BoundingBox(0, 0, 10, 10)
     assert box.overlap(box) == 1
-    assert box.overlap(Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
-    assert box.overlap(Box(20, 20, 30, 30)) == 0
-    assert box.overlap(Box(20, 0, 30, 10)) == 0
+    assert box.overlap(BoundingBox(5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert box.overlap(BoundingBox(20, 20, 30, 30)) == 0
+    assert box.overlap(BoundingBox(20, 0, 30, 10)) == 0

@@ -25,7 +25,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_value_goal_manner_and_date() -> None:
-    text = figures.rewritten(f"before\n{START}\nold\n{END}\nafter\n", [WHEEL, RATIO])
+    text = figures.with_table(f"before\n{START}\nold\n{END}\nafter\n", [WHEEL, RATIO])
     assert text == (
         f"before\n{START}\n"
         "| figure | measured | goal | how | date |\n"
@@ -41,13 +41,13 @@ def test_a_readme_without_its_marks_is_not_overwritten(tmp_path: Path, text: str
     readme = tmp_path / "README.md"
     readme.write_text(text)
     with pytest.raises(WheelhouseError, match=r"README\.md has no place for the figures"):
-        figures.show([WHEEL], readme)
+        figures.update_readme([WHEEL], readme)
     assert readme.read_text() == text
 
 
 def test_readme_s_table_is_what_the_data_gives() -> None:
     readme = figures.README.read_text()
-    made = figures.rewritten(readme, figures.read().values())
+    made = figures.with_table(readme, figures.read().values())
     assert readme == made, "run `./inv bench --no-measure`"
 
 

@@ -12,21 +12,21 @@ from tests.support import REPO
 from tests.support.wheels import trial, wheel
 from wheelhouse.figures import Figure
 from wheelhouse.publish import front_page, index, wheel_file
-from wheelhouse.publish.index import Place, Project, Settings
-from wheelhouse.publish.wheel_file import File
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
+from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.targets import systems
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 
 
-def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> File:
+def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> WheelFile:
     trials = [trial(f"Raspberry Pi OS {system}") for system in systems]
     path = wheel(folder, version=version, tag=f"{tag}-{PLATFORM}", recorded={"trials": trials})
     return wheel_file.read(path)
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[File]:
+def files(tmp_path: Path) -> list[WheelFile]:
     every = ("11", "12", "13", "14", "14 with CPython 3.15")
     return [
         file(tmp_path, "cp37-abi3", *every),
@@ -45,18 +45,18 @@ def files(tmp_path: Path) -> list[File]:
     ],
 )
 def test_the_wheel_of_a_system_is_the_one_that_pip_takes(
-    files: list[File], name: str, tag: str
+    files: list[WheelFile], name: str, tag: str
 ) -> None:
-    chosen = front_page.best(files, systems.system(name))
+    chosen = front_page.chosen_by_pip(files, systems.system(name))
     assert chosen is not None
-    assert front_page.tag(chosen) == tag
+    assert front_page.python_and_abi(chosen) == tag
 
 
-def test_a_python_that_no_wheel_is_for_has_none(files: list[File]) -> None:
-    assert front_page.best(files[1:], systems.system("bullseye")) is None
+def test_a_python_that_no_wheel_is_for_has_none(files: list[WheelFile]) -> None:
+    assert front_page.chosen_by_pip(files[1:], systems.system("bullseye")) is None
 
 
-def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) -> None:
+def test_every_release_is_offered_once_and_the_next_one_last(files: list[WheelFile]) -> None:
     offered = front_page.choices(files)
     assert [choice.number for choice in offered] == ["13", "12", "11", "14"]
     codenames = ["Trixie", "Bookworm", "Bullseye", "the next"]
@@ -64,7 +64,7 @@ def test_every_release_is_offered_once_and_the_next_one_last(files: list[File]) 
     assert [choice.managed for choice in offered] == [True, True, False, True]
 
 
-def test_only_what_was_tried_is_offered(files: list[File]) -> None:
+def test_only_what_was_tried_is_offered(files: list[WheelFile]) -> None:
     assert [choice.key for choice in front_page.choices(files[1:2])] == ["bookworm"]
 
 
@@ -75,16 +75,16 @@ def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
     wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}", recorded=old)
     wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": [newest]})
     read = [wheel_file.read(path) for path in sorted(tmp_path.glob("*.whl"))]
-    (row,) = front_page.tried(read)
+    (row,) = front_page.trials_by_system(read)
     assert (row.system, row.python, row.checks) == ("Raspberry Pi OS 12", "3.11", 11)
     assert row.tags == ("cp311", "cp37-abi3")
     assert row.numpys == ("1.24.2 (own)", "2.4.6 (newest)")
     assert row.date.isoformat() == "2026-11-20T10:00:00+00:00"
 
 
-def test_licences_and_their_owners_are_listed(files: list[File]) -> None:
+def test_licences_and_their_owners_are_listed(files: list[WheelFile]) -> None:
     assert front_page.licences(files) == ["Apache-2.0 WITH LLVM-exception", "MIT"]
-    assert front_page.parts(files) == ["sample"]
+    assert front_page.licensed_components(files) == ["sample"]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_the_page_is_about_what_pip_installs(
     tmp_path: Path, versions: tuple[str, ...], yanked: tuple[str, ...], shown: str, coming: bool
 ) -> None:
     read = [file(tmp_path, "cp37-abi3", "12", version=version) for version in versions]
-    project = Project(yanked=dict.fromkeys(yanked, "bad"))
-    shelves = index.shelve(read, Settings(projects={"tflite-runtime": project}))
-    page = front_page.page(shelves, Place(), []).decode()
+    project = ProjectSettings(yanked=dict.fromkeys(yanked, "bad"))
+    projects = index.group_by_project(read, IndexSettings(projects={"tflite-runtime": project}))
+    page = front_page.page(projects, Place(), []).decode()
     assert f'<p class="pill">tflite-runtime {Version(shown)}</p>' in page
     assert ("want version 2.22.0.dev1, which is in development" in page) == coming
 
@@ -111,8 +111,10 @@ def test_the_page_is_about_what_pip_installs(
 def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
     figure = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
     read = [file(tmp_path, "cp37-abi3", "12")]
-    shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
-    page = front_page.page(shelves, Place(), [figure]).decode()
+    projects = index.group_by_project(
+        read, IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    )
+    page = front_page.page(projects, Place(), [figure]).decode()
     row = page[page.index("Largest wheel") :].partition("</tr>")[0]
     assert ">1.63 MB<" in row
     assert ">≤ 2.0 MB<" in row
@@ -121,20 +123,24 @@ def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
 def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:
     delegate = wheel(tmp_path, project="tflite_armnn_delegate", version="23.8")
     read = [wheel_file.read(delegate), file(tmp_path, "cp37-abi3", "12")]
-    settings = Settings.given(REPO / "index.toml")
-    shown = front_page.page(index.shelve(read, settings), Place(), []).decode()
+    settings = IndexSettings.read(REPO / "index.toml")
+    shown = front_page.page(index.group_by_project(read, settings), Place(), []).decode()
     assert '<p class="pill">tflite-runtime 2.14.1</p>' in shown
     assert "<li><code>tflite-armnn-delegate</code>" in shown
 
 
 def test_a_page_without_a_release_is_still_a_page() -> None:
-    shelves = index.shelve([], Settings(projects={"tflite-runtime": Project()}))
-    assert b"No release is offered here" in front_page.page(shelves, Place(), [])
+    projects = index.group_by_project(
+        [], IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    )
+    assert b"No release is offered here" in front_page.page(projects, Place(), [])
 
 
-def page(read: list[File], place: Place) -> str:
-    shelves = index.shelve(read, Settings(projects={"tflite-runtime": Project()}))
-    return front_page.page(shelves, place, []).decode()
+def page(read: list[WheelFile], place: Place) -> str:
+    projects = index.group_by_project(
+        read, IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    )
+    return front_page.page(projects, place, []).decode()
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from pypi_simple import IndexPage, ProjectPage, ProjectStatus
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.publish import index, wheel_file
-from wheelhouse.publish.index import Place, Project, Settings
-from wheelhouse.publish.wheel_file import File
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
+from wheelhouse.publish.wheel_file import WheelFile
 
 BASE = "https://wheels.example/pi/"
-PLAIN = Settings(projects={"tflite-runtime": Project()})
+PLAIN = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 FORMATS = ["html", "json"]
 YANKED = '2.14.0 crashes with <NumPy> 2 & "more"'
 
@@ -30,7 +30,7 @@ class Parse(Protocol):
     def __call__(self, pages: dict[str, bytes], spelling: str = ...) -> ProjectPage: ...
 
 
-def read(folder: Path, *versions: str, project: str = "tflite_runtime") -> list[File]:
+def read(folder: Path, *versions: str, project: str = "tflite_runtime") -> list[WheelFile]:
     return [wheel_file.read(wheel(folder, project, version)) for version in versions]
 
 
@@ -88,8 +88,10 @@ def test_no_page_has_the_spelling_that_some_pips_fail_on(tmp_path: Path) -> None
 
 def test_yanked_files_say_why(tmp_path: Path, parse: Parse) -> None:
     files = read(tmp_path, "2.14.0", "2.14.1", "2.14.2")
-    project = Project(yanked={"2.14.0": YANKED, files[2].name: "too new"})
-    shown = parse(index.generate(files, Settings(projects={"tflite-runtime": project}))).packages
+    project = ProjectSettings(yanked={"2.14.0": YANKED, files[2].name: "too new"})
+    shown = parse(
+        index.generate(files, IndexSettings(projects={"tflite-runtime": project}))
+    ).packages
     assert [each.is_yanked for each in shown] == [True, False, True]
     assert [each.yanked_reason for each in shown] == [YANKED, None, "too new"]
 
@@ -97,8 +99,8 @@ def test_yanked_files_say_why(tmp_path: Path, parse: Parse) -> None:
 def test_json_tells_versions_sizes_and_times(tmp_path: Path) -> None:
     files = read(tmp_path, "2.14.1", "2.22.0.dev2026051801", "2.14.1.post1", "2.9.0")
     there = timezone(timedelta(hours=2))
-    project = Project(uploaded={"2.14.1": datetime(2026, 11, 22, 1, 30, tzinfo=there)})
-    pages = index.generate(files, Settings(projects={"tflite-runtime": project}))
+    project = ProjectSettings(uploaded={"2.14.1": datetime(2026, 11, 22, 1, 30, tzinfo=there)})
+    pages = index.generate(files, IndexSettings(projects={"tflite-runtime": project}))
     page = ProjectPage.from_json_data(json.loads(pages["simple/tflite-runtime/index.json"]))
     assert page.repository_version == "1.4"
     assert page.versions == ["2.9.0", "2.14.1", "2.14.1.post1", "2.22.0.dev2026051801"]
@@ -111,15 +113,15 @@ def test_json_tells_versions_sizes_and_times(tmp_path: Path) -> None:
 
 
 def test_a_project_tells_its_status(tmp_path: Path, parse: Parse) -> None:
-    project = Project(status="deprecated", reason="superseded by <LiteRT>")
-    settings = Settings(projects={"tflite-runtime": project})
+    project = ProjectSettings(status="deprecated", reason="superseded by <LiteRT>")
+    settings = IndexSettings(projects={"tflite-runtime": project})
     page = parse(index.generate(read(tmp_path, "2.14.1"), settings))
     assert (page.status, page.status_reason) == (ProjectStatus.DEPRECATED, project.reason)
     assert len(page.packages) == 1
 
 
 def test_a_quarantined_project_offers_nothing(tmp_path: Path, parse: Parse) -> None:
-    settings = Settings(projects={"tflite-runtime": Project(status="quarantined")})
+    settings = IndexSettings(projects={"tflite-runtime": ProjectSettings(status="quarantined")})
     pages = index.generate(read(tmp_path, "2.14.1"), settings)
     page = parse(pages)
     assert (page.status, page.packages) == (ProjectStatus.QUARANTINED, [])
@@ -144,7 +146,9 @@ def test_provenance_is_linked_by_its_full_address(tmp_path: Path, parse: Parse) 
 def test_the_list_of_projects_names_them_all(tmp_path: Path) -> None:
     files = [*read(tmp_path, "2.14.1"), *read(tmp_path, "23.8", project="tflite_armnn_delegate")]
     names = ["tflite-armnn-delegate", "tflite-runtime"]
-    pages = index.generate(files, Settings(projects={name: Project() for name in names}))
+    pages = index.generate(
+        files, IndexSettings(projects={name: ProjectSettings() for name in names})
+    )
     html = IndexPage.from_html(pages["simple/index.html"])
     data = IndexPage.from_json_data(json.loads(pages["simple/index.json"]))
     for page in (html, data):
@@ -154,8 +158,8 @@ def test_the_list_of_projects_names_them_all(tmp_path: Path) -> None:
 
 def test_the_flat_page_has_every_file_but_yanked_ones(tmp_path: Path) -> None:
     files = [*read(tmp_path, "2.14.0", "2.14.1"), *read(tmp_path, "23.8", project="delegate")]
-    yanks = Project(yanked={"2.14.0": "old"})
-    settings = Settings(projects={"tflite-runtime": yanks, "delegate": Project()})
+    yanks = ProjectSettings(yanked={"2.14.0": "old"})
+    settings = IndexSettings(projects={"tflite-runtime": yanks, "delegate": ProjectSettings()})
     content = index.generate(files, settings)["files/index.html"]
     page = ProjectPage.from_html("any", content, base_url=f"{BASE}files/")
     assert {shown.url for shown in page.packages} == {f"{BASE}files/{f.name}" for f in files[1:]}
@@ -166,7 +170,7 @@ def test_wheels_may_lie_elsewhere(tmp_path: Path, parse: Parse) -> None:
     bare = wheel(tmp_path / "v1.0")
     described = wheel(tmp_path / "v1.1", version="2.14.2")
     files = [wheel_file.read(bare), wheel_file.read(described)]
-    described.with_name(f"{described.name}.metadata").write_bytes(files[1].core)
+    described.with_name(f"{described.name}.metadata").write_bytes(files[1].metadata_text)
     files[1] = wheel_file.read(described)
     there = "https://releases.example/download/{folder}"
     pages = index.generate(files, PLAIN, Place(files=there))
@@ -222,14 +226,14 @@ def test_an_unknown_project_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "project",
     [
-        Project(yanked={"2.14": "why"}),
-        Project(uploaded={"2.14": datetime(2026, 1, 1, tzinfo=timezone.utc)}),
+        ProjectSettings(yanked={"2.14": "why"}),
+        ProjectSettings(uploaded={"2.14": datetime(2026, 1, 1, tzinfo=timezone.utc)}),
     ],
     ids=["yanked", "uploaded"],
 )
-def test_a_setting_of_no_file_is_refused(tmp_path: Path, project: Project) -> None:
-    settings = Settings(projects={"tflite-runtime": project})
-    with pytest.raises(WheelhouseError, match=r"speaks of 2\.14 in projects\.tflite-runtime"):
+def test_a_setting_of_no_file_is_refused(tmp_path: Path, project: ProjectSettings) -> None:
+    settings = IndexSettings(projects={"tflite-runtime": project})
+    with pytest.raises(WheelhouseError, match=r"has 2\.14 in projects\.tflite-runtime"):
         index.generate(read(tmp_path, "2.14.1"), settings)
 
 
@@ -249,7 +253,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, place: str) -> None
     path = tmp_path / "index.toml"
     path.write_text(text)
     with pytest.raises(WheelhouseError) as caught:
-        Settings.given(path)
+        IndexSettings.read(path)
     assert caught.value.what.startswith("index.toml is not valid")
     assert caught.value.kind is Kind.USAGE
     assert place in caught.value.what
@@ -257,7 +261,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, place: str) -> None
 
 def test_settings_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(WheelhouseError, match=r"There is no index\.toml") as caught:
-        Settings.given(tmp_path / "index.toml")
+        IndexSettings.read(tmp_path / "index.toml")
     assert caught.value.kind is Kind.USAGE
 
 

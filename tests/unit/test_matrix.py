@@ -10,7 +10,7 @@ from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
 
 ALL = " or ".join(target.python for target in matrix.targets())
-DEFAULT, NEWEST = releases.known()
+DEFAULT, NEWEST = releases.known_versions()
 
 
 def chosen(words: str) -> list[str]:
@@ -47,6 +47,12 @@ def test_the_oldest_target_is_for_all_later_cpythons_too() -> None:
     assert {name for target in rest for name in target.systems} < set(first.systems)
 
 
+def test_only_the_universal_wheel_is_compiled_against_other_headers() -> None:
+    found = {target.python: target.headers for target in matrix.targets() if target.abi3}
+    assert found == {"3.7": "3.13"}
+    assert all(each.headers == each.python for each in matrix.targets() if not each.abi3)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -69,7 +75,7 @@ def test_an_unknown_version_is_answered_with_its_neighbours(words: str, message:
 def test_a_release_is_known_by_its_beginning() -> None:
     versions = {word: releases.choose(word).version for word in ("", "2.14", "2.22", "2.22.0")}
     assert list(versions.values()) == [DEFAULT, DEFAULT, NEWEST, NEWEST]
-    assert releases.choose(NEWEST) == releases.Release(NEWEST)
+    assert releases.choose(NEWEST) == releases.TfliteRelease(NEWEST)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_a_release_is_known_by_its_beginning() -> None:
 def test_an_unknown_release_is_answered_with_its_neighbours(word: str, near: str) -> None:
     with pytest.raises(WheelhouseError) as failure:
         releases.choose(word)
-    assert failure.value.what == f"{word} is not one TFLite release; did you mean {near}?"
+    assert failure.value.what == f"{word} names no single TFLite release; did you mean {near}?"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_a_checkout_tells_its_release(tmp_path: Path, name: str, text: str, vers
     path = tmp_path / "tensorflow" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    assert releases.choose(checkout=str(tmp_path)) == releases.Release(version, tmp_path)
+    assert releases.choose(checkout=str(tmp_path)) == releases.TfliteRelease(version, tmp_path)
     with pytest.raises(WheelhouseError) as failure:
         releases.choose("2.14" if version != "2.14.1" else "2.22", str(tmp_path))
     assert str(tmp_path) in failure.value.what

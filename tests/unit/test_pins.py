@@ -7,8 +7,8 @@ import pytest
 from wheelhouse.common.toml import load
 from wheelhouse.sources import updates
 from wheelhouse.sources.debian_index import PoolFile
-from wheelhouse.sources.pins import Artefact, Catalogue
-from wheelhouse.sources.updates import Pinned
+from wheelhouse.sources.pins import Artefact, Pins
+from wheelhouse.sources.updates import PinnedFile
 
 PYTHON = "pool/main/p/python3.11/libpython3.11-dev_{}_arm64.deb"
 TENSORFLOW = "pool/main/t/tensorflow/tensorflow_{}.orig.tar.xz"
@@ -18,8 +18,8 @@ def listed(form: str, *versions: str) -> list[PoolFile]:
     return [PoolFile(form.format(version), "0" * 64) for version in versions]
 
 
-def pinned(path: str, carton: str = "") -> Pinned:
-    return Pinned(Artefact(debian=path, sha256="1" * 64), carton)
+def pinned(path: str, carton: str = "") -> PinnedFile:
+    return PinnedFile(Artefact(debian=path, sha256="1" * 64), carton)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_only_the_moved_pin_changes() -> None:
     text = updates.FILE.read_text(encoding="utf-8")
     old = next(
         one.artefact
-        for one in updates.pinned(load(updates.FILE, Catalogue))
+        for one in updates.pinned(load(updates.FILE, Pins))
         if "eigen" in one.names and one.artefact.debian
     )
     new = Artefact(debian=old.debian.replace("3.4.0", "3.4.0+dfsg"), sha256="2" * 64)
@@ -92,7 +92,7 @@ def test_only_the_moved_pin_changes() -> None:
 
 
 def test_a_file_of_several_components_is_one_pin_with_all_their_names() -> None:
-    found = {one.label: one for one in updates.pinned(load(updates.FILE, Catalogue))}
+    found = {one.label: one for one in updates.pinned(load(updates.FILE, Pins))}
     assert found["tensorflow, wrapper, tflite-c"].artefact.debian
     carton = next(one for one in found.values() if one.carton == "chromium")
     assert carton.label == "chromium"

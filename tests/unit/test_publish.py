@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.publish.upload import Endpoint, same_place
+from wheelhouse.publish.upload import Endpoint, conflicting
 
 TAIL = "aarch64.whl"
 
@@ -82,4 +82,4 @@ def test_a_password_in_the_clear_is_warned_of(capsys: pytest.CaptureFixture[str]
 )
 def test_files_that_claim_one_place(other: str, same: bool) -> None:
     ours = f"a-1.0-cp311-cp311-manylinux_2_17_aarch64.manylinux2014_{TAIL}"
-    assert same_place(ours, other) is same
+    assert conflicting(ours, other) is same

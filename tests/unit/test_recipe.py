@@ -149,5 +149,5 @@ def test_a_function_that_may_use_values_of_another_is_refused() -> None:
         return value
 
     for function in (closed, lambda inputs, folder: value, Path.mkdir):
-        with pytest.raises(TypeError, match="is not a function of a module"):
+        with pytest.raises(TypeError, match="is not a function at the top level of a module"):
             recipe.digest_of(function)

@@ -71,7 +71,7 @@ def test_an_error_names_the_field(tmp_path: Path, changes: dict[str, Any], said:
 @pytest.mark.parametrize("text", [b"{", b"[]", b"\xff\xfe", b""])
 def test_what_is_no_record_is_unreadable(tmp_path: Path, text: bytes) -> None:
     path = wheel(tmp_path)
-    record.beside(path).write_bytes(text)
+    record.path_for(path).write_bytes(text)
     with pytest.raises(UnverifiedError, match="unreadable"):
         record.vouch(path, Demand.ITS_RELEASE)
 
@@ -80,7 +80,7 @@ def test_every_trial_needs_a_check(tmp_path: Path) -> None:
     path = wheel(tmp_path, tag=UNIVERSAL)
     content = json.loads(tried(path, *TODAY).read_text())
     content["trials"][2]["checks"] = []
-    record.beside(path).write_text(json.dumps(content))
+    record.path_for(path).write_text(json.dumps(content))
     with pytest.raises(UnverifiedError, match="no check at all"):
         record.vouch(path, Demand.ITS_RELEASE)
 

@@ -11,9 +11,9 @@ import pytest
 from tests.support.wheels import record, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.publish import site
-from wheelhouse.publish.index import Place, Project, Settings
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
-SETTINGS = Settings(projects={"tflite-runtime": Project()})
+SETTINGS = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 
 
 def make(folder: Path, to: Path, **place: str) -> None:

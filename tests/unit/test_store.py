@@ -8,7 +8,9 @@ import pytest
 
 from wheelhouse.common import store
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.common.store import Store, tree_digest
+from wheelhouse.common.store import Entry, Store, tree_digest
+
+ENTRY = Entry("things", "thing", "0" * 64)
 
 
 class Maker:
@@ -24,7 +26,7 @@ class Maker:
         (folder / "sub" / "out").write_text("whole")
 
     def get_or_make(self, **options: bool) -> Path:
-        return self.store.get_or_make("things", "thing", "0" * 64, self, **options)
+        return self.store.get_or_make(ENTRY, self, **options)
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_a_step_that_fails_leaves_nothing_and_starts_anew(step: Maker) -> None:
 
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
-            step.store.get_or_make("things", "thing", "0" * 64, fails)
+            step.store.get_or_make(ENTRY, fails)
     assert not list((step.store.root / "things").iterdir())
     assert [path.name for path in step.get_or_make().iterdir()] == ["sub"]
 
@@ -84,8 +86,8 @@ def test_a_step_that_can_go_on_finds_what_it_made_before(step: Maker) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        step.store.get_or_make("things", "thing", "0" * 64, fails, resume=True)
-    assert not step.store.place("things", "thing", "0" * 64).exists()
+        step.store.get_or_make(ENTRY, fails, resume=True)
+    assert not step.store.path(ENTRY).exists()
     assert (step.get_or_make(resume=True) / "half").exists()
 
 
@@ -104,7 +106,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, step: Maker) ->
     (tmp_path / "file").write_text("")
     kept = Store(tmp_path / "file" / "cache")
     with pytest.raises(WheelhouseError) as failure:
-        kept.get_or_make("things", "thing", "0" * 64, step)
+        kept.get_or_make(ENTRY, step)
     assert failure.value.what == f"The cache {kept.root} cannot be written: Not a directory."
     assert "WHEELHOUSE_CACHE" in failure.value.hint
 

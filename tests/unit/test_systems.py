@@ -15,9 +15,9 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "systems.toml"
     copy.write_text(systems.FILE.read_text())
     monkeypatch.setattr(systems, "FILE", copy)
-    systems.catalogue.cache_clear()
+    systems.emulated.cache_clear()
     yield copy
-    systems.catalogue.cache_clear()
+    systems.emulated.cache_clear()
 
 
 def test_releases_have_the_python_of_their_debian_suite() -> None:
@@ -73,4 +73,4 @@ def test_a_new_release_is_one_table(edited: Path) -> None:
 def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, key: str) -> None:
     edited.write_text(edited.read_text().replace(old, new, 1))
     with pytest.raises(WheelhouseError, match=rf"systems\.toml.*{key}"):
-        systems.catalogue()
+        systems.emulated()

@@ -17,14 +17,14 @@ from packaging.version import Version
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.package import products, runtime_wheel, wheel
 from wheelhouse.package.products import Product
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import pins, releases
 from wheelhouse.targets import matrix, versions
 from wheelhouse.targets.matrix import Matrix
 
 PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 TAIL = "manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
-DEFAULT, NEWEST = releases.known()
+DEFAULT, NEWEST = releases.known_versions()
 Numbered = Callable[[int], None]
 
 
@@ -41,16 +41,16 @@ def numbered(monkeypatch: pytest.MonkeyPatch) -> Numbered:
     return change
 
 
-def runtime(release: str, xnnpack: bool = True) -> Wheel:
-    return Wheel(matrix.targets()[0], release, xnnpack)
+def runtime(release: str, xnnpack: bool = True) -> RuntimeWheel:
+    return RuntimeWheel(matrix.targets()[0], release, xnnpack)
 
 
 def packed(product: Product, folder: Path) -> Path:
     """The wheel with all that tells its version, and without what is compiled."""
-    about = product.about
-    metadata = wheel.metadata(about, [part.pin.license for part in product.linked], [])
-    files = {f"{about.info}/METADATA": metadata.encode()}
-    if isinstance(product, Wheel):
+    about = product.metadata
+    metadata = wheel.metadata_text(about, [part.pin.license for part in product.linked], [])
+    files = {f"{about.dist_info}/METADATA": metadata.encode()}
+    if isinstance(product, RuntimeWheel):
         files[f"{about.package}/__init__.py"] = runtime_wheel._init(
             str(product.version), product.tflite
         )
@@ -83,20 +83,22 @@ def assigned(text: str) -> dict[str, str]:
 def test_a_number_is_in_the_version_and_can_be_taken_out(
     release: str, number: int, version: str
 ) -> None:
-    assert str(versions.numbered(release, number)) == version
-    assert versions.release_of(Version(version)) == release
-    assert versions.release_of(Version(f"{version}+noxnnpack")) == release
+    assert str(versions.numbered_version(release, number)) == version
+    assert versions.upstream_release(Version(version)) == release
+    assert versions.upstream_release(Version(f"{version}+noxnnpack")) == release
 
 
 def test_pip_orders_wheels_by_release_and_then_by_number() -> None:
     ordered = ("2.14.1", "2.14.2", "2.22.0.dev20260518", "2.22.0.dev20260601", "2.22.0")
-    made = [versions.numbered(release, number) for release in ordered for number in (0, 1, 10)]
+    made = [
+        versions.numbered_version(release, number) for release in ordered for number in (0, 1, 10)
+    ]
     assert made == sorted(made)
 
 
 def test_every_number_is_of_a_release_that_is_here() -> None:
     assert matrix.matrix().builds == {
-        "tflite-runtime": dict.fromkeys(pins.catalogue().tflite, 0),
+        "tflite-runtime": dict.fromkeys(pins.pins().tflite, 0),
         "tflite-armnn-delegate": {pins.shared("armnn").pin.version: 0},
     }
 
@@ -118,10 +120,10 @@ def test_name_metadata_and_module_tell_one_version(
     assert [path.name.split("-")[1] for path in paths] == names
     for product, path, name in zip(made, paths, names, strict=True):
         with zipfile.ZipFile(path) as archive:
-            info = f"{product.about.package}-{name}.dist-info"
+            info = f"{product.metadata.package}-{name}.dist-info"
             metadata = Metadata.from_email(archive.read(f"{info}/METADATA"))
             assert metadata.version == Version(name) == parse_wheel_filename(path.name)[1]
-            if isinstance(product, Wheel):
+            if isinstance(product, RuntimeWheel):
                 module = assigned(archive.read("tflite_runtime/__init__.py").decode())
                 assert module["__version__"] == name
                 assert module["__git_version__"] == f"v{product.tflite}"
@@ -129,8 +131,8 @@ def test_name_metadata_and_module_tell_one_version(
 
 def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
     for version in ("2.14.1", "2.14.1.post3", "2.14.1.post3+noxnnpack", "2.22.0.dev2026051812"):
-        known = products.akin(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
-        assert (known.about.package, known.tag) == ("tflite_runtime", "cp311-cp311")
+        known = products.matching(Path(f"tflite_runtime-{version}-cp311-cp311-{TAIL}"))
+        assert (known.metadata.package, known.tag) == ("tflite_runtime", "cp311-cp311")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
 )
 def test_a_wheel_of_no_target_is_wrong_use(name: str) -> None:
     with pytest.raises(WheelhouseError, match=re.escape(name)) as caught:
-        products.akin(Path(name))
+        products.matching(Path(name))
     assert caught.value.kind is Kind.USAGE
 
 
@@ -168,5 +170,5 @@ def test_a_release_is_known_by_the_version_of_its_wheels(numbered: Numbered) -> 
     for word in ("2.22.0.dev2026051801", "2.22.0.dev20260518", "2.22.0", "2.22"):
         assert releases.choose(word).version == NEWEST
     for word in ("2.14.1.post2", "2.14.1.post", "2.22.0.dev2026051800", "2.22.0.dev202605"):
-        with pytest.raises(WheelhouseError, match="is not one TFLite release"):
+        with pytest.raises(WheelhouseError, match="names no single TFLite release"):
             releases.choose(word)

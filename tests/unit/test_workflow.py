@@ -14,7 +14,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import plan
 from wheelhouse.common.store import Store
 from wheelhouse.package import products
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
 from wheelhouse.workflow import Plan, Request
@@ -55,9 +55,9 @@ def test_each_wheel_of_a_release_is_tried_and_a_delegate_beside_the_universal_on
 
 
 def test_a_release_has_every_target_of_every_tflite_and_the_delegate() -> None:
-    runtimes = [each for each in workflow.published() if isinstance(each, Wheel)]
+    runtimes = [each for each in workflow.published() if isinstance(each, RuntimeWheel)]
     assert {(each.tflite, each.target) for each in runtimes} == {
-        (tflite, target) for tflite in releases.known() for target in matrix.targets()
+        (tflite, target) for tflite in releases.known_versions() for target in matrix.targets()
     }
     assert all(each.xnnpack for each in runtimes)
     assert len(workflow.published()) == len(runtimes) + 1
@@ -85,7 +85,7 @@ def test_the_documented_costs_of_a_release_are_those_of_its_plan(
     release: Plan, tmp_path: Path
 ) -> None:
     text = (REPO / "docs" / "plan.md").read_text()
-    runtimes = [each for each in workflow.published() if isinstance(each, Wheel)]
+    runtimes = [each for each in workflow.published() if isinstance(each, RuntimeWheel)]
     for name, made in {
         "all wheels, tried": release,
         "the runtime's wheels, tried": Request(runtimes, Store(tmp_path)).plan(),
@@ -97,7 +97,7 @@ def test_the_documented_costs_of_a_release_are_those_of_its_plan(
 
 def test_what_is_in_the_cache_is_not_missing_and_a_wheel_there_has_a_name(tmp_path: Path) -> None:
     store, product = Store(tmp_path), workflow.published()[0]
-    folder = product.step.place(store)
+    folder = store.path(product.step.entry)
     folder.mkdir(parents=True)
     (folder / "some.whl").touch()
     made = Request([product], store).plan()

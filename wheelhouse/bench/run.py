@@ -1,7 +1,8 @@
-"""Measure the figures of ``figures.toml``: what a build costs, and what an inference costs on a Pi.
+"""Measure the figures in ``figures.toml``: the cost of builds and of inferences.
 
-Builds are timed in an empty cache of their own, side by side in one run. Inferences are counted in
-executed instructions, which repeat exactly, against the official ``tflite-runtime`` wheel.
+Builds are timed with an empty cache of their own; builds in a container and on this machine run at
+the same time. Inferences are measured in executed instructions, which are the same in every run,
+and compared with the official ``tflite-runtime`` wheel and ``ai-edge-litert``.
 """
 
 from __future__ import annotations
@@ -47,25 +48,25 @@ MEGABYTE = 1_000_000
 
 _COUNTED = "counted on an emulated board, one thread"
 _TIME = "wall time, empty cache at first"
-_BESIDE = "wall time, side by side from empty caches"
+_SIDE_BY_SIDE = "wall time, side by side from empty caches"
 _MEMORY = "resident memory of all processes"
 
 
 def run(fetcher: Fetcher) -> None:
     """Measure everything and write ``figures.toml``."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = _builds(Path(scratch, "alone"))
-        found |= _containers(Path(scratch)) if docker.answers() else {}
-    wheels = pipeline.build(matrix.targets(), True, fetcher, "host")
+        found = _build_figures(Path(scratch, "alone"))
+        found |= _container_figures(Path(scratch)) if docker.answers() else {}
+    wheels = pipeline.build_wheels(matrix.targets(), True, fetcher, "host")
     universal, specific = (
-        next(path for path in wheels if products.akin(path).tag.startswith(f"cp{python}-"))
+        next(path for path in wheels if products.matching(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = fetcher.file(pins.shared("tflite-runtime"))
-    found |= _sizes(wheels)
-    found |= _inferences(universal, theirs, fetcher)
-    found |= _overheads(universal, specific, theirs, fetcher)
-    found |= _newest(fetcher)
+    found |= _size_figures(wheels)
+    found |= _inference_figures(universal, theirs, fetcher)
+    found |= _overhead_figures(universal, specific, theirs, fetcher)
+    found |= _newest_release_figures(fetcher)
     rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
     console.table("Figures", ("figure", "measured", "goal"), rows)
     figures.write(figures.read() | found)
@@ -79,12 +80,12 @@ def _figure(
     goal: float | None = None,
     detail: str = "",
 ) -> Figure:
-    """A figure that was measured today."""
+    """A figure with today's date."""
     return Figure(name, value, unit, datetime.now(timezone.utc).date(), how, goal, detail)
 
 
 def _ratio(name: str, pair: tuple[float, float], goal: float, form: str) -> Figure:
-    """The first against the second of a pair, both told in the given form."""
+    """The ratio of a pair; ``form`` formats both numbers for the detail."""
     ours, theirs = pair
     detail = f"{form.format(ours)} / {form.format(theirs)}"
     return _figure(name, round(ours / theirs, 3), "×", _COUNTED, goal, detail)
@@ -96,12 +97,12 @@ class _Cost:
     bytes: int
 
 
-def _builds(cache: Path) -> dict[str, Figure]:
-    one = _build(cache, "--py", PYTHON)
-    more = _build(cache, "--py", "3.13")
+def _build_figures(cache: Path) -> dict[str, Figure]:
+    one = _time_build(cache, "--py", PYTHON)
+    more = _time_build(cache, "--py", "3.13")
     each = ",".join(target.python for target in matrix.targets() if not target.abi3)
-    rest = _build(cache, "--py", each)
-    again = _build(cache, "--py", each)
+    rest = _time_build(cache, "--py", each)
+    again = _time_build(cache, "--py", each)
     cores = len(os.sched_getaffinity(0))
     whole = (one.seconds + more.seconds + rest.seconds) / one.seconds
     cold = f"Cold build of one wheel, fetching included, {cores} cores"
@@ -122,39 +123,42 @@ def _builds(cache: Path) -> dict[str, Figure]:
     }
 
 
-def _containers(folder: Path) -> dict[str, Figure]:
-    """Builds in containers against builds on this machine, side by side from empty caches."""
-    client, fetcher = docker.connect(), Fetcher.given()
+def _container_figures(folder: Path) -> dict[str, Figure]:
+    """Builds in containers compared with builds on this machine, at the same time."""
+    client, fetcher = docker.connect(), Fetcher.from_options()
     with suppress(ImageNotFound):
         client.images.remove(images.builder(client, fetcher), force=True)
     start = time.monotonic()
     images.builder(client, fetcher)
     image = round(time.monotonic() - start)
-    cold, warm = (_side_by_side(folder, "--py", python) for python in (PYTHON, "3.13"))
+    cold, warm = (_container_ratio(folder, "--py", python) for python in (PYTHON, "3.13"))
     return {
         "builder-image": _figure(
             "The builder image, its base and packages fetched", image, "s", _TIME
         ),
         "container-cold": _figure(
             "Cold build in a container against this machine's",
-            *(round(cold, 2), "×", _BESIDE, 1.10),
+            *(round(cold, 2), "×", _SIDE_BY_SIDE, 1.10),
         ),
         "container-more": _figure(
-            "One more CPython in a container against this machine's", round(warm, 2), "×", _BESIDE
+            "One more CPython in a container against this machine's",
+            round(warm, 2),
+            "×",
+            _SIDE_BY_SIDE,
         ),
     }
 
 
-def _side_by_side(folder: Path, *options: str) -> float:
-    """Time of a build in a container, divided by that of the same build on this machine."""
+def _container_ratio(folder: Path, *options: str) -> float:
+    """The wall time of a build in a container divided by that of the same build on this machine."""
     with ThreadPoolExecutor(2) as pool:
-        there = pool.submit(_build, folder / "docker", *options, "--engine", "docker")
-        here = _build(folder / "host", *options)
+        there = pool.submit(_time_build, folder / "docker", *options, "--engine", "docker")
+        here = _time_build(folder / "host", *options)
         return there.result().seconds / here.seconds
 
 
-def _build(cache: Path, *options: str) -> _Cost:
-    """Run ``invoke build`` without verification; its wall time and its processes' peak memory."""
+def _time_build(cache: Path, *options: str) -> _Cost:
+    """Run ``invoke build`` without verification; measure wall time and peak memory."""
     command = [*process.PYTHON, "invoke", "build", "--no-verify", *options]
     console.say(f"Timing invoke build {' '.join(options)}")
     peak, running = 0, True
@@ -162,7 +166,9 @@ def _build(cache: Path, *options: str) -> _Cost:
     def watch() -> None:
         nonlocal peak
         while running:
-            peak = max(peak, sum(_resident(child) for child in psutil.Process().children(True)))
+            peak = max(
+                peak, sum(_resident_bytes(child) for child in psutil.Process().children(True))
+            )
             time.sleep(0.2)
 
     watcher = threading.Thread(target=watch)
@@ -175,34 +181,35 @@ def _build(cache: Path, *options: str) -> _Cost:
         watcher.join()
     if done.status:
         log = Store(cache).log("bench")
-        raise process.failure("The build failed", done, log, "Mend it first.")
+        raise process.failure("The build failed", done, log, "Correct that first.")
     return _Cost(time.monotonic() - start, peak)
 
 
-def _resident(child: psutil.Process) -> int:
+def _resident_bytes(child: psutil.Process) -> int:
     try:
         return int(child.memory_info().rss)
     except psutil.Error:
         return 0
 
 
-def _sizes(wheels: Sequence[Path]) -> dict[str, Figure]:
-    return {"largest-wheel": _size("Largest wheel", wheels, 2.0)}
+def _size_figures(wheels: Sequence[Path]) -> dict[str, Figure]:
+    return {"largest-wheel": _size_figure("Largest wheel", wheels, 2.0)}
 
 
-def _size(name: str, wheels: Sequence[Path], goal: float) -> Figure:
+def _size_figure(name: str, wheels: Sequence[Path], goal: float) -> Figure:
     largest = max(path.stat().st_size for path in wheels)
     return _figure(name, round(largest / MEGABYTE, 2), "MB", "bytes of the file", goal)
 
 
-def _inferences(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]:
+def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]:
     goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
     found = {}
     for kind in KINDS:
         model = models.benchmark_mobilenet(kind).content
         for board in map(systems.board, runtime_trials.BOARDS):
             pair = _pair(
-                _use(wheel, model, 2, board, fetcher) / MEGABYTE for wheel in (ours, theirs)
+                _instructions_per_use(wheel, model, 2, board, fetcher) / MEGABYTE
+                for wheel in (ours, theirs)
             )
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
             goal = goals.get((kind, board.qemu_cpu), 0.99)
@@ -211,29 +218,31 @@ def _inferences(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]
     return found
 
 
-def _newest(fetcher: Fetcher) -> dict[str, Figure]:
-    """The newest release against the newest ai-edge-litert, on all models that there are here."""
-    newest = releases.every()[-1]
-    (ours,) = pipeline.build(matrix.targets()[:1], True, fetcher, "host", newest)
+def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
+    """The newest release compared with ai-edge-litert, on all models of the tests."""
+    newest = releases.all_releases()[-1]
+    (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
     large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     tried = [*runtime_trials.models_of(ours, archives), *large]
-    found = {"newest-wheel": _size(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)}
+    found = {
+        "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
+    }
     for board in map(systems.board, runtime_trials.BOARDS):
         ratios = {
-            model.name: _use(ours, model.content, 2, board, fetcher)
-            / _use(theirs, model.content, 2, board, fetcher)
+            model.name: _instructions_per_use(ours, model.content, 2, board, fetcher)
+            / _instructions_per_use(theirs, model.content, 2, board, fetcher)
             for model in tried
         }
         for name, ratio in ratios.items():
             console.say(f"{board.name}: {name} {ratio:.3f}")
-        found |= _spread(ratios, board, f"TFLite {newest.version} against {LITERT}")
+        found |= _mean_and_worst(ratios, board, f"TFLite {newest.version} against {LITERT}")
     return found
 
 
-def _spread(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str, Figure]:
-    """The geometric mean of all models' ratios, and the worst of them."""
+def _mean_and_worst(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str, Figure]:
+    """The geometric mean and the largest of the models' ratios."""
     name = f"Instructions per inference of {len(ratios)} models, {board.name}"
     mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
     return {
@@ -246,13 +255,18 @@ def _spread(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str,
     }
 
 
-def _overheads(
+def _overhead_figures(
     universal: Path, specific: Path, theirs: Path, fetcher: Fetcher
 ) -> dict[str, Figure]:
     board = systems.board(runtime_trials.BOARDS[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
-    uses = _pair(_use(wheel, tiny, 1000, board, fetcher) / 1000 for wheel in (universal, specific))
-    imports = _pair(_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs))
+    uses = _pair(
+        _instructions_per_use(wheel, tiny, 1000, board, fetcher) / 1000
+        for wheel in (universal, specific)
+    )
+    imports = _pair(
+        _instructions_of_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs)
+    )
     return {
         "call": _ratio(
             "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
@@ -271,27 +285,31 @@ def _pair(values: Iterable[float]) -> tuple[float, float]:
     return ours, theirs
 
 
-def _use(wheel: Path, model: bytes, times: int, board: Board, fetcher: Fetcher) -> float:
-    """Instructions of one use of a model on one thread, from runs that differ in uses alone."""
-    with _installed(wheel, board, fetcher) as count:
+def _instructions_per_use(
+    wheel: Path, model: bytes, times: int, board: Board, fetcher: Fetcher
+) -> float:
+    """Instructions per use of a model on one thread, from two runs with different counts."""
+    with _instruction_counter(wheel, board, fetcher) as count:
         few, many = (
             count("workload.py", "model.tflite", str(n), model=model) for n in (1, 1 + times)
         )
     return (many - few) / times
 
 
-def _import(wheel: Path, board: Board, fetcher: Fetcher) -> int:
-    with _installed(wheel, board, fetcher) as count:
+def _instructions_of_import(wheel: Path, board: Board, fetcher: Fetcher) -> int:
+    with _instruction_counter(wheel, board, fetcher) as count:
         return count("-c", "import tflite_runtime.interpreter") - count("-c", "import numpy")
 
 
 @contextmanager
-def _installed(wheel: Path, board: Board, fetcher: Fetcher) -> Iterator[Callable[..., int]]:
-    """A way to count the instructions of Python commands where the wheel is installed."""
-    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
+def _instruction_counter(
+    wheel: Path, board: Board, fetcher: Fetcher
+) -> Iterator[Callable[..., int]]:
+    """A function that counts the instructions of a Python command with the wheel installed."""
+    system = next(system for system in systems.emulated().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        # ai-edge-litert names more than its interpreter imports.
+        # ai-edge-litert depends on packages that its interpreter does not import.
         session.install(wheel, None, system, fetcher, work, "--no-deps")
         (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
 
@@ -309,7 +327,7 @@ def _installed(wheel: Path, board: Board, fetcher: Fetcher) -> Iterator[Callable
                     f"The workload failed on {board.name}",
                     done,
                     fetcher.store.log("workload"),
-                    "Run `invoke verify` to see what is wrong.",
+                    "Run `invoke verify` to find the cause.",
                 )
             return done.instructions
 

@@ -1,1 +1,1 @@
-"""What does every step stand on: messages, failures, the store, keys, processes?"""
+"""What do all steps share: messages, failures, the cache, keys, processes?"""

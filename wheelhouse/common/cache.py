@@ -26,7 +26,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MG])B?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedOutput:
     """One output or fetched file; ``size`` in bytes, ``used`` in seconds since 1970.
 
     ``key`` holds the first 16 hex digits of its step's key, or is empty for what has none.
@@ -39,7 +39,7 @@ class Entry:
     used: float
 
 
-def entries(store: Store, prefix: str = "") -> Iterator[Entry]:
+def entries(store: Store, prefix: str = "") -> Iterator[CachedOutput]:
     """All that lies in a store, and in the one that containers fill."""
     if not store.root.is_dir():
         return
@@ -52,7 +52,7 @@ def entries(store: Store, prefix: str = "") -> Iterator[Entry]:
         for path in folders or [kind]:
             known = _KEYED.fullmatch(path.name)
             key = known[1] if known else ""
-            yield Entry(f"{prefix}{kind.name}", path, key, _size(path), path.stat().st_mtime)
+            yield CachedOutput(f"{prefix}{kind.name}", path, key, _size(path), path.stat().st_mtime)
 
 
 def _size(folder: Path) -> int:
@@ -65,11 +65,11 @@ def _size(folder: Path) -> int:
 
 
 def superfluous(
-    found: Sequence[Entry],
+    found: Sequence[CachedOutput],
     needed: Set[str],
     keep: timedelta | None = None,
     limit: int | None = None,
-) -> list[Entry]:
+) -> list[CachedOutput]:
     """What to remove of ``found``: what is not needed, the longest unused first.
 
     ``needed`` are the first 16 hex digits of keys. What was used within ``keep`` stays. With
@@ -89,7 +89,7 @@ def superfluous(
     return chosen
 
 
-def remove(store: Store, chosen: Sequence[Entry]) -> list[Entry]:
+def remove(store: Store, chosen: Sequence[CachedOutput]) -> list[CachedOutput]:
     """Remove entries, but for those that a running build holds; those that are gone.
 
     While any build runs, what was used within :data:`RESTING` stays.
@@ -111,7 +111,7 @@ def remove(store: Store, chosen: Sequence[Entry]) -> list[Entry]:
     return gone
 
 
-def _lock(entry: Entry) -> Path:
+def _lock(entry: CachedOutput) -> Path:
     kind, name = entry.path.parent, entry.path.name.removesuffix(".partial")
     what = f"file-{entry.key}" if kind.name == "files" else f"{kind.name}-{name}"
     folder = kind.parent / "locks"

@@ -1,6 +1,6 @@
 """Everything that the user sees: progress, notices, tables and failures.
 
-Progress and notices go to standard error, so that standard output holds results alone.
+Progress, notices and failures go to standard error; standard output has only results.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _out = Console(highlight=False, soft_wrap=True)
 
 
 class UnwritableError(Exception):
-    """Standard output or standard error that takes nothing more; no user could read the rest."""
+    """Standard output or standard error is closed or cannot be written."""
 
 
 class _Stream:
-    """An open standard stream whose failure is not taken for that of a file."""
+    """A standard stream that raises UnwritableError, not the OSError that a file may raise."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
@@ -46,32 +46,32 @@ class _Stream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        with self._told():
+        with self._as_unwritable():
             return int(self._stream.write(text))
 
     def flush(self) -> None:
-        with self._told():
+        with self._as_unwritable():
             self._stream.flush()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_unwritable(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            # What is left in the buffer goes nowhere, or Python would complain of it at its end.
+            # Discard what is buffered: Python would fail to flush it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise UnwritableError(f"{self._name} cannot be written: {error.strerror}.") from error
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Raise UnwritableError as soon as standard output or standard error can take no more."""
+def guarded_streams() -> Iterator[None]:
+    """Raise UnwritableError as soon as standard output or standard error cannot be written."""
     before = sys.stdout, sys.stderr
     try:
-        for name, told in (("stdout", "Standard output"), ("stderr", "Standard error")):
+        for name, title in (("stdout", "Standard output"), ("stderr", "Standard error")):
             if getattr(sys, name) is None:
-                raise UnwritableError(f"{told} is closed.")
-            setattr(sys, name, _Stream(getattr(sys, name), told))
+                raise UnwritableError(f"{title} is closed.")
+            setattr(sys, name, _Stream(getattr(sys, name), title))
         yield
     finally:
         guards = sys.stdout, sys.stderr
@@ -81,30 +81,30 @@ def guarded() -> Iterator[None]:
                 stream.flush()
 
 
-def last_words(text: str) -> None:
-    """Tell why nothing more can be told, where that can still be read."""
+def write_error(text: str) -> None:
+    """Write an error to standard error without rich; do nothing if that fails too."""
     with suppress(OSError, AttributeError):
         sys.stderr.write(f"error: {text}\n")
         sys.stderr.flush()
 
 
 def say(text: str) -> None:
-    """Tell what happens now."""
+    """Print a line about what happens now to standard error."""
     _err.print(escape(text))
 
 
 def warn(text: str) -> None:
-    """Tell what the user should know although the work goes on."""
+    """Print a warning to standard error; the work goes on."""
     _err.print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def fail(error: WheelhouseError) -> None:
-    """Show a failure and what to do next."""
+    """Print a failure and what to do next to standard error."""
     _err.print(f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.hint)}")
 
 
 def result(text: str) -> None:
-    """Print one line of the result to standard output."""
+    """Print one line of a result to standard output."""
     _out.print(escape(text))
 
 
@@ -117,9 +117,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 class Bar:
-    """A running progress bar; ``update`` takes the amounts done and, once known, in all.
+    """A progress bar.
 
-    Where there is no terminal to redraw, ``lines`` says each tenth on a line of its own.
+    With ``lines`` each tenth is printed on its own line where standard error is no terminal.
     """
 
     def __init__(self, progress: Progress, label: str, lines: bool) -> None:
@@ -130,7 +130,7 @@ class Bar:
         self._task = progress.add_task(escape(label), total=None)
 
     def update(self, done: int, total: int | None = None) -> None:
-        """Show ``done`` of ``total``, both in the bar's own unit."""
+        """Show ``done`` of ``total``, both in the bar's unit; ``total`` is None while unknown."""
         self._progress.update(self._task, completed=done, total=total)
         tenth = done * 10 // total if total else 0
         if self._lines and tenth > self._tenth:
@@ -147,7 +147,7 @@ def download(label: str) -> Iterator[Bar]:
 
 @contextmanager
 def steps(label: str) -> Iterator[Bar]:
-    """Show a build's progress in steps done of all, with the time left."""
+    """Show progress in steps done of all, with the time left."""
     with _bar(MofNCompleteColumn()) as progress:
         yield Bar(progress, label, lines=True)
 

@@ -24,6 +24,10 @@ from wheelhouse.common.toml import Table, load
 FILE = ROOT / "wheelhouse" / "common" / "costs.toml"
 
 
+_ELSEWHERE = frozenset({"installed", "trials", "verified"})
+"""Kinds of steps in sandboxes: bubblewrap ends without waiting, so their CPU time is not known."""
+
+
 class Cost(msgspec.Struct, frozen=True):
     """What one run of a recipe took, in seconds: of all processors together, and on the clock."""
 
@@ -77,7 +81,8 @@ _METER = _Meter()
 def noted(store: Store, kind: str, label: str, folder: Path) -> Iterator[None]:
     """Note what happens within as the cost of a step that fills ``folder``.
 
-    Nothing is noted of what fails, nor of what goes on with the folder of an interrupted run.
+    Nothing is noted of what fails, of what goes on with the folder of an interrupted run, nor of
+    what bubblewrap runs.
     """
     whole, begun, user = not any(folder.iterdir()), time.monotonic(), object()
     _METER.start(user)
@@ -85,7 +90,7 @@ def noted(store: Store, kind: str, label: str, folder: Path) -> Iterator[None]:
         yield
     finally:
         cost = Cost(round(_METER.stop(user), 2), round(time.monotonic() - begun, 2))
-    if whole:
+    if whole and kind not in _ELSEWHERE:
         with suppress(OSError):  # a step that is made counts more than its note
             _write(_note(store, kind, label), cost)
 

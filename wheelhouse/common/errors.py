@@ -1,4 +1,4 @@
-"""The one class of failures that a user is meant to read."""
+"""Failures that are reported to the user, with an exit status for each kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What went wrong; the number is the exit status of ``./inv``, as docs/exit-codes.md tells."""
+    """The kind of a failure; its number is the exit status of ``./inv`` (docs/exit-codes.md)."""
 
     OTHER = 1
     USAGE = 2
@@ -24,9 +24,9 @@ class Kind(IntEnum):
 
 
 class WheelhouseError(Exception):
-    """A failure with a remedy.
+    """A failure to report to the user.
 
-    ``what`` is one sentence about what went wrong, ``hint`` one about what to do next.
+    ``what`` says in one sentence what went wrong, ``hint`` in one or two what to do next.
     """
 
     def __init__(self, what: str, hint: str, kind: Kind = Kind.OTHER) -> None:
@@ -41,7 +41,7 @@ class WheelhouseError(Exception):
 
 @contextmanager
 def failures_of(kind: Kind) -> Iterator[None]:
-    """Give this kind to each WheelhouseError that has none yet; also a decorator."""
+    """Set the kind of each WheelhouseError whose kind is OTHER; also a decorator."""
     try:
         yield
     except WheelhouseError as error:

@@ -1,4 +1,4 @@
-"""How many compiles may run at once."""
+"""The number of compiles that run at once."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from wheelhouse.common.errors import WheelhouseError
 VARIABLE = "WHEELHOUSE_JOBS"
 
 JOB_BYTES = 1_000_000_000
-"""`invoke bench` measures 1.0 GB for two jobs and all around them; twice that leaves room."""
+"""Bytes of memory to allow for each compile: twice what `invoke bench` measures.
+
+It measures 1.0 GB for two jobs and all other processes of a build.
+"""
 
 
 def jobs(processors: int, free_bytes: int) -> int:
-    """The number that ``WHEELHOUSE_JOBS`` gives, or what fits so many processors and such memory.
+    """The value of ``WHEELHOUSE_JOBS``, or as many jobs as the processors and free memory allow.
 
-    Raises WheelhouseError if the variable holds no positive number.
+    Raises WheelhouseError if the variable is no positive integer.
     """
     named = os.environ.get(VARIABLE)
     if not named:
         return max(1, min(processors, free_bytes // JOB_BYTES))
     if not named.isdecimal() or int(named) == 0:
         raise WheelhouseError(
-            f"{VARIABLE} is {named}, which is no number of jobs.", "Set it to 1 or more."
+            f"{VARIABLE} is {named}, which is not a number of jobs.", "Set it to 1 or more."
         )
     return int(named)

@@ -1,10 +1,9 @@
-"""Names of folders that every tool can take.
+"""Paths that every build tool accepts.
 
-CMake, ninja, clang and the shell each give a meaning to some characters of a path, and not all can
-be quoted: CMake takes no colon in a compiler's path, clang no equals sign in a prefix map. So what
-compiles is told a path below ``/tmp``, of a link to the folder, if the folder's own has any
-character that could mean something. The link has the same name every time, so that an interrupted
-build goes on.
+CMake, ninja, clang and the shell each treat some characters of a path specially, and not all of
+these can be quoted: CMake accepts no colon in a compiler's path, clang no equals sign in a prefix
+map. If a folder's path has such a character, build tools get the path of a symbolic link to it
+below ``/tmp`` instead. The link has the same name every time, so an interrupted build can resume.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ LINKS = Path("/tmp")  # noqa: S108
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*")
 
 
-def plain(path: Path) -> Path:
-    """The absolute path itself, or one of plain characters that leads there.
+def plain_path(path: Path) -> Path:
+    """The absolute path, through a symbolic link if it has other characters than A-Za-z0-9._+-.
 
-    Raises WheelhouseError if there can be no link.
+    Raises WheelhouseError if the link cannot be made.
     """
     whole = path.absolute()
     odd = [number for number, part in enumerate(whole.parts[1:], 1) if not _PLAIN.fullmatch(part)]
@@ -48,9 +47,9 @@ def _link(target: Path) -> Path:
                 new.replace(link)
     except OSError as error:
         raise WheelhouseError(
-            f"Compilers cannot take all characters of the name {target}, and there can be no link "
-            f"to it in {LINKS}: {error.strerror}.",
-            "Mend that, or give the folder a name of Latin letters, digits and . _ + - alone.",
+            f"Compilers do not accept all characters of the path {target}, and no link to it can "
+            f"be made in {LINKS}: {error.strerror}.",
+            "Correct that, or rename the folder: only Latin letters, digits and . _ + - are safe.",
             Kind.MACHINE,
         ) from error
     return link

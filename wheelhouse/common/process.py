@@ -1,4 +1,4 @@
-"""Run commands on this machine, in the environment that :mod:`surroundings` makes."""
+"""Run commands on this machine, in the environment of :mod:`surroundings`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from wheelhouse.common import surroundings
 from wheelhouse.common.errors import Kind, WheelhouseError
 
 PYTHON = (sys.executable, "-I", "-m")
-"""Starts a module of the locked requirements; their scripts know only where they were installed."""
+"""The words that run a module of the locked requirements.
+
+Their scripts would not do: each names the Python that it was installed with by its path.
+"""
 
 _ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error|^E: ", re.IGNORECASE)
 _PROGRESS = re.compile(r"\[\d+/\d+\] |ninja: (Entering|build stopped)")
@@ -26,7 +29,7 @@ _LABEL = re.compile("^(error|E): ", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command left: its exit status and what it printed."""
+    """A command that has ended: its exit status and what it printed."""
 
     status: int
     stdout: str
@@ -42,7 +45,7 @@ def run(
 ) -> Completed:
     """Run a command to its end; ``env`` is added to the environment, ``timeout`` is in seconds.
 
-    Raises WheelhouseError if the program cannot be started or the time is up.
+    Raises WheelhouseError if the program cannot be started or does not end in time.
     """
     argv = [str(word) for word in command]
     try:
@@ -74,9 +77,10 @@ def stream(
     env: Mapping[str, str] | None = None,
     line: Callable[[str], None] = lambda text: None,
 ) -> int:
-    """Run a command, append all its output to ``log`` and hand each line to ``line``.
+    """Run a command, append its output to the file ``log`` and call ``line`` with each line.
 
-    Returns the exit status. The command is ended if this function is interrupted.
+    Returns the exit status. Terminates the command if interrupted. Raises WheelhouseError if the
+    program cannot be started.
     """
     argv = [str(word) for word in command]
     with log.open("a", encoding="utf-8", buffering=1) as record:
@@ -104,14 +108,14 @@ def stream(
 
 
 def show(command: Sequence[str | Path], *, cwd: Path) -> int:
-    """Run a command that speaks to the user itself; its exit status."""
+    """Run a command with this process's standard streams; returns its exit status."""
     argv = [str(word) for word in command]
     with _startable(argv[0]):
         return subprocess.run(argv, cwd=cwd, env=_environment(), check=False).returncode
 
 
 class Ended(Protocol):
-    """A command that has ended, here or elsewhere."""
+    """A command that has ended, on this machine or in a container."""
 
     @property
     def status(self) -> int:
@@ -119,7 +123,7 @@ class Ended(Protocol):
 
     @property
     def stdout(self) -> str:
-        """What it printed."""
+        """What it printed to standard output."""
 
     @property
     def stderr(self) -> str:
@@ -129,38 +133,39 @@ class Ended(Protocol):
 def failure(
     what: str, done: Ended, log: Path, hint: str, reason: str = "", kind: Kind = Kind.OTHER
 ) -> WheelhouseError:
-    """The failure of a command that ``what`` names, as in "The wheels could not be downloaded".
+    """The error to raise for a failed command; ``what`` is as in "It could not be downloaded".
 
-    It quotes ``reason``, or else the first error; all that was printed goes to ``log``.
+    The error quotes ``reason``, or else the first error in the command's output. All of the output
+    is written to ``log``.
     """
-    said = done.stdout + done.stderr
-    log.write_text(said, encoding="utf-8")
-    quoted = reason or why(done.status, said.splitlines())
+    output = done.stdout + done.stderr
+    log.write_text(output, encoding="utf-8")
+    quoted = reason or failure_reason(done.status, output.splitlines())
     return WheelhouseError(f"{what}: {quoted}", f"{hint} The whole log is {log}.".lstrip(), kind)
 
 
-def why(status: int, lines: Sequence[str]) -> str:
-    """The signal that ended a command, or the first error that it told, or its exit status."""
+def failure_reason(status: int, lines: Sequence[str]) -> str:
+    """Why a command failed: the signal that ended it, the first error it printed, or its status."""
     if status < 0:
         return f"it was ended by {signal.Signals(-status).name}"
     return first_error(lines) or f"exit status {status}"
 
 
 def first_error(lines: Sequence[str]) -> str:
-    """The first line that tells an error, or else the last that says anything; "" for none.
+    """The first line that reports an error, or else the last that is not empty; "" for none.
 
-    A line that only begins the sentence, as CMake's, is joined with the next. Ninja's repetition of
-    a command counts as nothing said: then its line with the exit status does.
+    A line that ends with a colon, as CMake's do, is joined with the next. The command that ninja
+    repeats after ``FAILED:`` is skipped; the line ``FAILED:`` itself, with the status, is not.
     """
-    said = ""
+    last = ""
     for text, before in zip(lines, ("", *lines), strict=False):
         if before.startswith(_FAILED):
-            said = before
+            last = before
         elif _ERROR.search(text):
             return _LABEL.sub("", _sentence(text, lines[lines.index(text) + 1 :]))
         elif text.strip() and not _PROGRESS.match(text):
-            said = text.strip()
-    return said
+            last = text.strip()
+    return last
 
 
 def _sentence(text: str, rest: Sequence[str]) -> str:
@@ -190,6 +195,6 @@ def _startable(program: str) -> Iterator[None]:
     except (PermissionError, NotADirectoryError) as error:
         raise WheelhouseError(
             f"The program {program} cannot be started: {error.strerror}.",
-            "Mend that and run the same command again.",
+            "Correct that and run the same command again.",
             Kind.MACHINE,
         ) from error

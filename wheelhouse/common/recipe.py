@@ -1,11 +1,12 @@
-"""What a function's code depends on, as a digest: a step's key holds that of its recipe.
+"""The digest of a function's code and of all code that it uses; a step's key includes its recipe's.
 
-The recipe's own syntax tree counts, and that of each function, class and constant of this project
-that it names, directly or through others. Comments, docstrings, annotations, modules and names do
-not: code may be moved, and renamed, without a new key. Of a constant that is a path in this
-checkout the content counts, of another project's module its version, if every Python imports it.
+The digest covers the syntax tree of the recipe and of each function, class and constant of this
+project that it names, directly or indirectly. It covers no comments, docstrings, annotations, names
+of modules or names of definitions: code can be moved and renamed without a new key. For a constant
+that is a path in this checkout it covers the file's or folder's content, for another project's
+module that is imported on every Python that project's version.
 
-Code that only reports, waits or starts programs counts for nothing: see :data:`NEUTRAL`.
+Code that only reports, waits or starts programs is left out: see :data:`NEUTRAL`.
 """
 
 from __future__ import annotations
@@ -45,20 +46,20 @@ NEUTRAL = frozenset(
         "sources.mirrors",
     )
 )
-"""The modules whose code decides how a step is made, but not what comes out."""
+"""The modules whose code does not decide the content of any output."""
 
 _PROJECT = "wheelhouse"
 _Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 def digest_of(recipe: Callable[..., object]) -> str:
-    """The SHA-256, in hex, of all that decides what a function of a module does.
+    """The SHA-256, in hex, of the code of a module's function and of all code that it uses.
 
-    Raises TypeError for a function that lies in another or in a class, for such a one may use
-    values that no digest sees, and for code that names ``__file__``.
+    Raises TypeError for a nested function, a method or a lambda, because these may use values that
+    the digest does not cover, and for code that names ``__file__``.
     """
     if "." in recipe.__qualname__ or recipe.__name__ == "<lambda>":
-        raise TypeError(f"{recipe.__qualname__} is not a function of a module")
+        raise TypeError(f"{recipe.__qualname__} is not a function at the top level of a module")
     return _digest_of(recipe.__module__, recipe.__name__)
 
 
@@ -71,7 +72,7 @@ def _digest_of(module: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class _Module:
-    """A module of this project, as its source says."""
+    """The syntax tree of a module of this project."""
 
     name: str
     tree: ast.Module
@@ -83,12 +84,12 @@ class _Module:
 
     @cached_property
     def definitions(self) -> dict[str, _Definition]:
-        """Its functions, classes and constants."""
+        """The functions, classes and constants at its top level, by name."""
         return dict(pair for node in self.tree.body for pair in _defined(node))
 
     @cached_property
     def imports(self) -> dict[str, list[str]]:
-        """For each name that it imports on every Python a module, and what of it, if anything."""
+        """For each name that it imports unconditionally: a module, and maybe a name in there."""
         found = {}
         for node in self.tree.body:
             if isinstance(node, ast.Import):
@@ -100,7 +101,7 @@ class _Module:
         return found
 
     def value(self, name: str) -> object:
-        """The value of a constant while this program runs."""
+        """The value of a constant."""
         return getattr(import_module(self.name), name)
 
 
@@ -116,16 +117,16 @@ def _defined(node: ast.stmt) -> Iterator[tuple[str, _Definition]]:
 
 @dataclass
 class _Reached:
-    """The definitions that a recipe uses, and the versions of other projects."""
+    """The definitions that a recipe uses, and the versions of other projects that it uses."""
 
     texts: dict[tuple[str, str], Any] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
 
     def enter(self, module: _Module, name: str) -> int:
-        """Add a definition and all that it names; its number."""
+        """Add a definition and all that it names; returns its number."""
         key = (module.name, name)
         if key not in self.texts:
-            self.texts[key] = None  # for what names itself
+            self.texts[key] = None  # a recursive definition finds it here
             self.texts[key] = self._text(module, name)
         return list(self.texts).index(key)
 
@@ -139,12 +140,16 @@ class _Reached:
         return [reader.read(node.value), [*dict(_defined(node))].index(name)]
 
     def resolve(self, module: _Module, chain: list[str]) -> str | None:
-        """Add what a dotted name leads to; for what is of this project its number, as ``#3``."""
+        """Add what a dotted name refers to.
+
+        Returns the number of a definition of this project, as in ``#3``; ``#`` for a neutral module
+        or a whole module; None for other projects.
+        """
         first, *rest = chain
         if first in module.definitions:
             return ".".join([f"#{self.enter(module, first)}", *rest])
         if first == "__file__":
-            raise TypeError(f"{module.name} names __file__ in a recipe; make it a constant")
+            raise TypeError(f"{module.name} names __file__ in a recipe; use a constant")
         source, *names = [*module.imports.get(first, [""]), *rest]
         if source.partition(".")[0] != _PROJECT:
             self._version(".".join([source, *names]))
@@ -172,16 +177,16 @@ def _projects() -> dict[str, list[str]]:
 
 
 def _is_module(name: str) -> bool:
-    """Whether a dotted name below an imported package is one of its modules."""
+    """Whether a dotted name, in a package that is imported, is a module."""
     package, _, last = name.rpartition(".")
     return isinstance(getattr(import_module(package), last, None), ModuleType)
 
 
 def _content(value: object) -> str | None:
-    """The digest of what a path in this checkout leads to."""
+    """The digest of the file or folder if ``value`` is a path in this checkout, else None."""
     if not isinstance(value, Path) or not value.is_relative_to(ROOT):
         return None
-    if value.is_relative_to(sys.prefix):  # a tool of the locked requirements: its version counts
+    if value.is_relative_to(sys.prefix):  # an installed tool: the digest has its version
         return None
     if value == ROOT:
         raise TypeError("a recipe names the checkout's folder; use a constant for what it needs")
@@ -194,7 +199,7 @@ def _content(value: object) -> str | None:
 class _Reader:
     """Turns a definition into JSON that is the same in every Python version.
 
-    ``local`` has a number for each name of the function's own, by which it goes.
+    ``local`` has a number for each local name of the function, which replaces the name.
     """
 
     reached: _Reached
@@ -202,15 +207,18 @@ class _Reader:
     local: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, node: object, name: bool = True) -> object:
-        """The node as nested lists, without its own name if not wanted; enters what it names."""
+        """The node as nested lists; adds all definitions that it names to ``reached``.
+
+        Without ``name`` the name of the definition itself is left out.
+        """
         if isinstance(node, list):
             return [self.read(each) for each in node]
         if not isinstance(node, ast.AST):
             return repr(node)
         if isinstance(node, ast.Name | ast.arg) and (number := self._number(node)) is not None:
             return f"${number}"
-        if (chain := self._outer(node)) and (place := self.reached.resolve(self.module, chain)):
-            return place
+        if (chain := self._outer(node)) and (found := self.reached.resolve(self.module, chain)):
+            return found
         reader = self
         if isinstance(node, ast.FunctionDef):
             names = dict.fromkeys([*self.local, *_bound(node)])
@@ -231,7 +239,7 @@ class _Reader:
 
 
 def _bound(function: ast.FunctionDef) -> Iterator[str]:
-    """The names of a function's own, which stand for nothing of its module."""
+    """The local names of a function, which refer to nothing in its module."""
     yield from (each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg))
     for node in _own(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -248,7 +256,7 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _chain(node: ast.AST) -> list[str]:
-    """``["a", "b"]`` for ``a.b`` where that is read; empty for anything else."""
+    """``["a", "b"]`` for an expression ``a.b`` whose value is read; empty for anything else."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         return [node.id]
     if isinstance(node, ast.Attribute) and (before := _chain(node.value)):

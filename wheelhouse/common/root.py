@@ -1,4 +1,4 @@
-"""The folder of this checkout."""
+"""The folder of this checkout, ``ROOT``."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Steps: what is made, of what, by which code; the key of each is computed from all of that.
+"""Steps: each declares its inputs, its parameters and its recipe, which makes its output.
 
-A step's output lies in the store below its key. Nobody writes a key by hand, and a recipe is handed
-nothing but what its step declares.
+The key of a step is computed from all three; no key is written by hand. The store keeps the output
+under that key. A recipe gets only what its step declares.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wheelhouse.common import costs, recipe
-from wheelhouse.common.store import Store, digest, file_digest
+from wheelhouse.common.store import Entry, Store, digest, file_digest
 
 
 class Pinned(Protocol):
-    """A file or folder from elsewhere whose content is known beforehand."""
+    """A file or folder to fetch, whose content is known beforehand."""
 
     @property
     def content(self) -> object:
-        """Digests of all that may count as its content, JSON-serialisable."""
+        """The digests that its content may have, JSON-serialisable."""
 
 
 class Fetcher(Protocol):
-    """Where steps are made: a store, and somebody who brings what is pinned."""
+    """A store for outputs, and the means to fetch pinned files."""
 
     @property
     def store(self) -> Store:
-        """Where outputs lie."""
+        """The store for outputs."""
 
     def file(self, pinned: Any) -> Path:
-        """The verified file or folder."""
+        """The path of a pinned file or folder, fetched and verified."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a recipe may use; ``needs`` are folders of steps, and files.
+    """Everything that a recipe may use.
 
-    The store is for logs and for what compilers keep.
+    ``needs`` has, by name, the folders of other steps' outputs and the files that the step
+    declares. ``store`` is for logs and for compilers' caches.
     """
 
     needs: Mapping[str, Path]
@@ -52,11 +53,12 @@ Recipe = Callable[[Inputs, Path], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to make: ``recipe(inputs, folder)`` fills the folder.
+    """One folder to make: ``recipe(inputs, folder)`` fills it.
 
-    ``needs`` are other steps, pinned things, and files of this machine, which count by their
-    content. ``parameters`` are JSON-serialisable. With ``resume`` the folder of an interrupted run
-    is handed to the recipe again. An output that is not ``sealed`` is not checked when it is used.
+    ``kind`` and ``label`` name it, as in ``trees`` and ``ruy-1``. ``needs`` are other steps, pinned
+    files to fetch, and files on this machine, whose content is part of the key. ``parameters`` are
+    JSON-serialisable. With ``resume`` the recipe gets the folder that an interrupted run left.
+    With ``sealed`` an output is checked before each use, and made again if it was changed.
 
     Example: ``Step("trees", "ruy-1", unpack, {"archive": component})``.
     """
@@ -71,13 +73,17 @@ class Step:
 
     @cached_property
     def key(self) -> str:
-        """The digest of all that decides the output's content."""
+        """The digest of everything that decides the output's content.
+
+        Raises TypeError if the recipe is no function of a module.
+        """
         needs = {name: _identity(need) for name, need in self.needs.items()}
         return digest(self.kind, needs, self.parameters, recipe.digest_of(self.recipe))
 
-    def place(self, store: Store) -> Path:
-        """Where the output lies, made or not."""
-        return store.place(self.kind, self.label, self.key)
+    @property
+    def entry(self) -> Entry:
+        """The name of its output in the cache."""
+        return Entry(self.kind, self.label, self.key)
 
 
 def _identity(need: Step | Pinned | Path) -> object:
@@ -87,9 +93,9 @@ def _identity(need: Step | Pinned | Path) -> object:
 
 
 def get_or_make(step: Step, fetcher: Fetcher) -> Path:
-    """The folder of a step's output, made unless it exists, after what it needs.
+    """The folder of a step's output; it and what it needs are made if they do not exist.
 
-    Raises what its recipe raises, and WheelhouseError when the disk is full.
+    Raises what recipes raise, and WheelhouseError if the disk is full.
     """
 
     def make(folder: Path) -> None:
@@ -97,9 +103,7 @@ def get_or_make(step: Step, fetcher: Fetcher) -> Path:
         with costs.noted(fetcher.store, step.kind, step.label, folder):
             step.recipe(inputs, folder)
 
-    return fetcher.store.get_or_make(
-        step.kind, step.label, step.key, make, resume=step.resume, check=step.sealed
-    )
+    return fetcher.store.get_or_make(step.entry, make, resume=step.resume, check=step.sealed)
 
 
 def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
@@ -113,12 +117,12 @@ def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
 
 
 def is_cached(step: Step, store: Store) -> Path | None:
-    """The folder of a step's output if it exists; one that was changed is removed."""
-    return store.cached(step.kind, step.label, step.key, check=step.sealed)
+    """The folder of a step's output, or None if it does not exist; a changed one is removed."""
+    return store.cached(step.entry, check=step.sealed)
 
 
 def plan(*wanted: Step) -> list[Step]:
-    """These steps and all that they need, each once and after what it needs."""
+    """These steps and all steps that they need, each once and after those that it needs."""
     found: dict[str, Step] = {}
 
     def visit(step: Step) -> None:

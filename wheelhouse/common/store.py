@@ -1,7 +1,7 @@
-"""The content-addressed cache: folders named by the digest of what made them.
+"""The cache: one folder for each step's output, named by the digest of everything that made it.
 
-A step's output is made beside its final place and renamed into it, so whatever has its final
-name is whole. A lock per output makes two builds at once wait for each other.
+An output is made in a folder beside its final path and then renamed, so a folder with its final
+name is complete. Each output has a lock, so that two builds at once do not make it twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""The numbers of the system's errors that mean a full disk."""
+"""The ``errno`` values of a full disk and of an exhausted quota."""
 
 Row = tuple[str, str, str]
-"""A path, its kind (file, program or link), and the SHA-256 of its content or the link's target."""
+"""A relative path, its kind (file, program or link), and its content's SHA-256 or its target."""
+
+
+_OURS: set[str] = set()
+"""The locks that threads of this process hold: nobody else need be waited for."""
 
 
 def digest(*parts: object) -> str:
-    """The SHA-256, in hex, of JSON-serialisable parts."""
+    """The SHA-256, in hex, of JSON-serialisable values."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -43,7 +47,7 @@ def file_digest(path: Path) -> str:
 
 
 def stream_digest(stream: IO[bytes]) -> str:
-    """The SHA-256, in hex, of what a stream has left."""
+    """The SHA-256, in hex, of the rest of a binary stream."""
     hasher = hashlib.sha256()
     while block := stream.read(1 << 20):
         hasher.update(block)
@@ -53,7 +57,7 @@ def stream_digest(stream: IO[bytes]) -> str:
 def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> str:
     """The SHA-256, in hex, of a folder: sorted relative paths, kinds, executable bits, contents.
 
-    ``keep`` says of a path whether it counts.
+    ``keep`` gets each relative path and says whether to include it.
     """
     rows: list[Row] = []
     for path in root.rglob("*"):
@@ -69,61 +73,77 @@ def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> 
 
 
 def rows_digest(rows: list[Row]) -> str:
-    """:func:`tree_digest` of a folder by its paths, each with its kind and its content's digest."""
+    """The :func:`tree_digest` of a folder that has these paths."""
     return digest(sorted(rows, key=lambda row: row[0].split("/")))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The name of an output in the cache."""
+
+    kind: str
+    """The kind of step, as in ``trees``: the folder of the cache that the output lies in."""
+    label: str
+    """What messages call it, as in ``ruy-1``."""
+    key: str
+    """The digest, in hex, of everything that decides its content."""
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder; 16 digits of the key tell apart all that share a label."""
+        return f"{self.label}-{self.key[:16]}"
 
 
 @dataclass(frozen=True)
 class Store:
     """The cache below one root folder.
 
-    Example: ``Store.default().get_or_make("trees", "ruy", digest, unpack)``.
+    Example: ``Store.default().get_or_make(Entry("trees", "ruy-1", key), unpack)``.
     """
 
     root: Path
 
     @classmethod
     def default(cls) -> Store:
-        """The cache that ``WHEELHOUSE_CACHE`` names, or the user's cache folder.
+        """The cache in the folder ``WHEELHOUSE_CACHE``, or else in the user's cache folder.
 
-        Raises WheelhouseError if the user has none.
+        Raises WheelhouseError if the user has no home folder.
         """
         named = os.environ.get("WHEELHOUSE_CACHE")
         if named:
             return cls(Path(named).absolute())
         try:
             return cls(user_cache_path("tflite-wheelhouse"))
-        except RuntimeError as error:  # neither HOME nor passwd tells of a home folder
+        except RuntimeError as error:  # neither HOME nor the user database names a home folder
             raise WheelhouseError(
-                "This user has no home folder, so there is no place for the cache.",
-                "Name a folder for it in WHEELHOUSE_CACHE.",
+                "This user has no home folder to put the cache in.",
+                "Set WHEELHOUSE_CACHE to a folder for the cache.",
                 Kind.MACHINE,
             ) from error
 
-    def place(self, kind: str, name: str, key: str) -> Path:
-        """Where the output of that kind, name and digest lies, made or not."""
-        return self.root / kind / f"{name}-{key[:16]}"
+    def path(self, entry: Entry) -> Path:
+        """The folder of an output, whether it exists or not."""
+        return self.root / entry.kind / entry.folder
 
     def get_or_make(
         self,
-        kind: str,
-        name: str,
-        key: str,
+        entry: Entry,
         make: Callable[[Path], None],
         *,
         resume: bool = False,
         check: bool = True,
     ) -> Path:
-        """The output folder of a step, made by ``make(folder)`` unless it exists.
+        """The folder of an output; ``make(folder)`` fills it if it does not exist.
 
-        With ``resume`` a half-made folder of an interrupted run is handed to ``make`` again;
-        without it the folder is empty. With ``check`` an output that was changed since it was made
-        is made again. Raises what ``make`` raises, and WheelhouseError when the disk is full.
+        With ``resume`` the folder that an interrupted run left is handed to ``make`` again; without
+        it ``make`` gets an empty one. With ``check`` an output that was changed since it was made
+        is made again. Raises what ``make`` raises, and WheelhouseError if the disk is full or the
+        cache cannot be written.
         """
-        final = self.place(kind, name, key)
-        lock = self.locked(f"{kind}-{final.name}", f"{name} is being made")
+        final = self.path(entry)
+        lock = self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made")
         with disk_space(self.root), lock:
-            if self.cached(kind, name, key, check=check):
+            if self.cached(entry, check=check):
                 return final
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
@@ -140,9 +160,12 @@ class Store:
             partial.rename(final)
         return final
 
-    def cached(self, kind: str, name: str, key: str, *, check: bool = True) -> Path | None:
-        """The output folder of a step if it exists; one that was changed is removed."""
-        final = self.place(kind, name, key)
+    def cached(self, entry: Entry, *, check: bool = True) -> Path | None:
+        """The folder of an output, or None if it does not exist.
+
+        With ``check`` an output that was changed since it was made is removed.
+        """
+        final = self.path(entry)
         if not final.is_dir():
             return None
         seal = self.seal(final)
@@ -150,16 +173,21 @@ class Store:
             with suppress(OSError):  # the cache may be another user's
                 os.utime(final)  # when it was last used
             return final
-        console.warn(f"{name} in the cache is damaged; it is made again.")
+        console.warn(f"{entry.label} in the cache is damaged; it is made again.")
         shutil.rmtree(final)
         return None
 
+    def discard(self, entry: Entry) -> None:
+        """Remove the folder of an output, if it exists."""
+        with self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made"):
+            shutil.rmtree(self.path(entry), ignore_errors=True)
+
     def seal(self, final: Path) -> Path:
-        """The file that holds the digest of an output folder's content."""
+        """The file that holds the :func:`tree_digest` of an output's folder."""
         return final.with_name(f"{final.name}.sha256")
 
     def log(self, name: str) -> Path:
-        """The file that records a step's output; emptied."""
+        """The path of an empty log file with that name; an older one is emptied."""
         path = self.root / "logs" / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
@@ -167,8 +195,9 @@ class Store:
 
     @contextmanager
     def locked(self, name: str, waiting: str) -> Iterator[None]:
-        """Hold the named lock; say that ``waiting`` if another process holds it.
+        """Hold the lock with that name.
 
+        If another process holds it, say ``waiting``, as in "ruy-1 is being made", and wait.
         Raises WheelhouseError if the cache cannot be written.
         """
         lock = FileLock(self.root / "locks" / f"{name}.lock")
@@ -176,25 +205,28 @@ class Store:
             Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
-            console.say(f"{waiting} by another build; waiting for it")
+            if lock.lock_file not in _OURS:
+                console.say(f"{waiting} by another build; waiting for it")
             lock.acquire()
         except OSError as error:
             if error.errno in FULL:
                 raise
             raise WheelhouseError(
                 f"The cache {self.root} cannot be written: {error.strerror}.",
-                "Mend that, or name another folder in WHEELHOUSE_CACHE.",
+                "Correct that, or set WHEELHOUSE_CACHE to another folder.",
                 Kind.MACHINE,
             ) from error
+        _OURS.add(lock.lock_file)
         try:
             yield
         finally:
+            _OURS.discard(lock.lock_file)
             lock.release()
 
 
 @contextmanager
 def disk_space(folder: Path) -> Iterator[None]:
-    """Turn a full disk into a message that says where and how to go on."""
+    """Raise WheelhouseError instead of an OSError that means a full disk."""
     try:
         yield
     except OSError as error:
@@ -202,8 +234,8 @@ def disk_space(folder: Path) -> Iterator[None]:
             raise
         raise WheelhouseError(
             f"The disk that holds {folder} is full.",
-            "Free some space there (a build wants 4 GB) or choose another folder "
-            "(WHEELHOUSE_CACHE names the cache), then run the same command again; what is finished "
-            "is kept.",
+            "Free some space there (a build needs 4 GB) or choose another folder "
+            "(WHEELHOUSE_CACHE names the cache), then run the same command again; finished steps "
+            "are kept.",
             Kind.DISK,
         ) from error

@@ -1,10 +1,11 @@
-"""What of the user's environment and of pip's configuration reaches the processes started here.
+"""The environment of the processes started here: chosen variables and settings of the user's pip.
 
-Only what says where things are and how to get there: folders, proxies, certificates, indexes,
-compiler caches. What would steer Python, pip, a compiler or a message's language does not.
+Kept is what says where things are and how to reach them: folders, proxies, certificates, indexes,
+compiler caches. Dropped is what would change the behaviour of Python, pip or a compiler, or the
+language of messages.
 
-It stands on the standard library alone, for ``inv`` runs pip through it before anything else is
-there: ``python -I surroundings.py WORDS`` starts this Python with these words.
+This module needs the standard library alone, because ``inv`` runs pip through it before anything
+else is installed: ``python -I surroundings.py WORDS`` starts this Python with these arguments.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ _PIP = frozenset(
         *("timeout", "default-timeout", "retries", "resume-retries", "cache-dir", "no-cache-dir"),
     }
 )
-_SECTIONS = ("global", "install", "download")  # a later one counts more
+_SECTIONS = ("global", "install", "download")  # a later one overrides
 
 
 def environment() -> dict[str, str]:
-    """The environment for other programs.
+    """The environment variables for other programs.
 
     Raises ConfigurationError if pip's configuration cannot be read.
     """
@@ -60,15 +61,16 @@ def environment() -> dict[str, str]:
 
 
 class ConfigurationError(Exception):
-    """A file of pip's configuration that cannot be read, with the reason."""
+    """A file of pip's configuration cannot be read; the message is the reason."""
 
 
 def pip_settings(
     environ: Mapping[str, str] = os.environ, prefix: str = sys.prefix
 ) -> dict[str, str]:
-    """The user's settings of pip that count here, by their long options' names.
+    """The user's settings of pip that are kept, by the names of pip's long options.
 
-    ``prefix`` is the folder of pip's own environment, which may hold a configuration as well.
+    ``prefix`` is the folder of pip's virtual environment, which may have a ``pip.conf`` too. Raises
+    ConfigurationError if a file cannot be parsed.
     """
     sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
     for path in _files(environ, prefix):
@@ -84,7 +86,7 @@ def pip_settings(
 
 
 def _home(environ: Mapping[str, str]) -> str:
-    """The user's home folder; where nothing tells of one, a name that programs can do without."""
+    """The user's home folder, or ``/nonexistent`` if the user has none."""
     found = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111
     return found if os.path.isabs(found) else "/nonexistent"  # noqa: PTH117
 
@@ -94,7 +96,7 @@ def _reaches(name: str) -> bool:
 
 
 def _files(environ: Mapping[str, str], prefix: str) -> Iterator[Path]:
-    """The files that pip reads on Linux, in its order."""
+    """The configuration files that pip reads on Linux, in its order."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
@@ -111,7 +113,7 @@ def _files(environ: Mapping[str, str], prefix: str) -> Iterator[Path]:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
-    """The settings in a file's sections about fetching; none if it cannot be opened."""
+    """The settings in the sections that concern downloads; none if the file cannot be opened."""
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8", errors="surrogateescape"), str(path))
@@ -123,7 +125,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def main(words: list[str]) -> None:
-    """Become this Python with ``words``, in such an environment."""
+    """Replace this process by Python with the arguments ``words``, in :func:`environment`."""
     try:
         clean = environment()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Load a TOML file into frozen structs; anything wrong names the file and the key."""
+"""Load TOML files into frozen structs; an error names the file and the key."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A TOML table with known keys; ``file_name`` is written ``file-name``."""
+    """A TOML table; unknown keys are errors, and a field ``file_name`` is the key ``file-name``."""
 
 
 def load(path: Path, shape: type[T]) -> T:
-    """The file's content as a ``shape``.
+    """The content of a TOML file as an instance of ``shape``.
 
-    Raises WheelhouseError naming the file, and the line or the key, when it does not fit.
+    Raises WheelhouseError naming the file, and the line or the key, if it is not valid.
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), shape)

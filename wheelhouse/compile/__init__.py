@@ -1,1 +1,1 @@
-"""How do source trees become libraries?"""
+"""How are source trees compiled to static libraries and extension modules?"""

@@ -1,7 +1,7 @@
-"""Arm Compute Library, which computes for Arm NN on the processor.
+"""Compile Arm Compute Library, whose kernels Arm NN's backend CpuAcc runs.
 
-Of its kernels these are for Armv8.0 and, chosen at run time, for half precision and dot products;
-none is for what no Raspberry Pi has: SVE, SME, BF16, I8MM.
+Compiled are its kernels for Armv8.0 and those for half precision and dot products, which it chooses
+at run time. Kernels for extensions that no Raspberry Pi has are left out: SVE, SME, BF16, I8MM.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FLAGS = (
     "-std=c++14",
     "-march=armv8-a",
     "-DARCH_ARM",
-    "-DARM_COMPUTE_CPP_SCHEDULER=1",  # threads of C++, not OpenMP
+    "-DARM_COMPUTE_CPP_SCHEDULER=1",  # C++ threads, not OpenMP
     "-DENABLE_NEON",
     "-DARM_COMPUTE_ENABLE_NEON",
     "-DARM_COMPUTE_ENABLE_FP16",
@@ -35,8 +35,8 @@ _FLAGS = (
     "-DARM_COMPUTE_VERSION_MINOR=0",
     "-DARM_COMPUTE_VERSION_PATCH=0",
 )
-# Its own build says armv8.2-a+fp16, and then the compiler puts atomics of Armv8.1 into functions
-# that a Raspberry Pi 4 runs, too.
+# Its own build uses armv8.2-a+fp16; with that the compiler puts Armv8.1 atomics into functions that
+# run on a Raspberry Pi 4 too.
 _HALF = "-march=armv8-a+fp16"
 _INCLUDES = (
     "arm-compute-library",
@@ -54,22 +54,22 @@ _INCLUDES = (
 )
 
 
-def compute(processor: str, floor: str) -> Step:
-    """The folder with the static library for a processor and a glibc floor."""
+def kernels(processor: str, floor: str) -> Step:
+    """The step that compiles the static library for a processor and a glibc floor."""
     return library(pins.shared("arm-compute-library"), (), processor, floor, _compile)
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    chosen = files(inputs.needs["arm-compute-library"])
+    chosen = source_files(inputs.needs["arm-compute-library"])
     version = f'"arm-compute-library-{inputs.parameters["version"]}"\n'
     texts = {"arm_compute_version.embed": version}
     archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=_INCLUDES, texts=texts)
 
 
-def files(tree: Path) -> dict[str, str]:
-    """The sources to compile, of those that its ``filelist.json`` names, with their own flags."""
+def source_files(tree: Path) -> dict[str, str]:
+    """The sources to compile, from the component's ``filelist.json``, each with its own flags."""
     listed = json.loads((tree / "filelist.json").read_text())
-    plain = {
+    common = {
         *listed["common"],
         *listed["c_api"]["common"],
         *listed["c_api"]["operators"],
@@ -79,8 +79,8 @@ def files(tree: Path) -> dict[str, str]:
     }
     half: set[str] = set()
     for operator in listed["cpu"]["operators"].values():
-        plain |= {*operator["files"]["common"]}
+        common |= {*operator["files"]["common"]}
         for kind, names in operator["files"].get("neon", {}).items():
-            plain |= {*names} if kind in _KINDS else set()
+            common |= {*names} if kind in _KINDS else set()
             half |= {*names} if kind == "fp16" else set()
-    return dict.fromkeys(plain, "") | dict.fromkeys(half, _HALF)
+    return dict.fromkeys(common, "") | dict.fromkeys(half, _HALF)

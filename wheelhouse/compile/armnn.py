@@ -1,6 +1,6 @@
-"""Arm NN with its backends CpuAcc and CpuRef, and its classic delegate for TFLite.
+"""Compile Arm NN with its backends CpuAcc and CpuRef, and its classic delegate for TFLite.
 
-They are compiled apart: a change to the delegate's few files leaves the rest as it is.
+They are separate steps, so a change to the delegate's few files does not compile Arm NN again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from wheelhouse.compile.library import archive, library
 from wheelhouse.sources import pins
 
 FLATBUFFERS = "2.14.1"
-"""The TFLite release whose FlatBuffers belongs to the component ``tflite-c``."""
+"""The TFLite release whose FlatBuffers version the component ``tflite-c`` needs."""
 
 _ARMNN = (
     "profiling/client/src",
@@ -27,7 +27,7 @@ _ARMNN = (
 )
 _DELEGATE = ("delegate/classic/src", "delegate/common/src")
 _TFLITE = ("tensorflow/lite",)
-# Arm NN's own build leaves the first two out; the others are for its tools, for OpenCL, or for
+# Arm NN's own build leaves out the first two; the others are for its tools, for OpenCL, or for
 # backends that are loaded at run time.
 _LEFT_OUT = frozenset(
     {
@@ -69,25 +69,25 @@ _OWN = (
 
 
 def backends(processor: str, floor: str) -> Step:
-    """Arm NN for a processor and a glibc floor; its backends register themselves."""
+    """The step that compiles Arm NN and its backends for a processor and a glibc floor."""
     headers = (pins.shared("arm-compute-headers"),)
     return library(pins.shared("armnn"), headers, processor, floor, _compile_backends)
 
 
 def delegate(processor: str, floor: str) -> Step:
-    """The delegate, whose two entries TFLite calls."""
+    """The step that compiles the delegate, for a processor and a glibc floor."""
     names = ("armnn", "arm-compute-headers", "tflite-c")
-    headers = (*map(pins.shared, names), pins.release(FLATBUFFERS)["flatbuffers"])
+    headers = (*map(pins.shared, names), pins.release_components(FLATBUFFERS)["flatbuffers"])
     return library(pins.shared("armnn-delegate"), headers, processor, floor, _compile_delegate)
 
 
 def tflite(processor: str, floor: str) -> Step:
-    """The little of TFLite's own code that the delegate calls."""
+    """The step that compiles those of TFLite's functions that the delegate calls."""
     return library(pins.shared("tflite-c"), (), processor, floor, _compile_tflite)
 
 
 def _compile_backends(inputs: Inputs, folder: Path) -> None:
-    chosen = files(inputs.needs["armnn"], _ARMNN)
+    chosen = source_files(inputs.needs["armnn"], _ARMNN)
     archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=(*_INCLUDES, *_COMPUTE))
 
 
@@ -95,21 +95,21 @@ def _compile_delegate(inputs: Inputs, folder: Path) -> None:
     archive(
         inputs,
         folder,
-        chosen=files(inputs.needs["armnn-delegate"], _DELEGATE),
+        chosen=source_files(inputs.needs["armnn-delegate"], _DELEGATE),
         flags=(*_FLAGS, "-DFLATBUFFERS_LOCALE_INDEPENDENT=0"),  # or a library must be linked
         includes=(*_INCLUDES, *_COMPUTE, *_OWN, "tflite-c", "flatbuffers/include"),
     )
 
 
 def _compile_tflite(inputs: Inputs, folder: Path) -> None:
-    chosen = files(inputs.needs["tflite-c"], _TFLITE)
+    chosen = source_files(inputs.needs["tflite-c"], _TFLITE)
     archive(inputs, folder, chosen=chosen, flags=_FLAGS, includes=("tflite-c",))
 
 
-def files(tree: Path, folders: tuple[str, ...]) -> dict[str, str]:
-    """The sources below these folders of a component, with no flags of their own.
+def source_files(tree: Path, folders: tuple[str, ...]) -> dict[str, str]:
+    """The C++ sources below these folders of a component, each with no flags of its own.
 
-    Tests are left out, and what is not wanted.
+    Left out are tests and the files of ``_LEFT_OUT``.
     """
     found = [path for name in folders for path in (tree / name).rglob("*.c*")]
     names = [path.relative_to(tree).as_posix() for path in found if "test" not in path.parts]

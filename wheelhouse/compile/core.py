@@ -1,4 +1,4 @@
-"""The TFLite static library, compiled once per digest of sources, toolchain and options."""
+"""Compile a core: TFLite and all libraries that it needs, as static libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import ninja, toolchain
@@ -21,14 +21,16 @@ from wheelhouse.sources.pins import Component
 SUPERPROJECT = ROOT / "native" / "CMakeLists.txt"
 
 _GENERATES = Version("2.22")
-"""The oldest release here that generates headers with flatc while it is compiled."""
+"""The oldest release here whose build generates headers with flatc."""
 
 
 @dataclass(frozen=True)
 class Core:
-    """What decides a core; ``floor`` is the oldest glibc it may need, for example 2.17.
+    """The options of a core.
 
-    ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
+    ``tflite`` is a release in sources.toml, ``processor`` an architecture, ``floor`` the oldest
+    glibc version that the code may need, as in 2.17. ``xnnpack`` includes the XNNPACK delegate.
+    ``checkout`` is a folder with TensorFlow's sources, which replace the pinned ones.
     """
 
     tflite: str
@@ -39,23 +41,23 @@ class Core:
 
     @property
     def components(self) -> dict[str, Component]:
-        """What it is compiled from."""
-        every = pins.release(self.tflite, self.checkout)
+        """The components that it is compiled from, by name."""
+        every = pins.release_components(self.tflite, self.checkout)
         return {name: part for name, part in every.items() if name != "wrapper"}
 
     @property
     def trees(self) -> dict[str, Step]:
-        """The unpacked folders that it is compiled from."""
+        """The steps that unpack these components, by name."""
         return {name: component.tree for name, component in self.components.items()}
 
     @property
     def label(self) -> str:
-        """Its name for readers and folders."""
+        """Its name in messages and folders, as in ``tflite-2.14.1-aarch64``."""
         return f"tflite-{self.tflite}-{self.processor}{'' if self.xnnpack else '-noxnnpack'}"
 
     @property
     def step(self) -> Step:
-        """The folder with its static libraries; an interrupted compile goes on."""
+        """The step that compiles its static libraries into ``lib``; an interrupted one resumes."""
         needs = {**self.trees, "toolchain": toolchain.toolchain(self.processor, self.floor)}
         if Version(self.tflite).release >= _GENERATES.release:
             needs["flatc"] = flatc(self.components["flatbuffers"])
@@ -63,7 +65,7 @@ class Core:
         return Step("cores", self.label, _compile, needs, parameters, resume=True)
 
     def defines(self) -> tuple[str, ...]:
-        """What code that includes TFLite's headers must define to agree with the library."""
+        """The compiler flags that code needs to include TFLite's headers as the library does."""
         delegate = ("-DTFLITE_BUILD_WITH_XNNPACK_DELEGATE",) if self.xnnpack else ()
         return ("-DTFL_STATIC_LIBRARY_BUILD", "-DTFLITE_WITH_RUY", *delegate)
 
@@ -71,16 +73,16 @@ class Core:
 def _compile(inputs: Inputs, folder: Path) -> None:
     label = inputs.parameters["label"]
     log = inputs.store.log(f"core-{label}")
-    build_folder = plain(folder) / "build"
+    build_folder = plain_path(folder) / "build"
     env = ninja.environment(inputs.store)
     command = _configure(inputs, build_folder)
-    # What an earlier run configured is of use if no folder was moved since.
-    told = "\n".join(word for word in command if "_LAUNCHER=" not in word)
+    # The folder of an interrupted run is of use only if the same command configured it.
+    configuration = "\n".join(word for word in command if "_LAUNCHER=" not in word)
     configured = build_folder / "configured.txt"
-    if not configured.is_file() or configured.read_text() != told:
+    if not configured.is_file() or configured.read_text() != configuration:
         shutil.rmtree(build_folder, ignore_errors=True)
         ninja.configure(command, folder, f"Configuring {label}", log, env)
-        configured.write_text(told)
+        configured.write_text(configuration)
     ninja.build(build_folder, f"Compiling {label}", log, env)
     libraries = folder / "lib"
     libraries.mkdir(exist_ok=True)
@@ -90,17 +92,17 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 
 
 def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
-    needs = {name: plain(path) for name, path in inputs.needs.items()}
+    needs = {name: plain_path(path) for name, path in inputs.needs.items()}
     tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
     flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
     launcher = ninja.launcher()
     settings: dict[str, object] = {
-        "CMAKE_MAKE_PROGRAM": plain(toolchain.NINJA),
+        "CMAKE_MAKE_PROGRAM": plain_path(toolchain.NINJA),
         "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
         "TFLITE_ENABLE_XNNPACK": "ON" if inputs.parameters["xnnpack"] else "OFF",
-        "Python_EXECUTABLE": plain(Path(sys.executable)),
+        "Python_EXECUTABLE": plain_path(Path(sys.executable)),
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
         **{f"SOURCE_{name.upper()}": tree for name, tree in needs.items()},
     }
@@ -109,13 +111,13 @@ def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
     if compiler:
         settings["TFLITE_HOST_TOOLS_DIR"] = compiler
     return [
-        *(str(plain(toolchain.CMAKE)), "-G", "Ninja"),
-        *("-S", str(plain(SUPERPROJECT.parent)), "-B", str(build_folder)),
+        *(str(plain_path(toolchain.CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain_path(SUPERPROJECT.parent)), "-B", str(build_folder)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
 
 
 def prefix_maps(trees: dict[str, Path], folder: Path) -> tuple[str, ...]:
-    """Compiler flags that keep this machine's paths out of what is compiled."""
+    """The compiler flags that replace the paths of these folders in compiled code by names."""
     named = {**{tree: name for name, tree in trees.items()}, folder: "build"}
     return tuple(f"-ffile-prefix-map={path}={name}" for path, name in named.items())

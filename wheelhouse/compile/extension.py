@@ -1,4 +1,4 @@
-"""The CPython module: upstream's wrapper and a binding of it, linked against a core."""
+"""Compile the CPython extension module: upstream's wrapper and its binding, linked with a core."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ninja.ninja_syntax import Writer
 from packaging.version import Version
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import core, ninja, toolchain
@@ -34,7 +34,7 @@ _SOURCES = (
 )
 _EXPORTS = f"{{ global: PyInit_{MODULE}; local: *; }};\n"
 _FLAGS = (
-    # The oldest NumPy that the module must serve is 1.19.5, Raspberry Pi OS 11's own.
+    # The oldest NumPy that the module must work with is 1.19.5, which Raspberry Pi OS 11 has.
     "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
 )
 _LINK_FLAGS = (*toolchain.LINK_FLAGS, "-Wl,--version-script=exports.map")
@@ -42,40 +42,40 @@ _LINK_FLAGS = (*toolchain.LINK_FLAGS, "-Wl,--version-script=exports.map")
 
 @dataclass(frozen=True)
 class Extension:
-    """A core's module for one CPython, or for one and all later through the stable ABI."""
+    """The extension module of a core for a target."""
 
     core: Core
     target: Target
 
     @property
     def label(self) -> str:
-        """Its name for readers and folders."""
+        """Its name in messages and folders, as in ``tflite-2.14.1-aarch64-cp311``."""
         return f"{self.core.label}-{self.target.tag}"
 
     @property
-    def inputs(self) -> dict[str, Component]:
-        """What it is compiled from beside its core."""
+    def components(self) -> dict[str, Component]:
+        """The components that it is compiled from besides those of its core, by name."""
         headers = self.target.headers
         names = {"numpy": "numpy-3.11", "python": f"python-{headers}"}
         if headers == "3.9":
-            names["libxcrypt"] = "libxcrypt"  # its Python.h includes crypt.h
+            names["libxcrypt"] = "libxcrypt"  # Python.h of 3.9 includes crypt.h
         if not self.target.abi3:
             names["pybind11"] = "pybind11"
-        wrapper = pins.release(self.core.tflite, self.core.checkout)["wrapper"]
+        wrapper = pins.release_components(self.core.tflite, self.core.checkout)["wrapper"]
         return {"wrapper": wrapper, **{key: pins.shared(name) for key, name in names.items()}}
 
     @property
     def linked(self) -> list[Component]:
-        """The components whose code is in it."""
-        binding = [self.inputs["pybind11"]] if "pybind11" in self.inputs else []
+        """The components whose code it contains."""
+        binding = [self.components["pybind11"]] if "pybind11" in self.components else []
         return [*self.core.components.values(), *binding]
 
     @property
     def step(self) -> Step:
-        """The folder with the shared library."""
+        """The step that compiles the shared library."""
         needs = {
             **self.core.trees,
-            **{name: component.tree for name, component in self.inputs.items()},
+            **{name: component.tree for name, component in self.components.items()},
             "core": self.core.step,
             "toolchain": toolchain.toolchain(self.core.processor, self.core.floor),
         }
@@ -88,7 +88,7 @@ class Extension:
         return Step("extensions", self.label, _compile, needs, parameters)
 
     def defines(self) -> tuple[str, ...]:
-        """What its sources are compiled with beside what all modules are."""
+        """The compiler flags that depend on the release, the target and the core."""
         release = f"-DTFLITE_MINOR={Version(self.core.tflite).minor}"
         major, minor = map(int, self.target.python.split("."))
         limited = (f"-DPy_LIMITED_API=0x{major:02x}{minor:02x}0000",) if self.target.abi3 else ()
@@ -107,14 +107,14 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 
 
 def _ninja(inputs: Inputs, folder: Path) -> str:
-    trees = {name: plain(path) for name, path in inputs.needs.items()}
+    trees = {name: plain_path(path) for name, path in inputs.needs.items()}
     tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
     flags = (
         *toolchain.COMPILE_FLAGS,
         _standard(trees["tensorflow"]),
         *_FLAGS,
         *inputs.parameters["defines"],
-        *core.prefix_maps(trees, plain(folder)),
+        *core.prefix_maps(trees, plain_path(folder)),
         *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
     )
     launcher = ninja.launcher()
@@ -127,18 +127,18 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
     wrapper = trees["wrapper"] / _WRAPPER
-    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain(_STABLE)
-    paths = [*(wrapper / name for name in _SOURCES), binding, plain(toolchain.PERSONALITY)]
+    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain_path(_STABLE)
+    paths = [*(wrapper / name for name in _SOURCES), binding, plain_path(toolchain.PERSONALITY)]
     objects = [f"{path.stem}.o" for path in paths]
-    for path, made in zip(paths, objects, strict=True):
-        rules.build([made], "cxx", [str(path)])
+    for path, output in zip(paths, objects, strict=True):
+        rules.build([output], "cxx", [str(path)])
     archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
 
 
 def _standard(tensorflow: Path) -> str:
-    """The flag for the C++ standard that the release itself is compiled as."""
+    """The compiler flag for the C++ standard in the release's own build files."""
     text = (tensorflow / "tensorflow/lite/CMakeLists.txt").read_text()
     found = re.search(r"^set\(CMAKE_CXX_STANDARD (\d+)\)", text, re.MULTILINE)
     return f"-std=c++{found[1]}" if found else "-std=c++17"
@@ -148,7 +148,7 @@ def _includes(python: str, trees: dict[str, Path]) -> list[Path]:
     headers = trees["python"] / "usr" / "include"
     optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
     return [
-        plain(_MONITOR).parent,
+        plain_path(_MONITOR).parent,
         trees["wrapper"],
         trees["tensorflow"],
         trees["abseil"],

@@ -1,11 +1,11 @@
-"""flatbuffers' compiler for this machine: newer TFLite releases generate headers with it."""
+"""Compile flatc, FlatBuffers' compiler, for this machine: newer TFLite releases run it."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import ninja
 from wheelhouse.compile.toolchain import CMAKE, NINJA, Toolchain, toolchain
@@ -14,7 +14,7 @@ from wheelhouse.targets.architectures import native
 
 
 def flatc(flatbuffers: Component) -> Step:
-    """The folder that holds ``flatc``; compiling it takes some 90 s."""
+    """The step that compiles the program ``flatc`` of a FlatBuffers component, in some 90 s."""
     here = native()
     return Step(
         kind="tools",
@@ -25,9 +25,9 @@ def flatc(flatbuffers: Component) -> Step:
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    work = plain(folder) / "build"
+    work = plain_path(folder) / "build"
     settings = {
-        "CMAKE_MAKE_PROGRAM": plain(NINJA),
+        "CMAKE_MAKE_PROGRAM": plain_path(NINJA),
         "CMAKE_TOOLCHAIN_FILE": Toolchain(inputs.needs["toolchain"]).cmake_file,
         "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_CXX_FLAGS": "-O1 -g0 -w",
@@ -37,8 +37,8 @@ def _compile(inputs: Inputs, folder: Path) -> None:
         "FLATBUFFERS_INSTALL": "OFF",
     }
     command = [
-        *(str(plain(CMAKE)), "-G", "Ninja"),
-        *("-S", str(plain(inputs.needs["flatbuffers"])), "-B", str(work)),
+        *(str(plain_path(CMAKE)), "-G", "Ninja"),
+        *("-S", str(plain_path(inputs.needs["flatbuffers"])), "-B", str(work)),
         *(f"-D{key}={value}" for key, value in settings.items()),
     ]
     log = inputs.store.log("flatc")

@@ -1,8 +1,8 @@
-"""A static library of chosen files of one component: what its recipe calls.
+"""Compile chosen files of one component to a static library.
 
-The compiler sees every component through a link beside its objects, so that each path it is told is
-relative and without a digest: no path of this machine gets into the objects, and a compiler cache
-knows a file again when a patch has changed others.
+The compiler gets the path of each component through a symbolic link beside the objects. So every
+path is relative and has no digest: objects contain no path of this machine, and a compiler cache
+still has a file after a patch to others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from wheelhouse.sources.pins import Component
 def library(
     component: Component, headers: Sequence[Component], processor: str, floor: str, recipe: Recipe
 ) -> Step:
-    """The folder with a component's static library, by a recipe that calls :func:`archive`.
+    """The step that compiles a component to a static library; ``recipe`` calls :func:`archive`.
 
-    ``floor`` is the oldest glibc that it may need, for example 2.17. An interrupted compile goes
-    on.
+    ``headers`` are further components that the compiler can include. ``floor`` is the oldest glibc
+    version that the code may need, as in 2.17. An interrupted compile resumes.
     """
     label = f"{component.label}-{processor}"
     return Step(
@@ -41,8 +41,8 @@ def library(
     )
 
 
-def only(folder: Path) -> Path:
-    """The one static library in a folder."""
+def static_library(folder: Path) -> Path:
+    """The path of the one static library in a folder."""
     (path,) = folder.glob("lib*.a")
     return path
 
@@ -56,10 +56,12 @@ def archive(
     includes: Sequence[str],
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Compile the chosen files of a component, each with flags of its own, into a static library.
+    """Compile files of a component to the static library ``lib<component>.a`` in ``folder``.
 
-    ``includes`` are folders of components, each below its component's name; ``texts`` are files to
-    write for the compiler to find. Raises WheelhouseError with the first compiler error.
+    ``chosen`` has for each source file, relative to the component, its own compiler flags;
+    ``flags`` are for all files. ``includes`` are include folders, each a path that begins with a
+    component's name; ``texts`` has the content of header files to write, by name. Raises
+    WheelhouseError with the first compiler error.
     """
     name, label = inputs.parameters["component"], inputs.parameters["label"]
     for filename, text in (texts or {}).items():

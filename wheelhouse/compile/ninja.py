@@ -1,4 +1,4 @@
-"""Run a ninja build: progress, a log, and the first compiler error when it fails."""
+"""Run CMake and ninja: show progress, write a log, report the first compiler error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.jobs import jobs
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.store import Store
 from wheelhouse.compile.toolchain import EPOCH, NINJA, ZIG
 
@@ -25,46 +25,47 @@ Env = Mapping[str, str]
 
 _INTERRUPTED = 128 + signal.SIGINT
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
-_FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig says it
+_FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig say it
 
 
 def launcher() -> str | None:
-    """The compiler cache to start compiles with, if one is installed."""
+    """The path of ccache or sccache, to start compilers with, or None if neither is installed."""
     found = shutil.which("ccache") or shutil.which("sccache")
-    return str(plain(Path(found))) if found else None
+    return str(plain_path(Path(found))) if found else None
 
 
 def environment(store: Store) -> dict[str, str]:
-    """What to add to the environment of whatever runs a toolchain's compiler."""
+    """The environment variables that a process needs to run a toolchain's compiler."""
     home = os.path.expanduser("~")  # noqa: PTH111
     return {
-        # Compiler caches insist on one.
+        # Compiler caches need a writable one.
         "HOME": home if os.access(home, os.W_OK) else str(store.root),
-        "TMPDIR": str(plain(Path(tempfile.gettempdir()))),
-        "WHEELHOUSE_ZIG": str(plain(ZIG)),
-        "ZIG_LIB_DIR": str(plain(ZIG).with_name("lib")),  # zig itself would tell its real name
-        "ZIG_GLOBAL_CACHE_DIR": str(plain(store.root) / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(plain(store.root) / "zig"),
-        "SOURCE_DATE_EPOCH": str(EPOCH),  # a compiler cache must know it, too
+        "TMPDIR": str(plain_path(Path(tempfile.gettempdir()))),
+        "WHEELHOUSE_ZIG": str(plain_path(ZIG)),
+        # Else zig would put the real path of its folder into objects.
+        "ZIG_LIB_DIR": str(plain_path(ZIG).with_name("lib")),
+        "ZIG_GLOBAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
+        "SOURCE_DATE_EPOCH": str(EPOCH),  # compiler caches must see it too
         "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
-        "CCACHE_DEPEND": "1",  # take headers from -MD: no second run of the preprocessor
+        "CCACHE_DEPEND": "1",  # take headers from -MD, not from the preprocessor
     }
 
 
 def configure(command: Sequence[str], folder: Path, label: str, log: Path, env: Env) -> None:
-    """Run CMake in ``folder``, appending to ``log``; raises as :func:`build` does."""
+    """Run the CMake ``command`` in ``folder``, appending to ``log``; raises as :func:`build`."""
     console.say(label)
     _logged(command, folder, label, log, env, lambda done, total: None)
 
 
 def build(folder: Path, label: str, log: Path, env: Env) -> None:
-    """Build all of ``folder/build.ninja``, appending to ``log``.
+    """Build all targets of ``folder/build.ninja``, appending to ``log``.
 
-    Raises WheelhouseError with the first compiler error, and OSError if the disk is full. What was
-    compiled stays, so that the next run goes on from there.
+    ``label`` is for messages, as in "Compiling ruy". Raises WheelhouseError with the first compiler
+    error, and OSError if the disk is full. Finished objects stay, so the next run resumes.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
-    command = [str(plain(NINJA)), "-C", str(plain(folder)), "-j", str(count)]
+    command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
     with console.steps(label) as bar:
         env = {**env, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)
@@ -78,15 +79,15 @@ def _logged(
     env: Env,
     step: Callable[[int, int], None],
 ) -> None:
-    said: list[str] = []
+    output: list[str] = []
 
     def line(text: str) -> None:
-        said.append(text)
+        output.append(text)
         if numbers := _STEP.match(text):
             step(int(numbers[1]), int(numbers[2]))
 
-    # zig's global cache has its C libraries; its local one, a copy of every object.
-    copies = plain(folder) / "zig-cache"
+    # zig's global cache has the C libraries, its local one a copy of every object.
+    copies = plain_path(folder) / "zig-cache"
     try:
         env = {**env, "ZIG_LOCAL_CACHE_DIR": str(copies)}
         status = process.stream(command, cwd=folder, log=log, env=env, line=line)
@@ -94,12 +95,11 @@ def _logged(
         shutil.rmtree(copies, ignore_errors=True)
     if status == 0:
         return
-    if status == _INTERRUPTED:  # the signal went to all, and the command was the first to tell
+    if status == _INTERRUPTED:  # the command got the signal before this process did
         raise KeyboardInterrupt
-    if any(map(_FULL.search, said)):
+    if any(map(_FULL.search, output)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise WheelhouseError(
-        f"{label} failed: {process.why(status, said)}",
-        f"The whole log is {log}; mend the cause and run the same command again, it goes on from "
-        "there.",
+        f"{label} failed: {process.failure_reason(status, output)}",
+        f"The whole log is {log}; correct the cause and run the same command again: it resumes.",
     )

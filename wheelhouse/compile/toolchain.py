@@ -1,6 +1,6 @@
-"""The zig cross compiler, pinned by the locked requirements, and what makes it a toolchain.
+"""Toolchains: wrapper scripts that run zig, which the locked requirements pin, as a cross compiler.
 
-zig carries clang, lld, libc++ and the symbol lists of every glibc, so one program compiles for a
+zig contains clang, lld, libc++ and the symbols of every glibc version, so it can compile for a
 glibc floor without a sysroot.
 """
 
@@ -14,7 +14,7 @@ import cmake
 import ninja
 import ziglang
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.targets.architectures import architecture
@@ -28,27 +28,27 @@ COMPILE_FLAGS = (
     "-DNDEBUG",
     "-g0",
     "-fPIC",
-    "-fno-sanitize=undefined",  # zig's own default for C is to trap
+    "-fno-sanitize=undefined",  # zig's default for C is to trap
     "-fvisibility=hidden",
     "-ffunction-sections",
     "-fdata-sections",
-    # Threads may still compute when exit() would destroy static objects.
+    # Threads may still use static objects when exit() would destroy them.
     "-fc++-static-destructors=thread-local",
     "-Wno-everything",
 )
 
 EPOCH = 315532800
-"""The time that compilers are told, in seconds: 1980-01-01, the oldest that a zip can hold."""
+"""``SOURCE_DATE_EPOCH`` for compilers, in seconds: 1980-01-01, the oldest date in a zip file."""
 
 PERSONALITY = ROOT / "native" / "personality.cc"
-"""What every shared library contains, for other unwinders to pass through it."""
+"""The source that every shared library contains, so that other unwinders can pass through it."""
 
 LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
-"""What every shared library is linked with."""
+"""The flags to link every shared library with."""
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
 
-# zig reads -march= as the name of a CPU: say the same as -mcpu=generic plus features.
+# zig takes -march= for the name of a CPU: translate it to -mcpu= with a list of features.
 _WRAPPER = """\
 #!/bin/sh
 for word do
@@ -85,33 +85,33 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 @dataclass(frozen=True)
 class Toolchain:
-    """The compiler that a toolchain's step made in ``folder``; run it in :func:`environment`."""
+    """The programs of a toolchain in its step's folder; they run in :func:`ninja.environment`."""
 
     folder: Path
 
     @property
     def cc(self) -> Path:
         """The C compiler and linker."""
-        return plain(self.folder) / "cc"
+        return plain_path(self.folder) / "cc"
 
     @property
     def cxx(self) -> Path:
         """The C++ compiler and linker."""
-        return plain(self.folder) / "c++"
+        return plain_path(self.folder) / "c++"
 
     @property
     def ar(self) -> Path:
-        """What packs static libraries."""
-        return plain(self.folder) / "ar"
+        """The program that packs static libraries."""
+        return plain_path(self.folder) / "ar"
 
     @property
     def cmake_file(self) -> Path:
-        """The file for CMake's ``CMAKE_TOOLCHAIN_FILE``."""
-        return plain(self.folder) / "toolchain.cmake"
+        """The value of CMake's ``CMAKE_TOOLCHAIN_FILE``."""
+        return plain_path(self.folder) / "toolchain.cmake"
 
 
 def toolchain(processor: str, floor: str) -> Step:
-    """A compiler for one architecture and glibc floor, for example aarch64 and 2.17."""
+    """The step that writes a toolchain for an architecture and glibc floor, as in aarch64, 2.17."""
     named = architecture(processor)
     options = f"-target {named.zig}.{floor}" + (f" -mcpu={named.cpu}" if named.cpu else "")
     return Step(

@@ -1,7 +1,7 @@
 """Run models with an installed TFLite and report what happened: ``probe.py PLAN REPORT``.
 
-Runs inside the system under test, so it stands alone: Python 3.7, NumPy and the runtime only. It
-judges nothing. Paths in the plan are relative to the plan's folder::
+Runs on the system under test, so it needs nothing but Python 3.7, NumPy and the runtime. It reports
+and does not judge. Paths in the plan are relative to the plan's folder::
 
     {"module": "tflite_runtime.interpreter",
      "bad": {"empty": "empty.tflite"},
@@ -9,8 +9,8 @@ judges nothing. Paths in the plan are relative to the plan's folder::
                "outputs": "dense.out.npz", "threads": 1, "from_bytes": false,
                "signature": null}]}
 
-Inputs are by tensor name or position, outputs by position, both by name for a signature. An input
-of another shape than the model's resizes it.
+Inputs are named by tensor name or position, outputs by position; for a signature both have its
+names. An input of another shape than the tensor's resizes it.
 """
 
 from __future__ import annotations
@@ -29,31 +29,32 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # so that all new threads ar
 import numpy as np
 
 THREADS = Path("/proc/self/task")
+"""The folder that has an entry for each thread of this process."""
 
 BAD_FILE_SECONDS = 120
-"""When a bad file counts as one that hangs the runtime; emulation is slow."""
+"""How long loading a bad file may take, in seconds, before it is killed; emulation is slow."""
 
 
 def main(plan_path: str, report_path: str) -> None:
-    """Do what the plan lists and write the report, JSON."""
+    """Carry out the plan and write the report as JSON."""
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
-    report = tried(follow, plan, Path(plan_path).resolve().parent)
+    report = attempt(carry_out, plan, Path(plan_path).resolve().parent)
     Path(report_path).write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
-def follow(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The whole report; a run that fails has its error in its place."""
+def carry_out(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The whole report; for a run that fails it has the error."""
     module = importlib.import_module(plan["module"])
     return {
         "error": None,
         "system": system(module),
-        "bad": {name: refusals(module, folder / path) for name, path in plan["bad"].items()},
-        "runs": {entry["name"]: tried(run, module, folder, entry) for entry in plan["runs"]},
+        "bad": {name: load_bad_file(module, folder / path) for name, path in plan["bad"].items()},
+        "runs": {entry["name"]: attempt(run, module, folder, entry) for entry in plan["runs"]},
     }
 
 
 def system(module: Any) -> dict[str, Any]:
-    """Versions of the runtime and of what it runs on."""
+    """The versions of the runtime, NumPy and Python, and the machine."""
     package = importlib.import_module(module.__name__.split(".")[0])
     return {
         "runtime": getattr(package, "__version__", None),
@@ -64,8 +65,8 @@ def system(module: Any) -> dict[str, Any]:
     }
 
 
-def refusals(module: Any, path: Path) -> dict[str, Any]:
-    """What becomes of a bad file, loaded by path and from bytes."""
+def load_bad_file(module: Any, path: Path) -> dict[str, Any]:
+    """What happens when a bad file is loaded by path, and from bytes."""
 
     def load(**source: Any) -> dict[str, Any]:
         module.Interpreter(**source).allocate_tensors()
@@ -89,7 +90,7 @@ def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
         interpreter.allocate_tensors()  # a runner alone would not apply the default delegate
         outputs = interpreter.get_signature_runner(entry["signature"])(**inputs)
     else:
-        outputs = invoked(interpreter, inputs)
+        outputs = infer(interpreter, inputs)
     np.savez(str(folder / entry["outputs"]), **outputs)
     return {
         "error": None,
@@ -102,62 +103,62 @@ def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def invoked(interpreter: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+def infer(interpreter: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """Set the inputs, invoke, and return the outputs by position."""
-    known = interpreter.get_input_details()
-    places = {str(number): item for number, item in enumerate(known)}
-    places.update({item["name"]: item for item in known})
+    ordered = interpreter.get_input_details()
+    tensors = {str(position): item for position, item in enumerate(ordered)}
+    tensors.update({item["name"]: item for item in ordered})
     for key, values in inputs.items():
-        if tuple(places[key]["shape"]) != values.shape:
-            interpreter.resize_tensor_input(places[key]["index"], values.shape)
+        if tuple(tensors[key]["shape"]) != values.shape:
+            interpreter.resize_tensor_input(tensors[key]["index"], values.shape)
     interpreter.allocate_tensors()
     for key, values in inputs.items():
-        interpreter.set_tensor(places[key]["index"], values)
+        interpreter.set_tensor(tensors[key]["index"], values)
     interpreter.invoke()
     outputs = enumerate(interpreter.get_output_details())
-    return {str(place): interpreter.get_tensor(item["index"]) for place, item in outputs}
+    return {str(position): interpreter.get_tensor(item["index"]) for position, item in outputs}
 
 
 def delegation(interpreter: Any) -> dict[str, Any]:
-    """How many delegate nodes the graph has, and the operators that run inside and outside them.
+    """The number of delegate nodes, and the operators that run inside and outside of them.
 
-    The runtime keeps replaced nodes in its list beside the delegate's node. Inside are those that
-    lead from the delegate's inputs to its outputs.
+    The runtime's list of nodes still has those that a delegate's node replaced. The ones on a path
+    from the delegate's inputs to its outputs are inside.
     """
     nodes = interpreter._get_ops_details()
     delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
-    plain = [node for node in nodes if node["op_name"] != "DELEGATE"]
-    makers = {int(tensor): node for node in plain for tensor in node["outputs"]}
+    operators = [node for node in nodes if node["op_name"] != "DELEGATE"]
+    producers = {int(tensor): node for node in operators for tensor in node["outputs"]}
     inside = set()
     for delegate in delegates:
-        edge = set(delegate["inputs"].tolist())
+        inputs = set(delegate["inputs"].tolist())
         pending = delegate["outputs"].tolist()
         while pending:
             tensor = pending.pop()
-            node = None if tensor in edge else makers.get(tensor)
+            node = None if tensor in inputs else producers.get(tensor)
             if node and node["index"] not in inside:
                 inside.add(node["index"])
                 pending.extend(node["inputs"].tolist())
     return {
         "delegates": len(delegates),
-        "inside": [node["op_name"] for node in plain if node["index"] in inside],
-        "outside": [node["op_name"] for node in plain if node["index"] not in inside],
+        "inside": [node["op_name"] for node in operators if node["index"] in inside],
+        "outside": [node["op_name"] for node in operators if node["index"] not in inside],
     }
 
 
 def views(interpreter: Any) -> dict[str, Any]:
-    """Whether ``tensor()`` shows the runtime's own memory, and what a held view prevents."""
+    """Whether writing to ``tensor()`` changes the tensor, and the error while a view is held."""
     index = interpreter.get_input_details()[0]["index"]
     interpreter.tensor(index)()[...] = 1
     written = bool((interpreter.get_tensor(index) == 1).all())
     held = interpreter.tensor(index)()
-    refusal = tried(interpreter.allocate_tensors)
+    error = attempt(interpreter.allocate_tensors)
     del held
-    return {"written_through": written, "while_held": refusal}
+    return {"written_through": written, "while_held": error}
 
 
 def details(items: Any) -> list[dict[str, Any]]:
-    """Input or output details as JSON: ``quantization`` is scale and zero point."""
+    """Input or output details for JSON; ``quantization`` is scale and zero point."""
     return [
         {
             "name": item["name"],
@@ -169,7 +170,7 @@ def details(items: Any) -> list[dict[str, Any]]:
     ]
 
 
-def tried(action: Any, *arguments: Any) -> Any:
+def attempt(action: Any, *arguments: Any) -> Any:
     """The action's result, or its exception as ``{"error": {"type": ..., "message": ...}}``."""
     try:
         return action(*arguments)
@@ -178,13 +179,13 @@ def tried(action: Any, *arguments: Any) -> Any:
 
 
 def in_child(action: Any) -> Any:
-    """``tried`` in a child process; ``{"signal": number}`` if that killed it."""
+    """:func:`attempt` in a child process; ``{"signal": number}`` if a signal killed that."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         signal.alarm(BAD_FILE_SECONDS)
         with os.fdopen(writer, "wb") as stream:
-            stream.write(json.dumps(tried(action)).encode())
+            stream.write(json.dumps(attempt(action)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:

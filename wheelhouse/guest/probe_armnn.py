@@ -1,7 +1,8 @@
 """Run models with Arm NN's delegate and report what happened: ``probe_armnn.py PLAN REPORT``.
 
-Runs inside the system under test, beside ``probe.py``: Python 3.7, NumPy, the runtime and the
-delegate only. It judges nothing. Paths in the plan are relative to the plan's folder::
+Runs on the system under test, in the folder of ``probe.py``; it needs nothing else but Python 3.7,
+NumPy, the runtime and the delegate. It reports and does not judge. Paths in the plan are relative
+to the plan's folder::
 
     {"module": "tflite_runtime.interpreter",
      "runs": [{"name": "dense", "model": "dense.tflite", "inputs": "dense.npz",
@@ -9,8 +10,9 @@ delegate only. It judges nothing. Paths in the plan are relative to the plan's f
                "default": false}],
      "together": ["dense", "other"]}
 
-``options`` are the delegate's; null runs without it. With ``default`` TFLite's default delegate,
-XNNPACK, may take what Arm NN leaves. ``together`` are two runs to be repeated at the same time.
+``options`` are the delegate's; null means no Arm NN. With ``default`` TFLite's default delegate,
+XNNPACK, may take the operators that Arm NN leaves. ``together`` are runs to be repeated at the same
+time, each in a thread.
 """
 
 from __future__ import annotations
@@ -35,50 +37,51 @@ import probe  # type: ignore[import-not-found]
 import tflite_armnn_delegate as armnn
 
 TIMES = 3
-"""How often each of two interpreters runs beside the other."""
+"""How often each run of ``together`` is repeated."""
 
 WORKLOAD = re.compile(r"((?:Neon|Ref)[A-Za-z0-9]+)_Execute")
+"""A workload's name in Arm NN's profile: Neon... of CpuAcc, Ref... of CpuRef."""
 _CONVERSION = re.compile(r"ConvertFp32ToFp16[A-Za-z]*_Execute")
 _C = ctypes.CDLL(None)
 
 
 def main(plan_path: str, report_path: str) -> None:
-    """Do what the plan lists and write the report, JSON."""
+    """Carry out the plan and write the report as JSON."""
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
-    report = probe.tried(follow, plan, Path(plan_path).resolve().parent)
+    report = probe.attempt(carry_out, plan, Path(plan_path).resolve().parent)
     Path(report_path).write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
-def follow(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The whole report; a run that fails has its error in its place."""
+def carry_out(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The whole report; for a run that fails it has the error."""
     module = importlib.import_module(plan["module"])
     runs = {entry["name"]: entry for entry in plan["runs"]}
     return {
         "error": None,
         "system": probe.system(module),
         "version": armnn.__version__,
-        "refusals": refusals(module),
-        "runs": {name: probe.tried(run, module, folder, entry) for name, entry in runs.items()},
-        "together": probe.tried(together, module, folder, [runs[n] for n in plan["together"]]),
+        "refusals": use_unknown_options(module),
+        "runs": {name: probe.attempt(run, module, folder, entry) for name, entry in runs.items()},
+        "together": probe.attempt(together, module, folder, [runs[n] for n in plan["together"]]),
     }
 
 
-def refusals(module: Any) -> dict[str, Any]:
-    """What becomes of options that there are not."""
+def use_unknown_options(module: Any) -> dict[str, Any]:
+    """What happens when options or backends that do not exist are asked for."""
     return {
-        "option": probe.tried(lambda: armnn.load(num_thread=4)),  # type: ignore[arg-type]
-        "backend": probe.tried(lambda: armnn.load(backends="CpuFast")),
-        "library's option": probe.tried(
+        "option": probe.attempt(lambda: armnn.load(num_thread=4)),  # type: ignore[arg-type]
+        "backend": probe.attempt(lambda: armnn.load(backends="CpuFast")),
+        "library's option": probe.attempt(
             lambda: module.load_delegate(armnn.path(), {"no-such-option": "1"})
         ),
     }
 
 
 def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    """Run one model once, save its outputs and report who ran what."""
-    with printed() as text:
-        interpreter = opened(module, folder, entry, profiling=True)
-        outputs = probe.invoked(interpreter, inputs(folder, entry))
+    """Run one model once, save its outputs and report which operators Arm NN ran."""
+    with captured_stdout() as text:
+        interpreter = make_interpreter(module, folder, entry, profiling=True)
+        outputs = probe.infer(interpreter, inputs(folder, entry))
     np.savez(str(folder / entry["outputs"]), **outputs)
     return {
         "error": None,
@@ -89,18 +92,18 @@ def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def together(module: Any, folder: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Run two models at the same time; how far each one's outputs then are from those alone."""
-    found = {}
+    """Run models at the same time; the largest differences from the outputs that each run saved."""
+    differences = {}
 
     def repeat(entry: dict[str, Any], barrier: threading.Barrier) -> None:
-        interpreter = opened(module, folder, entry)
+        interpreter = make_interpreter(module, folder, entry)
         worst = 0.0
         barrier.wait()
         for _ in range(TIMES):
-            again = probe.invoked(interpreter, inputs(folder, entry))
-            with np.load(str(folder / entry["outputs"])) as alone:
-                worst = max(worst, *(distance(again[key], alone[key]) for key in alone.files))
-        found[entry["name"]] = worst
+            outputs = probe.infer(interpreter, inputs(folder, entry))
+            with np.load(str(folder / entry["outputs"])) as saved:
+                worst = max(worst, *(distance(outputs[key], saved[key]) for key in saved.files))
+        differences[entry["name"]] = worst
 
     barrier = threading.Barrier(len(entries))
     threads = [threading.Thread(target=repeat, args=(entry, barrier)) for entry in entries]
@@ -108,12 +111,12 @@ def together(module: Any, folder: Path, entries: list[dict[str, Any]]) -> dict[s
         thread.start()
     for thread in threads:
         thread.join()
-    return {"error": None, "worst": found}
+    return {"error": None, "worst": differences}
 
 
-def opened(module: Any, folder: Path, entry: dict[str, Any], **more: Any) -> Any:
-    """An interpreter of a run's model with the delegates that the run asks for."""
-    delegates = [] if entry["options"] is None else [load(entry["options"], **more)]
+def make_interpreter(module: Any, folder: Path, entry: dict[str, Any], **options: Any) -> Any:
+    """An interpreter for a run's model and delegates; ``options`` are further ones of Arm NN's."""
+    delegates = [] if entry["options"] is None else [load(entry["options"], **options)]
     types = module.OpResolverType
     kind = types.AUTO if entry["default"] else types.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return module.Interpreter(
@@ -125,7 +128,7 @@ def opened(module: Any, folder: Path, entry: dict[str, Any], **more: Any) -> Any
 
 
 def load(options: dict[str, Any], **more: Any) -> Any:
-    """The delegate, on one thread unless told otherwise."""
+    """The delegate with these options, and with one thread unless they say otherwise."""
     return armnn.load(**{"num_threads": 1, **options, **more})
 
 
@@ -141,18 +144,18 @@ def distance(left: Any, right: Any) -> float:
 
 
 @contextmanager
-def printed() -> Iterator[list[str]]:
-    """Collect what this process, the delegate's C++ included, writes to standard output."""
+def captured_stdout() -> Iterator[list[str]]:
+    """Capture standard output, that of C++ included; the list gets its text at the end."""
     text: list[str] = []
-    kept = os.dup(1)
+    original = os.dup(1)
     with tempfile.TemporaryFile() as stream:
         os.dup2(stream.fileno(), 1)
         try:
             yield text
         finally:
             _C.fflush(None)
-            os.dup2(kept, 1)
-            os.close(kept)
+            os.dup2(original, 1)
+            os.close(original)
             stream.seek(0)
             text.append(stream.read().decode(errors="replace"))
 

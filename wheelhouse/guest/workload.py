@@ -1,7 +1,7 @@
-"""Load a model and use it some times, on one thread: ``workload.py MODEL TIMES``.
+"""Load a model and run it a number of times, on one thread: ``workload.py MODEL TIMES``.
 
-Runs inside the emulated system under an instruction counter, so it stands alone. Two runs that
-differ in TIMES alone differ by just the instructions of the inferences.
+Runs on the emulated system under an instruction counter, so it needs nothing but Python 3.7, NumPy
+and a runtime. The counts of two runs with different TIMES differ by those inferences alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ except ImportError:
 
 
 def main(model: str, times: int) -> None:
-    """Set the first input, to what is not constant, invoke and get the output, ``times`` times."""
+    """Set the first input to a ramp, invoke and get the first output, ``times`` times."""
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]

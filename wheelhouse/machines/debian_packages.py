@@ -1,6 +1,6 @@
-"""Debian packages that steps stand on, emulation's above all, installed when that is possible.
+"""The Debian packages that steps need, mostly for emulation; root installs them on first use.
 
-qemu must be Debian 12's dynamically linked ``qemu-user``: static builds take no plugins.
+qemu must be Debian 12's dynamically linked ``qemu-user``: static builds load no plugins.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _LISTS = Path("/var/lib/apt/lists")
 
 
 def emulation() -> dict[str, str]:
-    """The programs that emulation takes, each with its Debian package."""
-    emulators = (each.qemu for each in architectures.catalogue() if each.qemu)
+    """The programs that emulation runs, each with its Debian package."""
+    emulators = (each.qemu for each in architectures.architectures() if each.qemu)
     return {
         **{qemu.program: qemu.package for qemu in emulators},
         "bwrap": "bubblewrap",
@@ -30,28 +30,29 @@ def emulation() -> dict[str, str]:
 
 
 def missing(programs: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """The Debian packages of ``programs`` that are not here yet; emulation's if none are named."""
-    wanted = emulation() if programs is None else programs
-    packages = [package for name, package in wanted.items() if not shutil.which(name)]
+    """The Debian packages whose program is not on PATH; ``programs`` default to emulation's."""
+    required = emulation() if programs is None else programs
+    packages = [package for name, package in required.items() if not shutil.which(name)]
     if programs is None and not KEYRING.exists():
         packages.append("debian-archive-keyring")
     return tuple(packages)
 
 
 def install_command(packages: Sequence[str]) -> tuple[str, ...]:
-    """The command, to be run as root, that installs them."""
+    """The command that installs the packages, as root."""
     return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
 
 
 def hint(packages: Sequence[str]) -> str:
-    """The one line that an ordinary user runs to get them."""
+    """The command line with which an ordinary user installs the packages."""
     return " ".join(("sudo", *install_command(packages)))
 
 
 def ensure(purpose: str = "Emulation", programs: Mapping[str, str] | None = None) -> None:
-    """Make sure that ``programs`` are here: root installs them, anyone else is told the command.
+    """Install what ``programs`` lack, if this is root; they default to emulation's.
 
-    Raises WheelhouseError.
+    ``purpose`` is the error's subject. Raises WheelhouseError with the command to run if this is
+    not root, and if apt-get fails.
     """
     packages = missing(programs)
     if not packages:
@@ -75,6 +76,6 @@ def _apt_get(command: Sequence[str]) -> None:
             f"`{' '.join(command)}` failed",
             done,
             log,
-            "Correct that and try again.",
+            "Correct the cause and try again.",
             kind=Kind.MACHINE,
         )

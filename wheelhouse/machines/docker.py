@@ -1,9 +1,8 @@
 """Run commands in containers of a Docker engine, on this machine or on another.
 
-Files go in and come out as tar streams over the engine's API: no folder of this machine is
-mounted. A container has no network, no capability and bounded memory and processors, and is
-removed however its use ends, even if this process is killed: it lives as long as its standard
-input is held open.
+Files are copied in and out as tar streams over the engine's API: no folder of this machine is
+mounted. A container has no network, no capabilities and bounded memory and processors. It is always
+removed, even if this process is killed, because it ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -34,22 +33,24 @@ from wheelhouse.common.process import Completed
 from wheelhouse.sources import archives
 
 USER = "1000:1000"
-"""Who runs in every container: builder in the builder image, pi in the others."""
+"""The user and group of every container: builder in the builder image, pi in the others."""
 
 TIMEOUT = 600
-"""How long, in seconds, the engine may be silent."""
+"""The longest time, in seconds, that the engine may send nothing."""
 
 LABEL = "tflite-wheelhouse"
+"""The label of every container and intermediate image."""
+
 _SOCKET = "/var/run/docker.sock"
 _PROCESSES = 4096
-# podman would raise both, which not every machine lets it do.
+# Without these, podman raises both limits to its own, which some machines forbid.
 _ULIMITS = [Ulimit(name=name, soft=_PROCESSES, hard=_PROCESSES) for name in ("nofile", "nproc")]
 _KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use: bytes of memory, and processors."""
+    """How much a container may use: ``memory`` in bytes, and a number of processors."""
 
     memory: int
     processors: int
@@ -64,7 +65,10 @@ class Box:
     limits: Limits
 
     def send(self, files: Mapping[str, Path]) -> None:
-        """Copy files and folders to absolute paths of the container, for its user to own."""
+        """Copy files and folders to absolute paths of the container; its user will own them.
+
+        ``__pycache__`` folders are left out. Raises WheelhouseError if the engine fails.
+        """
         with tempfile.TemporaryFile() as stream:
             with tarfile.open(fileobj=stream, mode="w") as tar:
                 for folder in _parents(files):
@@ -72,16 +76,19 @@ class Box:
                     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
                     tar.addfile(_owned(entry))
                 for name, path in files.items():
-                    tar.add(path, name, filter=_wanted)
+                    tar.add(path, name, filter=_without_pycache)
             stream.seek(0)
             with _explained():
                 self.container.put_archive("/", stream)
 
     def fetch(self, path: str, folder: Path) -> None:
-        """Copy what lies in a folder of the container into ``folder``; nothing if it is absent."""
+        """Copy the content of a folder of the container into ``folder``; it may be absent.
+
+        Raises WheelhouseError if the engine fails.
+        """
         with _explained(), suppress(NotFound):
             blocks, _ = self.container.get_archive(path)
-            feed = io.BufferedReader(archives.Feed(blocks), 1 << 20)
+            feed = io.BufferedReader(archives.BlockReader(blocks), 1 << 20)
             archives.untar(feed, folder, strip=1, keep=())
 
     def run(
@@ -92,9 +99,10 @@ class Box:
         cwd: str,
         line: Callable[[str], None] = lambda text: None,
     ) -> Completed:
-        """Run a command to its end and hand each line of its standard error to ``line``.
+        """Run a command to its end; call ``line`` with each line of its standard error.
 
-        Raises WheelhouseError if it was killed for lack of memory, or the container ended.
+        Raises WheelhouseError if the command was killed for lack of memory, if the container ended,
+        or if the engine fails.
         """
         api = self.client.api
         started = time.time()
@@ -113,21 +121,22 @@ class Box:
                     line(text.decode(errors="replace"))
             with suppress(NotFound):  # podman forgets a job with its container
                 status = api.exec_inspect(job)["ExitCode"]
-            status = self._alive(started, status)
+            status = self._checked(started, status)
         out, err = (b"".join(output[kind]).decode(errors="replace") for kind in (False, True))
         return Completed(status, out, err)
 
     def freeze(self) -> None:
-        """Let nothing in the container go on; its files can still be fetched."""
+        """Pause all processes of the container; its files can still be fetched."""
         with _explained():
             self.container.pause()
 
-    def _alive(self, started: float, status: int | None) -> int:
+    def _checked(self, started: float, status: int | None) -> int:
+        """The exit status, unless the command was killed."""
         if status == 0:
             return 0
         if self._out_of_memory(started):
             raise WheelhouseError(
-                "The container was out of memory: it may use "
+                "The container ran out of memory: it may use "
                 f"{self.limits.memory / 1e9:.1f} GB for {self.limits.processors} jobs at once.",
                 "Lower the jobs (WHEELHOUSE_JOBS=1) or give the engine more memory, then run the "
                 "same command again.",
@@ -137,21 +146,21 @@ class Box:
             raise WheelhouseError(
                 "The container was killed from outside.",
                 "Run the same command again; what was compiled is kept. If it was killed for lack "
-                "of memory, which podman does not tell, lower the jobs (WHEELHOUSE_JOBS=1).",
+                "of memory, which podman does not report, lower the jobs (WHEELHOUSE_JOBS=1).",
                 Kind.ENGINE,
             )
         return status
 
     def _out_of_memory(self, started: float) -> bool:
-        about = {"container": self.container.id, "event": "oom"}
-        seen = self.client.events(
-            since=int(started), until=int(time.time()) + 1, filters=about, decode=True
+        filters = {"container": self.container.id, "event": "oom"}
+        events = self.client.events(
+            since=int(started), until=int(time.time()) + 1, filters=filters, decode=True
         )
-        return any(True for _ in seen)
+        return any(True for _ in events)
 
 
 def connect() -> DockerClient:
-    """The engine that ``DOCKER_HOST``, Docker's current context or the usual socket names.
+    """The engine of ``DOCKER_HOST``, else of Docker's current context, else of the usual socket.
 
     Raises WheelhouseError if it does not answer or refuses this user.
     """
@@ -177,7 +186,7 @@ def connect() -> DockerClient:
 
 
 def answers() -> bool:
-    """Whether there is an engine that this user may use."""
+    """Whether an engine answers and this user may use it."""
     try:
         connect().close()
     except WheelhouseError:
@@ -187,7 +196,10 @@ def answers() -> bool:
 
 @contextmanager
 def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
-    """A container of an image that is there already, until the end of the ``with`` block."""
+    """A running container of an image that the engine has; removed after the ``with`` block.
+
+    Raises WheelhouseError if the engine fails.
+    """
     with _explained():
         container = client.containers.create(
             image,
@@ -216,9 +228,9 @@ def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
 
 
 def limits(client: DockerClient) -> Limits:
-    """What the engine's machine can give to one build: a processor and JOB_BYTES for each job.
+    """How much of the engine's machine a build may use: a processor and JOB_BYTES for each job.
 
-    ``WHEELHOUSE_JOBS`` says how many jobs instead. One more JOB_BYTES is for all around them.
+    One more JOB_BYTES is for everything else. ``WHEELHOUSE_JOBS`` overrides the number of jobs.
     """
     machine = client.info()
     count = jobs(machine["NCPU"], machine["MemTotal"] - JOB_BYTES)
@@ -226,7 +238,7 @@ def limits(client: DockerClient) -> Limits:
 
 
 def image_is_here(client: DockerClient, name: str) -> bool:
-    """Whether the engine has an image of that name."""
+    """Whether the engine has an image of that name; raises WheelhouseError if the engine fails."""
     with _explained():
         try:
             client.images.get(name)
@@ -247,15 +259,16 @@ def make_image(
 ) -> None:
     """Build an image from the files of ``context``, one of them ``Dockerfile``.
 
-    ``arguments`` are the Dockerfile's own, and stay readable in the image. Raises WheelhouseError
-    with the engine's reason.
+    ``architecture`` is Docker's name of it, for example arm64. ``arguments`` are build arguments,
+    which stay readable in the image. ``line`` is called with each line of the engine's output.
+    Raises WheelhouseError with the engine's reason.
     """
     with tempfile.TemporaryFile() as stream:
         with tarfile.open(fileobj=stream, mode="w") as tar:
             for place, path in context.items():
                 tar.add(path, place)
         stream.seek(0)
-        said = []
+        output = []
         with _explained():
             for event in client.api.build(
                 fileobj=stream,
@@ -269,15 +282,15 @@ def make_image(
                 decode=True,
             ):
                 if text := event.get("stream", "").strip():
-                    said.append(text)
+                    output.append(text)
                     line(text)
                 if "error" in event:
-                    raise DockerException("\n".join([*said[-3:], event["error"].strip()]))
+                    raise DockerException("\n".join([*output[-3:], event["error"].strip()]))
             client.images.prune({"dangling": True, "label": f"{LABEL}=stage"})
 
 
 def _remove(container: Container) -> None:
-    """Remove a container that may be on its way out already."""
+    """Remove a container, unless the engine is removing it already."""
     with suppress(NotFound):
         try:
             container.remove(force=True, v=True)
@@ -288,7 +301,7 @@ def _remove(container: Container) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn what the engine says into a failure with a remedy."""
+    """Turn errors of the engine into WheelhouseError."""
     try:
         yield
     except (DockerException, RequestException, *archives.BROKEN) as error:
@@ -297,17 +310,17 @@ def _explained() -> Iterator[None]:
             raise disk_full() from error
         raise WheelhouseError(
             f"The Docker engine failed: {text}",
-            "Mend that and run the same command again.",
+            "Correct the cause and run the same command again.",
             Kind.ENGINE,
         ) from error
 
 
 def disk_full() -> WheelhouseError:
-    """What to tell when the engine's own disk is full."""
+    """The error for a full disk of the engine."""
     return WheelhouseError(
         "The disk of the Docker engine is full.",
-        "Free some space there (`docker system df` shows what takes it; a build wants 4 GB), then "
-        "run the same command again; what is finished is kept.",
+        "Free some space there (`docker system df` shows what takes it; a build needs 4 GB), then "
+        "run the same command again; finished steps are kept.",
         Kind.DISK,
     )
 
@@ -327,12 +340,12 @@ def _address() -> dict[str, Any]:
 
 
 def _parents(files: Mapping[str, Path]) -> list[str]:
-    """The folders above ``files``, but for those that the image has."""
-    every = {parent for name in files for parent in Path(name).parents}
-    return sorted(str(path) for path in every if len(path.parts) > 2)
+    """The folders above ``files``, without the root's and the folders in it: images have those."""
+    parents = {parent for name in files for parent in Path(name).parents}
+    return sorted(str(path) for path in parents if len(path.parts) > 2)
 
 
-def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def _without_pycache(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if "__pycache__" in entry.name else _owned(entry)
 
 

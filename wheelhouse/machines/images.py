@@ -1,7 +1,7 @@
-"""The images of the Docker engine: the builder, and one for each system to try wheels on.
+"""The images of the Docker engine: the builder, and one for each system to verify wheels on.
 
-An image's name ends in the digest of what it is made from, so one that exists is never made
-again. Its base is Debian's own image, by digest, or one made here from Debian's archive.
+An image's tag is the digest of all that it is made from, so one that exists is never made again.
+Its base is Debian's own image, by digest, or one made here from Debian's archive.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ REQUIREMENTS = FOLDER / "builder.lock"
 BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
 
 
-class Builder(Table, frozen=True):
-    """What the builder image's base is: a Debian suite, its CPython and packages."""
+class BuilderImage(Table, frozen=True):
+    """The builder image: its Debian suite, that suite's CPython, and the packages of its base."""
 
     suite: str
     python: str
     packages: tuple[str, ...]
 
 
-class Catalogue(Table, frozen=True):
-    """The whole of ``images.toml``."""
+class ImageTable(Table, frozen=True):
+    """The content of images.toml; ``bases`` are Debian's images by suite, each with a digest."""
 
     bases: Mapping[str, str]
-    builder: Builder
+    builder: BuilderImage
 
 
 @cache
-def catalogue() -> Catalogue:
-    """The images of this checkout."""
-    return load(FILE, Catalogue)
+def catalogue() -> ImageTable:
+    """The content of images.toml; raises WheelhouseError naming the key that is wrong."""
+    return load(FILE, ImageTable)
 
 
 def builder(client: DockerClient, fetcher: Fetcher) -> str:
     """The name of the builder image, made unless the engine has it.
 
-    Raises WheelhouseError if its base cannot be had.
+    Raises WheelhouseError if the image has to be made, but its base cannot be pulled or the network
+    must not be used.
     """
     native = _architecture(client)
-    own = _base_name(native)
-    base = (
-        own if docker.image_is_here(client, own) else catalogue().bases[catalogue().builder.suite]
-    )
+    base = _base_name(native)
+    if not docker.image_is_here(client, base):
+        base = catalogue().bases[catalogue().builder.suite]
     arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
     name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
     if not docker.image_is_here(client, name):
         if not fetcher.network:
             raise WheelhouseError(
-                "The Docker engine has no builder image, and the network is not to be used.",
+                "The Docker engine has no builder image, and the network must not be used.",
                 "Run `invoke images` once with a network.",
             )
         requirements = _requirements(native, fetcher.store)
@@ -79,7 +79,10 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
 
 
 def pi(client: DockerClient, system: System, store: Store) -> str:
-    """The name of the image of a Raspberry Pi OS release, made unless the engine has it."""
+    """The name of the image of a Raspberry Pi OS release, made unless the engine has it.
+
+    Raises WheelhouseError if its base cannot be pulled.
+    """
     name = pi_name(system)
     if not docker.image_is_here(client, name):
         arguments = {
@@ -93,22 +96,22 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
     builder(client, fetcher)
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         pi(client, system, fetcher.store)
 
 
 def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
-    """As :func:`prepare`, but from Debian's archive alone, whose signature is checked.
+    """Make every image that the engine does not have, from Debian's signed archive alone.
 
-    No registry is asked, and nothing is emulated.
+    Uses no registry and no emulation.
     """
-    wanted = catalogue().builder
-    own = _architecture(client)
-    if not docker.image_is_here(client, _base_name(own)):
-        tree = get_or_make(rootfs.suite_tree(wanted.suite, own.debian, wanted.packages), fetcher)
-        _make_from_tree(client, _base_name(own), tree, own, "0:0", fetcher.store)
+    image = catalogue().builder
+    native = _architecture(client)
+    if not docker.image_is_here(client, _base_name(native)):
+        tree = get_or_make(rootfs.suite_tree(image.suite, native.debian, image.packages), fetcher)
+        _make_from_tree(client, _base_name(native), tree, native, "0:0", fetcher.store)
     builder(client, fetcher)
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)
@@ -116,23 +119,26 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
 
 
 def _architecture(client: DockerClient) -> Architecture:
-    told = str(client.version()["Arch"])
-    found = next((each for each in architectures.catalogue() if each.docker == told), None)
-    if not found:
+    """The architecture of the engine's machine."""
+    name = str(client.version()["Arch"])
+    known = (row for row in architectures.architectures() if row.docker == name)
+    if not (native := next(known, None)):
         raise WheelhouseError(
-            f"The Docker engine's machine is {told}, for which architectures.toml has no row.",
+            f"The Docker engine's machine is {name}, for which architectures.toml has no row.",
             "Use an engine on another machine.",
             Kind.ENGINE,
         )
-    return found
+    return native
 
 
 def _base_name(architecture: Architecture) -> str:
-    return _name(f"base-{architecture.docker}", catalogue().builder, file_digest(TREE))
+    """The name of the builder's base that :func:`bootstrap` makes."""
+    image = catalogue().builder
+    return _name(f"base-{architecture.docker}", image.suite, image.packages, file_digest(TREE))
 
 
 def pi_name(system: System) -> str:
-    """The name of the image of a system, by all that it is made from."""
+    """The name of a system's image, which the engine may not have."""
     base = catalogue().bases[system.suite]
     return _name(f"pi-{system.suite}-{system.python}", system, base, file_digest(PI))
 
@@ -143,7 +149,7 @@ def _name(kind: str, *parts: object) -> str:
 
 
 def _requirements(architecture: Architecture, store: Store) -> Path:
-    """The folder with the locked toolchain's wheels for the builder image."""
+    """The folder with the wheels of builder.lock for the builder image."""
     return get_or_make(requirements(architecture.wheel), Fetcher(store))
 
 
@@ -152,7 +158,7 @@ def steps() -> list[Step]:
     base = catalogue().builder
     return [
         step
-        for each in architectures.catalogue()
+        for each in architectures.architectures()
         for step in (
             requirements(each.wheel),
             rootfs.suite_tree(base.suite, each.debian, base.packages),
@@ -161,7 +167,10 @@ def steps() -> list[Step]:
 
 
 def requirements(machine: str) -> Step:
-    """The folder with the locked toolchain's wheels for a machine, as Python names it."""
+    """The step whose folder holds the wheels of builder.lock.
+
+    ``machine`` is the end of their platform tags, for example x86_64.
+    """
     parameters = {"python": catalogue().builder.python, "machine": machine}
     return Step("requirements", f"builder-{machine}", _fetch, parameters=parameters)
 
@@ -176,14 +185,14 @@ def _make_from_tree(
     client: DockerClient, name: str, tree: Path, architecture: Architecture, user: str, store: Store
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch, disk_space(Path(scratch)):
-        packed = Path(scratch, "tree.tar")
-        with tarfile.open(packed, "w") as tar:
+        archive = Path(scratch, "tree.tar")
+        with tarfile.open(archive, "w") as tar:
             for path in sorted(tree.iterdir()):
                 tar.add(path, path.name, filter=_root_owned)
             home = tarfile.TarInfo("home/pi")
             home.type, home.mode, home.uid, home.gid = tarfile.DIRTYPE, 0o755, 1000, 1000
             tar.addfile(home)
-        context = {"Dockerfile": TREE, "tree.tar": packed}
+        context = {"Dockerfile": TREE, "tree.tar": archive}
         _make(client, name, context, architecture, {"USER": user}, store)
 
 
@@ -199,7 +208,7 @@ def _make(
     console.say(f"Making the image {kind}")
     labels = {"org.opencontainers.image.title": kind, "org.opencontainers.image.revision": key}
     log = store.log(kind.replace("/", "-"))
-    with log.open("w", buffering=1) as record:
+    with log.open("w", buffering=1) as stream:
         try:
             docker.make_image(
                 client,
@@ -208,14 +217,14 @@ def _make(
                 architecture=architecture.docker,
                 arguments=arguments,
                 labels=labels,
-                line=lambda text: print(text, file=record),
+                line=lambda text: print(text, file=stream),
             )
         except WheelhouseError as error:
             raise _unreachable(arguments.get("BASE", ""), error, log) from error
 
 
 def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseError:
-    if "@sha256:" in base and _speaks_of_a_registry(error.what):
+    if "@sha256:" in base and _is_registry_failure(error.what):
         return WheelhouseError(
             f"The image {base} could not be pulled: {error.what}",
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
@@ -225,7 +234,8 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
     return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 
 
-def _speaks_of_a_registry(reason: str) -> bool:
+def _is_registry_failure(reason: str) -> bool:
+    """Whether the engine's reason names a registry, which failed or could not be reached."""
     words: Sequence[str] = ("manifest", "pull", "registry", "dial tcp", "lookup", 'Get "http')
     return any(word in reason for word in words)
 

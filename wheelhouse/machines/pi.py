@@ -1,7 +1,7 @@
-"""An arm64 system to run commands on: a sandbox of this machine, or a container of an engine.
+"""Run commands on an arm64 system: in a sandbox on this machine, or in a container of an engine.
 
-Both have files of their own in the home folder, run as a given board, and differ in nothing that a
-program could tell but this: in a container it can start other programs.
+Both emulate a given board and have a home folder of their own. A program can tell them apart by one
+thing only: in a container it can start other programs.
 """
 
 from __future__ import annotations
@@ -22,25 +22,31 @@ from wheelhouse.targets.systems import Board
 
 
 class Pi(Protocol):
-    """What commands can be run on."""
+    """An emulated system with a home folder, for one or several boards."""
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
-        """Run a command in the home folder as on that board."""
+        """Run a command in the home folder as on ``board``.
+
+        Raises WheelhouseError if it cannot be run to its end.
+        """
 
     def fetch(self, name: str) -> None:
-        """Bring a folder of the home folder to where the home folder came from."""
+        """Copy a folder of the home folder back to this machine's folder of the same name."""
 
 
 @dataclass(frozen=True)
-class Sandbox:
-    """A tree on this machine; ``files`` are shown read-only at paths of the guest."""
+class SandboxPi:
+    """A sandbox in a root file system, ``tree``, whose home folder is ``work``.
+
+    ``files`` are mounted read-only at the guest's paths that are their keys.
+    """
 
     tree: Path
     work: Path
     files: Mapping[str, Path]
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
-        """Run a command in the home folder, which is ``work``."""
+        """Run a command in the home folder as on ``board``; see :func:`qemu.run`."""
         binds = {path: name for name, path in self.files.items()}
         return qemu.run(command, tree=self.tree, board=board, work=self.work, binds=binds)
 
@@ -49,35 +55,37 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class Contained:
-    """A container; its home folder began as a copy of ``work``."""
+class ContainerPi:
+    """A container whose home folder was copied from ``work``."""
 
     box: Box
     work: Path
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
-        """Run a command in the home folder."""
+        """Run a command in the home folder as on ``board``; see :meth:`Box.run`."""
         done = self.box.run(list(command), env={"QEMU_CPU": board.qemu_cpu}, cwd=HOME)
         return Emulated(done.status, done.stdout, done.stderr)
 
     def fetch(self, name: str) -> None:
         """Copy a folder of the container's home folder to ``work``."""
+        (self.work / name).mkdir(exist_ok=True)
         self.box.fetch(f"{HOME}/{name}", self.work / name)
 
 
 @contextmanager
-def contained(
+def container_pi(
     client: DockerClient, image: str, work: Path, files: Mapping[str, Path]
-) -> Iterator[Contained]:
-    """A container with copies of ``files`` at paths of its own and of ``work`` as its home folder.
+) -> Iterator[ContainerPi]:
+    """A running container; its home folder is a copy of ``work``.
 
-    Raises WheelhouseError if the engine's machine cannot run arm64 programs.
+    ``files`` are copied to the container's paths that are their keys. Raises WheelhouseError if the
+    engine fails or its machine cannot run arm64 programs.
     """
     home = {f"{HOME}/{path.name}": path for path in work.iterdir()}
     try:
         with docker.box(client, image, docker.limits(client)) as box:
             box.send({**home, **files})
-            yield Contained(box, work)
+            yield ContainerPi(box, work)
     except WheelhouseError as error:
         if "exec format error" not in error.what:
             raise

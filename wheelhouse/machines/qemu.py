@@ -1,10 +1,10 @@
-"""Run one command as if on a Raspberry Pi: a tree in a bubblewrap sandbox, a CPU from qemu-user.
+"""Run one command as on a Raspberry Pi: a root file system in bubblewrap, a CPU from qemu-user.
 
-The sandbox sees the tree and its own home folder, and nothing else of this machine: no network,
-no other process, no environment. Nothing is registered with the kernel, hence the one limit:
+The sandbox has the root file system and a home folder, and nothing else of this machine: no
+network, no other process, no environment. qemu is not registered with the kernel (binfmt_misc), so
 **an emulated program cannot start another one** (``subprocess``, ``os.system``: "Exec format
-error" or status 127), and a script is not a program: say ``python -m pip``, not ``pip``.
-Threads and ``os.fork`` work.
+error" or status 127). Nor can a script be run: write ``python -m pip``, not ``pip``. Threads and
+``os.fork`` work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
@@ -31,17 +31,22 @@ from wheelhouse.targets import architectures
 from wheelhouse.targets.systems import Board
 
 HOME = f"/home/{USER}"
+"""The home folder's path in the guest."""
+
 TIMEOUT = 600.0
+"""The longest time, in seconds, that a command may take."""
+
 _SOURCE = ROOT / "native" / "count.c"
 _GUEST = Path("/emulator")
+"""Where the sandbox has qemu and what it needs."""
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """What an emulated command left.
+    """The result of an emulated command that has ended.
 
-    ``status`` is its exit status, 128 and the signal's number if a signal ended it;
-    ``instructions`` how many it executed, if they were counted and no signal ended it.
+    ``status`` is the exit status, or 128 plus the signal's number if a signal ended it.
+    ``instructions`` is how many the command executed, if they were counted and no signal ended it.
     """
 
     status: int
@@ -51,7 +56,7 @@ class Emulated:
 
     @property
     def signal(self) -> str | None:
-        """The signal that ended it, for example ``SIGSEGV``."""
+        """The name of the signal that ended the command, for example ``SIGSEGV``."""
         number = self.status - 128
         return signal.Signals(number).name if number in signal.valid_signals() else None
 
@@ -67,35 +72,37 @@ def run(
     timeout: float = TIMEOUT,
     counter: Path | None = None,
 ) -> Emulated:
-    """Run a command in ``tree`` on ``board`` as user pi (1000), in /home/pi, which is ``work``.
+    """Run a command in the root file system ``tree`` as on ``board``.
 
-    ``command[0]`` is an absolute path, one relative to /home/pi, or a bare name in /usr/bin.
-    ``binds`` shows folders of this machine, read-only, at paths of the guest; ``env`` is added to
-    a minimal environment; ``timeout`` is in seconds. ``counter``, from :func:`plugin`, counts
-    instructions and fixes PYTHONHASHSEED. Single-threaded counts then repeat exactly, but for
-    programs that use entropy: importing NumPy 1 varies by 5,000 in 300 million.
+    It runs as user pi (1000) in /home/pi, which is ``work``. ``command[0]`` is an absolute path, a
+    path relative to /home/pi, or a bare name in /usr/bin. ``binds`` mounts folders of this machine,
+    read-only, at paths of the guest; ``env`` is added to a minimal environment; ``timeout`` is in
+    seconds. ``counter``, from :func:`plugin`, counts instructions and fixes PYTHONHASHSEED: then
+    single-threaded counts repeat exactly, except for programs that use entropy. Importing NumPy 1
+    varies by 5,000 in 300 million.
 
-    Raises WheelhouseError if a tool is missing or the time is up.
+    Raises WheelhouseError if a tool is missing, if the board's processor is not emulated, or if the
+    command takes longer.
     """
     debian_packages.ensure()
     qemu = _program(board)
     with tempfile.TemporaryDirectory() as name:
-        desk = Path(name)
-        count = desk / "count"
+        scratch = Path(name)
+        count = scratch / "count"
         count.touch()
         argv = [
             "bwrap",
             *_isolation(),
             *_system(tree),
-            *_machine(board, desk),
+            *_machine(board, scratch),
             *_emulator(qemu),
             *("--bind", work.absolute(), HOME, "--chdir", HOME),
-            *_words(
+            *_options(
                 "--ro-bind", {folder.absolute(): path for folder, path in (binds or {}).items()}
             ),
             *(_counting(counter, count) if counter else []),
             *("--remount-ro", "/"),
-            *_words("--setenv", {**_environment(board, bool(counter)), **(env or {})}),
+            *_options("--setenv", {**_environment(board, bool(counter)), **(env or {})}),
             *_start(qemu, command, bool(counter)),
         ]
         done = process.run(argv, timeout=timeout)
@@ -104,21 +111,21 @@ def run(
 
 
 def plugin(store: Store) -> Path:
-    """The instruction counter for :func:`run`'s ``counter``, compiled on first use."""
+    """qemu's plugin for :func:`run`'s ``counter``, compiled on first use."""
     return get_or_make(instruction_counter(), Fetcher(store)) / "count.so"
 
 
 def instruction_counter() -> Step:
-    """The folder with the instruction counter."""
+    """The step whose folder holds the instruction counter, ``count.so``."""
     target = {"target": architectures.native().target}
     return Step("plugins", "count", _compile, parameters=target)
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
     command: list[str | Path] = [
-        *(plain(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
+        *(plain_path(ZIG), "cc", "-target", inputs.parameters["target"], "-O2", "-shared", "-fPIC"),
         *("-fvisibility=hidden", "-Wl,-z,undefs", "-Wall", "-Wextra", "-Werror"),
-        *(plain(_SOURCE), "-o", plain(folder) / "count.so"),
+        *(plain_path(_SOURCE), "-o", plain_path(folder) / "count.so"),
     ]
     done = process.run(command, env=ninja.environment(inputs.store))
     if done.status:
@@ -144,32 +151,34 @@ def _system(tree: Path) -> list[str | Path]:
     return words
 
 
-def _machine(board: Board, desk: Path) -> list[str | Path]:
-    cpus = desk / "sys/devices/system/cpu"
+def _machine(board: Board, scratch: Path) -> list[str | Path]:
+    """Mount the board's ``/sys`` and ``/proc/cpuinfo``, written below ``scratch``."""
+    cpus = scratch / "sys/devices/system/cpu"
     cpus.mkdir(parents=True)
     for name in ("possible", "present", "online"):
         (cpus / name).write_text(f"0-{board.cores - 1}\n")
-    cpuinfo = desk / "cpuinfo"
+    cpuinfo = scratch / "cpuinfo"
     cpuinfo.write_text(board.cpuinfo())
-    return ["--ro-bind", desk / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
+    return ["--ro-bind", scratch / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
 
 
 def _program(board: Board) -> str:
     qemu = board.architecture.qemu
     if not qemu:
         raise WheelhouseError(
-            f"{board.name} is {board.processor}, which is not emulated.",
-            "Name its qemu in architectures.toml.",
+            f"{board.name} has the processor {board.processor}, which is not emulated.",
+            "Add qemu to that processor's row in architectures.toml.",
             Kind.USAGE,
         )
     return qemu.program
 
 
 def _emulator(qemu: str) -> list[str | Path]:
-    here = architectures.native()
+    """Mount qemu with this machine's loader and libraries."""
+    native = architectures.native()
     return [
-        *("--ro-bind", here.loader, _GUEST / "loader"),
-        *("--ro-bind", f"/usr/lib/{here.multiarch}", _GUEST / "lib"),
+        *("--ro-bind", native.loader, _GUEST / "loader"),
+        *("--ro-bind", f"/usr/lib/{native.multiarch}", _GUEST / "lib"),
         *("--ro-bind", shutil.which(qemu) or qemu, _GUEST / qemu),
     ]
 
@@ -199,5 +208,5 @@ def _start(qemu: str, command: Sequence[str], counted: bool) -> list[str | Path]
     ]
 
 
-def _words(option: str, pairs: Mapping[str, str] | Mapping[Path, str]) -> list[str | Path]:
+def _options(option: str, pairs: Mapping[str, str] | Mapping[Path, str]) -> list[str | Path]:
     return [word for pair in pairs.items() for word in (option, *pair)]

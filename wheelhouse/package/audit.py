@@ -1,4 +1,7 @@
-"""Where a wheel runs, as auditwheel, abi3audit, capstone and the ELF file itself tell."""
+"""Audit a wheel: its glibc, libraries, processor, stable ABI, exported symbols and atomics.
+
+Uses auditwheel, abi3audit, capstone and pyelftools.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,15 @@ _ATOMIC = re.compile("(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|al|
 
 @failures_of(Kind.AUDIT)
 def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
-    """The platform tags that the wheel has earned, for example manylinux_2_17_aarch64.
+    """The platform tags that the wheel complies with, for example manylinux_2_17_aarch64.
 
-    Raises WheelhouseError naming the object and its symbol or library that needs more than glibc
-    ``floor`` and the libraries that every system with it has, or that is for another processor.
+    ``processor`` is the name of a row of architectures.toml, ``floor`` a glibc version, as in 2.17.
+    Raises WheelhouseError naming each object that is for another processor, needs a symbol newer
+    than ``floor``, or a library that the tag's policy (PEP 600) does not allow.
     """
-    named = architecture(processor)
-    libc, machine = Libc.GLIBC, Auditwheel(named.wheel)
-    wanted = f"manylinux_{floor.replace('.', '_')}_{named.wheel}"
+    target = architecture(processor)
+    libc, machine = Libc.GLIBC, Auditwheel(target.wheel)
+    wanted = f"manylinux_{floor.replace('.', '_')}_{target.wheel}"
     policies = WheelPolicies(libc=libc, arch=machine)
     policy = next((policy for policy in policies if policy.name == wanted), None)
     if policy is None:
@@ -47,14 +51,14 @@ def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
             f"There is no platform tag {wanted}.",
             "Name a floor in architectures.toml that `auditwheel` knows, for example 2.17.",
         )
-    problems = list(_violations(wheel, policy, named, floor))
+    problems = list(_violations(wheel, policy, target, floor))
     if not problems:
-        found = analyze_wheel_abi(
+        actual = analyze_wheel_abi(
             libc, machine, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
         ).overall_policy
-        if not found < policy:
+        if not actual < policy:
             return (policy.name, *policy.aliases)
-        problems = [f"auditwheel finds it fit for {found.name} only"]
+        problems = [f"auditwheel reports {actual.name}"]
     raise WheelhouseError(
         f"{wheel.name} does not fit {wanted}:\n  " + "\n  ".join(problems),
         "Remove what needs the newer symbol or library, or raise the floor in architectures.toml.",
@@ -63,9 +67,10 @@ def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
 
 @failures_of(Kind.AUDIT)
 def stable_abi(wheel: Path) -> None:
-    """Check that the wheel uses no more of CPython than its tags promise, as in cp37-abi3.
+    """Check that the wheel uses the stable ABI only, of the CPython in its tags, as in cp37-abi3.
 
-    Raises WheelhouseError naming the object and each symbol outside that CPython's stable ABI.
+    Raises WheelhouseError naming the object and each symbol outside that CPython's stable ABI, or
+    if abi3audit fails.
     """
     done = process.run([*process.PYTHON, "abi3audit", "--strict", "--report", wheel])
     reports = json.loads(done.stdout)["specs"] if done.stdout.startswith("{") else {}
@@ -73,21 +78,25 @@ def stable_abi(wheel: Path) -> None:
         f"{entry['name']} needs {symbol}, which is in {since}"
         for report in reports.values()
         for entry in report["wheel"]
-        for symbol, since in _outside(entry["result"])
+        for symbol, since in _not_in_stable_abi(entry["result"])
     ]
     if done.status and not problems:
         log = Store.default().log(f"abi3audit-{wheel.name}")
         raise process.failure(
-            f"The stable ABI of {wheel.name} cannot be checked", done, log, "Mend that."
+            f"The stable ABI of {wheel.name} cannot be checked",
+            done,
+            log,
+            "Correct the cause and try again.",
         )
     if problems:
         raise WheelhouseError(
             f"{wheel.name} does not keep to the stable ABI:\n  " + "\n  ".join(problems),
-            "Use what the oldest CPython's limited API has instead, or raise that in matrix.toml.",
+            "Use the limited API of the oldest CPython, or raise that CPython in matrix.toml.",
         )
 
 
-def _outside(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _not_in_stable_abi(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each such symbol of abi3audit's result, and which ABI it is in."""
     for symbol in sorted(set(result["non_abi3_symbols"])):
         yield symbol, "no stable ABI"
     for symbol, added in sorted(result["future_abi3_objects"].items()):
@@ -96,50 +105,50 @@ def _outside(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 @failures_of(Kind.AUDIT)
 def exports(wheel: Path, wanted: Sequence[str]) -> None:
-    """Check that the wheel's objects offer these symbols to other code, and no more.
+    """Check that the wheel's objects export exactly the symbols ``wanted``.
 
-    Raises WheelhouseError naming an object and the symbols that it lacks or has beyond them.
+    Raises WheelhouseError naming an object and the symbols that are missing or superfluous.
     """
     for name, elf in _objects(wheel):
         symbols = elf.get_section_by_name(".dynsym")
         listed = symbols.iter_symbols() if isinstance(symbols, SymbolTableSection) else ()
-        found = {symbol.name for symbol in listed if symbol["st_shndx"] != "SHN_UNDEF"}
-        if wrong := sorted(found.symmetric_difference(wanted)):
+        exported = {symbol.name for symbol in listed if symbol["st_shndx"] != "SHN_UNDEF"}
+        if wrong := sorted(exported.symmetric_difference(wanted)):
             raise WheelhouseError(
-                f"{name} does not export what it must alone: {', '.join(wrong[:10])} differ.",
+                f"{name} exports other symbols than it must: {', '.join(wrong[:10])} differ.",
                 "Correct the linker's version script.",
             )
 
 
 @failures_of(Kind.AUDIT)
 def atomics(wheel: Path) -> None:
-    """Check that the wheel's objects have no atomic instruction that came after Armv8.0.
+    """Check that the wheel's objects have no atomic instruction of a later Armv8 than 8.0.
 
-    Kernels for newer processors are chosen at run time, but an atomic gets into common code.
-    Raises WheelhouseError naming an object and the first such instructions.
+    Other instructions of newer processors are in kernels that are chosen at run time; compilers put
+    atomics into common code. Raises WheelhouseError naming an object and the first ten of them.
     """
     decoder = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
     decoder.skipdata = True
     for name, elf in _objects(wheel):
         code = [part for part in elf.iter_sections() if part["sh_flags"] & SH_FLAGS.SHF_EXECINSTR]
-        found = [
+        atomic = [
             f"{address:#x}: {mnemonic} {operands}"
             for part in code
             for address, _, mnemonic, operands in decoder.disasm_lite(part.data(), part["sh_addr"])
             if _ATOMIC.fullmatch(mnemonic)
         ]
-        if found:
+        if atomic:
             raise WheelhouseError(
-                f"{name} has {len(found)} atomics that a Raspberry Pi 4 lacks:\n  "
-                + "\n  ".join(found[:10]),
-                "Compile what they are in for armv8-a, as in -march=armv8-a+fp16.",
+                f"{name} has {len(atomic)} atomics that a Raspberry Pi 4 lacks:\n  "
+                + "\n  ".join(atomic[:10]),
+                "Compile the sources that have them for armv8-a, as in -march=armv8-a+fp16.",
             )
 
 
-def _violations(wheel: Path, policy: Policy, named: Architecture, floor: str) -> Iterator[str]:
+def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -> Iterator[str]:
     for name, elf in _objects(wheel):
-        if (elf["e_machine"], elf.elfclass) != (named.elf, named.bits):
-            yield f"{name} is not for {named.name}"
+        if (elf["e_machine"], elf.elfclass) != (target.elf, target.bits):
+            yield f"{name} is not for {target.name}"
         for library in needed(elf):
             if library not in policy.whitelist:
                 yield f"{name} needs {library}, which is not on the list of {policy.name}"
@@ -158,7 +167,7 @@ def _objects(wheel: Path) -> Iterator[tuple[str, ELFFile]]:
 
 
 def needed(elf: ELFFile) -> list[str]:
-    """The shared libraries that an object is linked to."""
+    """The sonames of the shared libraries that an object needs."""
     dynamic = elf.get_section_by_name(".dynamic")
     if not isinstance(dynamic, DynamicSection):
         return []
@@ -166,7 +175,7 @@ def needed(elf: ELFFile) -> list[str]:
 
 
 def versions(elf: ELFFile) -> Iterator[tuple[str, str]]:
-    """The versioned symbols that an object takes from shared libraries, with their versions."""
+    """The names and versions of the versioned symbols that an object imports."""
     needs = elf.get_section_by_name(".gnu.version_r")
     symbols = elf.get_section_by_name(".dynsym")
     indices = elf.get_section_by_name(".gnu.version")

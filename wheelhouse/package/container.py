@@ -1,10 +1,10 @@
 """Build wheels in a container that has no network.
 
-1. Every source is fetched, checked, unpacked and patched here.
-2. It goes into a container of the builder image, with this project and what earlier containers
-   made; there the steps run as they do on this machine.
-3. What is new comes back. It is kept apart from what this machine compiled itself, so that one can
-   be compared with the other.
+1. Every source is fetched, verified, unpacked and patched on this machine.
+2. The sources are copied into a container of the builder image, with this project and the outputs
+   of earlier containers; there the steps run as they do on this machine.
+3. New outputs are copied back into a store of their own, so that they can be compared with what
+   this machine compiled itself.
 """
 
 from __future__ import annotations
@@ -33,30 +33,32 @@ from wheelhouse.sources.fetch import Fetcher
 PYTHON = "/opt/toolchain/bin/python"
 MAIN = (PYTHON, "-m", "wheelhouse.package.container_main")
 CACHE, PROJECT = "/cache", "/project"
-_SENT = ("wheelhouse", "native", "patches")
-_OURS = ("trees", "toolchains")
-"""The kinds of steps whose outputs are made here, or in no time, and not fetched."""
+_PROJECT_FOLDERS = ("wheelhouse", "native", "patches")
+_NOT_FETCHED = ("trees", "toolchains")
+"""The kinds of steps whose outputs this machine makes, or any machine in milliseconds."""
 
 
 def build(wanted: Sequence[Product], fetcher: Fetcher) -> list[Path]:
-    """The wheels, built in a container unless an earlier one did.
+    """The wheels of these products, built in a container unless an earlier one built them.
 
-    Raises WheelhouseError when the engine, a step or the audit fails.
+    Raises WheelhouseError if the engine, a step or an audit fails.
     """
-    made = Store(fetcher.store.root / "docker")
-    with made.locked("build", "A container builds"):
-        missing = [product for product in wanted if not is_cached(product.step, made)]
+    store = Store(fetcher.store.root / "docker")
+    with store.locked("build", "A container builds"):
+        missing = [product for product in wanted if not is_cached(product.step, store)]
         if missing:
-            _run(missing, fetcher, made)
-        folders = [is_cached(product.step, made) for product in wanted]
-    return [products.file(folder) for folder in folders if folder]
+            _run(missing, fetcher, store)
+        folders = [is_cached(product.step, store) for product in wanted]
+    return [products.wheel_in(folder) for folder in folders if folder]
 
 
-def _run(wanted: Sequence[Product], fetcher: Fetcher, made: Store) -> None:
+def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store) -> None:
     client = docker.connect()
     image = images.builder(client, fetcher)
     steps = [product.step for product in wanted]
-    files = {f"{PROJECT}/{name}": ROOT / name for name in _SENT} | _cached(steps, fetcher, made)
+    files = {f"{PROJECT}/{name}": ROOT / name for name in _PROJECT_FOLDERS} | _cached(
+        steps, fetcher, store
+    )
     console.say(f"Building in a container of {image}")
     with docker.box(client, image, docker.limits(client)) as box:
         box.send(files)
@@ -69,12 +71,12 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, made: Store) -> None:
             )
         finally:
             box.freeze()
-            kinds = {step.kind: None for step in plan(*steps) if step.kind not in _OURS}
-            _fetch(box, (*kinds, "logs", "ccache"), made)
+            kinds = {step.kind: None for step in plan(*steps) if step.kind not in _NOT_FETCHED}
+            _fetch(box, (*kinds, "logs", "ccache"), store)
         if done.status == Kind.DISK:
             raise docker.disk_full()
         if done.status:
-            raise _failure(box, made, done)
+            raise _failure(box, store, done)
 
 
 def _environment(box: Box) -> dict[str, str]:
@@ -86,47 +88,50 @@ def _environment(box: Box) -> dict[str, str]:
     }
 
 
-def _cached(steps: Sequence[Step], fetcher: Fetcher, made: Store) -> dict[str, Path]:
-    """What the steps need of this machine and of earlier containers, by its place in the cache."""
+def _cached(steps: Sequence[Step], fetcher: Fetcher, store: Store) -> dict[str, Path]:
+    """The outputs that the steps need and that exist, by their paths in the container's cache."""
     files: dict[str, Path] = {}
     compiles = False
-    for step in _needed(steps, made):
-        store = fetcher.store if step.kind in _OURS else made
-        folder = get_or_make(step, fetcher) if step.kind == "trees" else is_cached(step, made)
+    for step in _needed(steps, store):
+        owner = fetcher.store if step.kind in _NOT_FETCHED else store
+        folder = get_or_make(step, fetcher) if step.kind == "trees" else is_cached(step, store)
         compiles |= step.resume and not folder
-        for path in (folder, store.seal(folder)) if folder else ():
+        for path in (folder, owner.seal(folder)) if folder else ():
             files[f"{CACHE}/{step.kind}/{path.name}"] = path
-    if compiles and (made.root / "ccache").is_dir():
-        files[f"{CACHE}/ccache"] = made.root / "ccache"
+    if compiles and (store.root / "ccache").is_dir():
+        files[f"{CACHE}/ccache"] = store.root / "ccache"
     return files
 
 
-def _needed(steps: Sequence[Step], made: Store) -> list[Step]:
-    """The steps, and what those of them need that no earlier container made."""
-    found: dict[str, Step] = {}
-    todo = list(steps)
-    while todo:
-        step = todo.pop()
-        if step.key not in found:
-            found[step.key] = step
-            if not is_cached(step, made):
-                todo += [need for need in step.needs.values() if isinstance(need, Step)]
-    return list(found.values())
+def _needed(steps: Sequence[Step], store: Store) -> list[Step]:
+    """The steps, and all steps that must be made or copied for them."""
+    needed: dict[str, Step] = {}
+    pending = list(steps)
+    while pending:
+        step = pending.pop()
+        if step.key not in needed:
+            needed[step.key] = step
+            if not is_cached(step, store):
+                pending += [need for need in step.needs.values() if isinstance(need, Step)]
+    return list(needed.values())
 
 
-def _fetch(box: Box, kinds: Sequence[str], made: Store) -> None:
-    with disk_space(made.root):
-        made.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=made.root) as scratch:
+def _fetch(box: Box, kinds: Sequence[str], store: Store) -> None:
+    with disk_space(store.root):
+        store.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=store.root) as scratch:
             for kind in kinds:
                 new = Path(scratch, kind)
                 new.mkdir()
                 box.fetch(f"{CACHE}/{kind}", new)
-                _settle(new, made.root / kind, whole=kind == "ccache")
+                _settle(new, store.root / kind, whole=kind == "ccache")
 
 
 def _settle(new: Path, final: Path, whole: bool) -> None:
-    """Rename what came back into its place; half-made folders stay behind."""
+    """Move fetched outputs to their place in the store, without incomplete (``.partial``) ones.
+
+    With ``whole`` the folder replaces the store's, else only what the store lacks is moved.
+    """
     if whole:
         if any(new.iterdir()):
             shutil.rmtree(final, ignore_errors=True)
@@ -139,17 +144,17 @@ def _settle(new: Path, final: Path, whole: bool) -> None:
             path.rename(final / path.name)
 
 
-def _failure(box: Box, made: Store, done: Completed) -> WheelhouseError:
+def _failure(box: Box, store: Store, done: Completed) -> WheelhouseError:
     with tempfile.TemporaryDirectory() as scratch:
         box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
-        left = Path(scratch, FAILURE)
-        if left.is_file():
-            what, hint, kind = msgspec.json.decode(left.read_bytes())
-            return WheelhouseError(what, hint.replace(CACHE, str(made.root)), Kind(kind))
+        failure = Path(scratch, FAILURE)
+        if failure.is_file():
+            what, hint, kind = msgspec.json.decode(failure.read_bytes())
+            return WheelhouseError(what, hint.replace(CACHE, str(store.root)), Kind(kind))
     return process.failure(
         "The build in the container failed",
         done,
-        made.log("container"),
-        "Mend the cause and run the same command again.",
+        store.log("container"),
+        "Correct the cause and run the same command again.",
         kind=Kind.COMPILE,
     )

@@ -1,7 +1,7 @@
-"""Build wheels inside the builder's container, by ``python -m`` with the labels of products.
+"""Build wheels inside the builder's container: ``python -m`` this module, with products' labels.
 
-Nothing is fetched: what wheels are built from lies in the cache already. A failure is left in
-``failure.json`` there, for the process that started the container.
+Nothing is fetched: all sources lie in the cache already. A failure is written to ``failure.json``
+in the cache, for the process that started the container.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from wheelhouse.package import products
 from wheelhouse.sources.fetch import Fetcher
 
 FAILURE = "failure.json"
+"""In the cache's folder: a list of the error's sentence, its hint and its kind."""
 
 
 def main(labels: Sequence[str]) -> int:
-    """Build the products with these labels; the exit status, by the kind of failure."""
+    """Build the products with these labels; return the exit status: 0, or the failure's kind."""
     fetcher = Fetcher(Store.default(), offline=True)
     try:
         for label in labels:
-            products.build(products.labelled(label), fetcher)
+            products.build(products.with_label(label), fetcher)
     except WheelhouseError as error:
         if error.kind is Kind.DISK:
             return Kind.DISK

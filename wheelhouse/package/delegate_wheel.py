@@ -1,6 +1,7 @@
-"""The wheel of the Arm NN delegate: one self-contained library, for every Python.
+"""The wheel of the Arm NN delegate: one self-contained shared library, for every Python.
 
-Arm Compute Library, Arm NN and what they need of TFLite are compiled apart, then linked.
+Arm Compute Library, Arm NN and the parts of TFLite that they call are compiled separately, then
+linked.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from pathlib import Path
 
 from ninja.ninja_syntax import Writer
 
-from wheelhouse.common.plain import plain
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import arm_compute, armnn, library, ninja, toolchain
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.package import audit, wheel
-from wheelhouse.package.wheel import About
+from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Component
 from wheelhouse.targets import versions
@@ -26,7 +27,7 @@ PROJECT = "tflite_armnn_delegate"
 LIBRARY = "libarmnnDelegate.so"
 
 EXPORTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
-"""How TFLite makes and ends a delegate that comes as a library of its own."""
+"""The functions by which TFLite creates and destroys an external delegate."""
 
 _PACKAGE = ROOT / "native" / PROJECT
 _SCRIPT = f"{{ global: {'; '.join(EXPORTS)}; local: *; }};\n"
@@ -50,14 +51,15 @@ This wheel is an independent build of the sources of Arm NN and Arm Compute Libr
 
 
 _PARTS = ("armnn", "armnn-delegate", "tflite-c", "arm-compute-library")
-"""What is linked together, in this order."""
+"""The components to link, in the linker's order."""
 
 
 @dataclass(frozen=True)
-class Delegate:
-    """A ``tflite_armnn_delegate`` wheel; ``floor`` is the oldest glibc it needs, as in 2.17.
+class DelegateWheel:
+    """A ``tflite_armnn_delegate`` wheel; ``floor`` is the oldest glibc it supports, as in 2.17.
 
-    ``systems`` are those to try it on, by Debian suite or name.
+    ``processor`` is the name of a row of architectures.toml; ``systems`` are those to verify the
+    wheel on, by Debian suite or name.
     """
 
     processor: str
@@ -65,44 +67,44 @@ class Delegate:
     systems: tuple[str, ...]
 
     @property
-    def about(self) -> About:
-        """Its core metadata."""
-        return About(
+    def metadata(self) -> CoreMetadata:
+        """The core metadata."""
+        return CoreMetadata(
             package=PROJECT,
-            version=versions.of_wheel(PROJECT, pins.shared("armnn").pin.version),
+            version=versions.wheel_version(PROJECT, pins.shared("armnn").pin.version),
             summary="The Arm NN delegate for TensorFlow Lite on Raspberry Pi",
             description=_DESCRIPTION,
-            python=">=3.7",
+            requires_python=">=3.7",
         )
 
     @property
     def tag(self) -> str:
-        """Its CPython and ABI tag: every Python's."""
+        """The Python tag and the ABI tag of a wheel for every Python 3."""
         return "py3-none"
 
     @property
     def label(self) -> str:
-        """Its name for readers."""
-        return f"{PROJECT}-{self.about.version}-{self.processor}"
+        """The name in messages and in the cache."""
+        return f"{PROJECT}-{self.metadata.version}-{self.processor}"
 
     @property
     def link(self) -> Step:
-        """The folder with the shared library."""
-        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.compute)
+        """The step whose folder holds the shared library."""
+        parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.kernels)
         makers = dict(zip((*_PARTS, "toolchain"), (*parts, toolchain.toolchain), strict=True))
         needs = {name: make(self.processor, self.floor) for name, make in makers.items()}
         return Step("delegates", f"armnn-delegate-{self.processor}", _link, needs)
 
     @property
     def linked(self) -> list[Component]:
-        """The components whose code is in it."""
-        flatbuffers = pins.release(armnn.FLATBUFFERS)["flatbuffers"]
+        """The components whose code is linked into the library."""
+        flatbuffers = pins.release_components(armnn.FLATBUFFERS)["flatbuffers"]
         return [*map(pins.shared, _PARTS), flatbuffers]
 
     @property
     def step(self) -> Step:
-        """The folder with the audited wheel."""
-        return wheel.wheel(self, _pack, {"library": self.link})
+        """The step whose folder holds the audited wheel."""
+        return wheel.wheel_step(self, _pack, {"library": self.link})
 
 
 def _link(inputs: Inputs, folder: Path) -> None:
@@ -116,9 +118,12 @@ def _link(inputs: Inputs, folder: Path) -> None:
 
 
 def _ninja(inputs: Inputs) -> str:
-    """Arm NN goes in whole, for its backends register themselves, and so does what TFLite calls."""
+    """The build file. Arm NN is linked whole: nothing refers to its self-registering backends.
+
+    So is the delegate, of which only TFLite calls the exported functions.
+    """
     tools = Toolchain(inputs.needs["toolchain"])
-    libraries = (str(plain(library.only(inputs.needs[name]))) for name in _PARTS)
+    libraries = (str(plain_path(library.static_library(inputs.needs[name]))) for name in _PARTS)
     backends, entries, *rest = libraries
     words = ("-Wl,--whole-archive", backends, entries, "-Wl,--no-whole-archive", *rest)
     text = io.StringIO()
@@ -126,18 +131,21 @@ def _ninja(inputs: Inputs) -> str:
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *words))} $in -o $out")
-    rules.build(["personality.o"], "cxx", [str(plain(toolchain.PERSONALITY))])
+    rules.build(["personality.o"], "cxx", [str(plain_path(toolchain.PERSONALITY))])
     rules.build([LIBRARY], "link", ["personality.o"])
     return text.getvalue()
 
 
 def _pack(inputs: Inputs, folder: Path) -> None:
-    ours = {path.name: path.read_bytes() for path in _PACKAGE.iterdir() if path.is_file()}
-    library = (inputs.needs["library"] / LIBRARY).read_bytes()
-    wheel.pack(inputs, folder, {**ours, LIBRARY: library}, _audit)
+    files = {path.name: path.read_bytes() for path in _PACKAGE.iterdir() if path.is_file()}
+    files[LIBRARY] = (inputs.needs["library"] / LIBRARY).read_bytes()
+    wheel.pack(inputs, folder, files, _audit)
 
 
 def _audit(draft: Path) -> None:
-    """Check what is for all Raspberry Pis and all TFLites; raises WheelhouseError if not so."""
+    """Check that the library exports only its entry points and runs on a Raspberry Pi 3 or 4.
+
+    Raises WheelhouseError if it does not.
+    """
     audit.exports(draft, EXPORTS)
     audit.atomics(draft)

@@ -1,4 +1,4 @@
-"""How two wheels differ, as diffoscope tells it."""
+"""Compare two wheels with diffoscope."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from wheelhouse.common.store import Store, file_digest
 from wheelhouse.machines import debian_packages
 
 PROGRAMS = {"diffoscope": "diffoscope-minimal", "readelf": "binutils"}
+"""The programs that a comparison runs, each with its Debian package."""
+
 _SAME, _DIFFERENT = 0, 1
+"""Diffoscope's exit statuses."""
 
 
 def report(theirs: Path, ours: Path) -> str:
-    """Diffoscope's report of two files; empty if they are the same bytes.
+    """Diffoscope's report of two files; empty if their bytes are equal.
 
-    Raises WheelhouseError if it is missing or fails.
+    Raises WheelhouseError if diffoscope is missing or fails.
     """
     if file_digest(theirs) == file_digest(ours):
         return ""

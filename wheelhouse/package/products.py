@@ -1,4 +1,4 @@
-"""Every kind of wheel that this checkout builds: the runtime's, and the Arm NN delegate's."""
+"""The products of this checkout: wheels of the TFLite runtime and of the Arm NN delegate."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.step import Step, get_or_make
-from wheelhouse.package.delegate_wheel import Delegate
-from wheelhouse.package.runtime_wheel import Wheel
+from wheelhouse.package.delegate_wheel import DelegateWheel
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.package.wheel import Packable
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
@@ -25,34 +25,34 @@ class Product(Packable, Protocol):
 
     @property
     def step(self) -> Step:
-        """The folder with the audited wheel."""
+        """The step whose folder holds the audited wheel."""
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The systems to try it on, by Debian suite or name."""
+        """The systems to verify the wheel on, by Debian suite or name."""
 
 
-def armnn() -> Delegate:
+def armnn() -> DelegateWheel:
     """The wheel of the Arm NN delegate."""
     first = matrix.targets()[0]
-    return Delegate(first.processor, first.floor, first.systems)
+    return DelegateWheel(first.processor, first.floor, first.systems)
 
 
 def every() -> list[Product]:
-    """All that this checkout builds of the pinned sources."""
-    releases, targets = pins.catalogue().tflite, matrix.targets()
-    runtimes = product(releases, targets, (True, False))
-    return [*(Wheel(target, tflite, xnnpack) for tflite, target, xnnpack in runtimes), armnn()]
+    """All products of the pinned sources."""
+    options = product(pins.pins().tflite, matrix.targets(), (True, False))
+    runtimes = (RuntimeWheel(target, tflite, xnnpack) for tflite, target, xnnpack in options)
+    return [*runtimes, armnn()]
 
 
 def from_filename(path: Path) -> Product:
-    """The wheel of this checkout that a file claims to be, by its name.
+    """The product that has the file name's project, version, CPython, ABI and processor.
 
-    Raises WheelhouseError if there is none.
+    Raises WheelhouseError if there is none, or no such file.
     """
     if path.is_file():
         for known in every():
-            if is_akin(path, known) and known.about.version == parse_wheel_filename(path.name)[1]:
+            if is_named_as(path, known):
                 return known
     raise WheelhouseError(
         f"{path} is no wheel that this checkout builds.",
@@ -61,13 +61,13 @@ def from_filename(path: Path) -> Product:
     )
 
 
-def akin(path: Path) -> Product:
-    """The first wheel of this checkout that a file's name is akin to.
+def matching(path: Path) -> Product:
+    """The first product that a file's name matches, as :func:`matches` tells.
 
     Raises WheelhouseError if there is none.
     """
     for known in every():
-        if is_akin(path, known):
+        if matches(path, known):
             return known
     raise WheelhouseError(
         f"{path.name} is for no CPython of the matrix, or of no TFLite that is built here.",
@@ -76,47 +76,58 @@ def akin(path: Path) -> Product:
     )
 
 
-def is_akin(path: Path, known: Product) -> bool:
-    """Whether a file is named as of a product's project, release, CPython, ABI and processor."""
+def is_named_as(path: Path, candidate: Product) -> bool:
+    """Whether a file name :func:`matches` a product and has its version, too."""
+    if not matches(path, candidate):
+        return False
+    _, version, *_ = parse_wheel_filename(path.name)
+    return version == candidate.metadata.version
+
+
+def matches(path: Path, candidate: Product) -> bool:
+    """Whether a file name has a product's project, release, CPython, ABI and processor.
+
+    The release is that of TFLite or Arm NN: post-releases and local versions match too.
+    """
     try:
         project, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
         return False
-    releases = {versions.release_of(each) for each in (version, known.about.version)}
-    processor = f"_{architecture(known.processor).wheel}"
+    platform = f"_{architecture(candidate.processor).wheel}"
     return (
-        project == canonicalize_name(known.about.package)
-        and len(releases) == 1
+        project == canonicalize_name(candidate.metadata.package)
+        and versions.upstream_release(version)
+        == versions.upstream_release(candidate.metadata.version)
         and any(
-            f"{tag.interpreter}-{tag.abi}" == known.tag and tag.platform.endswith(processor)
+            f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
             for tag in tags
         )
     )
 
 
 def systems_of(wheel: Path) -> list[System]:
-    """The systems that a wheel file must be tried on.
+    """The systems that a wheel file must be verified on.
 
-    Raises WheelhouseError if it is no wheel of the matrix.
+    Raises WheelhouseError if no product matches its name.
     """
-    return [systems.system(name) for name in akin(wheel).systems]
+    return [systems.system(name) for name in matching(wheel).systems]
 
 
 @failures_of(Kind.COMPILE)
 def build(wanted: Product, fetcher: Fetcher) -> Path:
-    """The audited wheel in the store.
+    """The audited wheel in the store, built unless it is there.
 
-    Raises WheelhouseError when a step fails or the wheel breaks what its name promises.
+    Raises WheelhouseError if a step or an audit fails.
     """
-    return file(get_or_make(wanted.step, fetcher))
+    return wheel_in(get_or_make(wanted.step, fetcher))
 
 
-def file(folder: Path) -> Path:
-    """The wheel in the folder of a product's step."""
+def wheel_in(folder: Path) -> Path:
+    """The wheel file in the folder of a product's step."""
     (path,) = folder.glob("*.whl")
     return path
 
 
-def labelled(label: str) -> Product:
-    """The product with a label; raises KeyError if there is none."""
+def with_label(label: str) -> Product:
+    """The product with that label; raises KeyError if there is none."""
     return {known.label: known for known in every()}[label]

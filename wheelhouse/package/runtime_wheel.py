@@ -1,4 +1,4 @@
-"""The wheel of the TFLite runtime: a CPython module in upstream's package."""
+"""The wheel of the TFLite runtime: a compiled extension module in upstream's Python package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wheelhouse.compile import extension
 from wheelhouse.compile.core import Core
 from wheelhouse.compile.extension import Extension
 from wheelhouse.package import audit, wheel
-from wheelhouse.package.wheel import About
+from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources.pins import Component
 from wheelhouse.targets import matrix, versions
 from wheelhouse.targets.matrix import Target
@@ -36,8 +36,11 @@ _SINCE = re.compile(r"  # since (\S+)$")
 
 
 @dataclass(frozen=True)
-class Wheel:
-    """A ``tflite_runtime`` wheel for one target, of ``checkout`` or of the pinned sources."""
+class RuntimeWheel:
+    """A ``tflite_runtime`` wheel for one target; built from ``checkout`` if that is given.
+
+    ``tflite`` is the TFLite release, for example 2.14.1.
+    """
 
     target: Target
     tflite: str
@@ -46,103 +49,110 @@ class Wheel:
 
     @property
     def extension(self) -> Extension:
-        """The module inside."""
+        """The extension module that the wheel contains."""
         target = self.target
         core = Core(self.tflite, target.processor, target.floor, self.xnnpack, self.checkout)
         return Extension(core, target)
 
     @property
     def version(self) -> Version:
-        """Its PEP 440 version; a build with non-default options gets a +local label."""
-        unusual = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
-        label = ".".join(name for name, applies in unusual.items() if applies)
-        version = versions.of_wheel(PROJECT, self.tflite)
+        """The PEP 440 version; a build with non-default options gets a +local label."""
+        options = {"checkout": self.checkout, "noxnnpack": not self.xnnpack}
+        label = ".".join(name for name, applies in options.items() if applies)
+        version = versions.wheel_version(PROJECT, self.tflite)
         return Version(f"{version}+{label}") if label else version
 
     @property
-    def about(self) -> About:
-        """Its core metadata; Requires-Python is equal across a release."""
-        return About(
+    def metadata(self) -> CoreMetadata:
+        """The core metadata; Requires-Python is equal for all wheels of a release."""
+        return CoreMetadata(
             package=PROJECT,
             version=self.version,
             summary="The TensorFlow Lite interpreter for Raspberry Pi",
             description=_DESCRIPTION,
-            python=f">={matrix.targets()[0].python}",
-            requires=tuple(requirements()),
-            extras=("armnn",),
+            requires_python=f">={matrix.targets()[0].python}",
+            requires_dist=tuple(requirements()),
+            provides_extra=("armnn",),
         )
 
     @property
     def tag(self) -> str:
-        """The Python and the ABI that it is for, as in ``cp311-cp311``."""
+        """The Python tag and the ABI tag, for example ``cp311-cp311``."""
         return f"{self.target.tag}-{self.target.abi}"
 
     @property
     def processor(self) -> str:
-        """The processor that it is for."""
+        """The name of a row of architectures.toml."""
         return self.target.processor
 
     @property
     def floor(self) -> str:
-        """The oldest glibc that it needs, for example 2.17."""
+        """The oldest glibc that the wheel supports, for example 2.17."""
         return self.target.floor
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The systems to try it on, by Debian suite or name."""
+        """The systems to verify the wheel on, by Debian suite or name."""
         return self.target.systems
 
     @property
     def label(self) -> str:
-        """Its name for readers."""
+        """The name in messages and in the cache."""
         return f"{PROJECT}-{self.version}-{self.tag}-{self.processor}"
 
     @property
     def linked(self) -> list[Component]:
-        """The components whose code is in it."""
+        """The components whose code is linked into the module."""
         return self.extension.linked
 
     @property
     def step(self) -> Step:
-        """The folder with the audited wheel."""
-        needs = {"module": self.extension.step, "wrapper": self.extension.inputs["wrapper"].tree}
+        """The step whose folder holds the audited wheel."""
+        needs = {
+            "module": self.extension.step,
+            "wrapper": self.extension.components["wrapper"].tree,
+        }
         parameters = {"tflite": self.tflite, "abi3": self.target.abi3}
-        return wheel.wheel(self, _pack, needs, parameters)
+        return wheel.wheel_step(self, _pack, needs, parameters)
 
 
 def _pack(inputs: Inputs, folder: Path) -> None:
-    told = inputs.parameters
+    parameters = inputs.parameters
+    tflite = parameters["tflite"]
     module = f"{extension.MODULE}.so"
     python = inputs.needs["wrapper"] / "tensorflow" / "lite" / "python"
     files = {
-        "__init__.py": _init(told["about"]["version"], told["tflite"]),
+        "__init__.py": _init(parameters["metadata"]["version"], tflite),
         module: (inputs.needs["module"] / module).read_bytes(),
         "interpreter.py": (python / "interpreter.py").read_bytes(),
         "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
         "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
-        **types(told["tflite"]),
+        **types(tflite),
     }
-    wheel.pack(inputs, folder, files, audit.stable_abi if told["abi3"] else _no_more)
+    wheel.pack(inputs, folder, files, audit.stable_abi if parameters["abi3"] else _accept)
 
 
-def _no_more(_: Path) -> None:
-    """The module keeps to its own CPython: there is nothing else to check."""
+def _accept(_: Path) -> None:
+    """Accept any draft: a wheel for a single CPython may use all of that CPython's C API."""
 
 
 def _init(version: str, tflite: str) -> bytes:
-    """Ours, with what upstream's own script writes: the tag is that of ``git describe``."""
+    """``__init__.py`` with the two constants that upstream's ``build_pip_package`` script adds.
+
+    ``__git_version__`` is upstream's tag, as ``git describe`` prints it.
+    """
     lines = (f"__version__ = '{version}'", f"__git_version__ = 'v{tflite}'")
     versions = "".join(f"{line}\n" for line in lines)
     return (_PACKAGE / "__init__.py").read_bytes() + f"\n\n{versions}".encode()
 
 
 def types(tflite: str) -> dict[str, bytes]:
-    """What tells type checkers of the package of a TFLite release, by the files' names in it.
+    """The stubs and ``py.typed`` of a TFLite release, by their names in the package.
 
-    A line that ends in ``# since 2.22`` is for that release and later ones.
+    A stub's line that ends in ``# since 2.22`` is kept for that release and later ones only.
     """
     release = Version(tflite).release
-    made = {}
+    stubs = {}
     for path in (*_PACKAGE.glob("*.pyi"), _PACKAGE / "py.typed"):
         lines = [(line, _SINCE.search(line)) for line in path.read_text().splitlines()]
         kept = [
@@ -150,14 +160,15 @@ def types(tflite: str) -> dict[str, bytes]:
             for line, since in lines
             if not since or release >= Version(since[1]).release
         ]
-        made[path.name] = "".join(f"{line}\n" for line in kept).encode()
-    return made
+        stubs[path.name] = "".join(f"{line}\n" for line in kept).encode()
+    return stubs
 
 
 def requirements() -> Iterator[str]:
-    """What pip must choose NumPy by, and the delegate that the extra asks for.
+    """The Requires-Dist entries: NumPy, and the delegate for the extra ``armnn``.
 
-    What is built for NumPy 2's headers serves all of 2.
+    The oldest NumPy of each Python is matrix.toml's. A module that is compiled with the headers of
+    NumPy 2 runs with every NumPy 2.
     """
     (_, oldest), *rest = matrix.matrix().numpy.items()
     yield f"numpy>={oldest},<3"

@@ -1,4 +1,4 @@
-"""Files as a wheel: core metadata, licences, a deterministic zip, an audited name."""
+"""Pack files as a wheel: core metadata, licences, a reproducible zip, audited platform tags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wheelhouse.targets.architectures import architecture
 
 GENERATOR = "tflite-wheelhouse"
 
-# Linked in by the compiler: libc++, its ABI library and unwinder, and zig's own runtime.
+# The compiler links in libc++, its ABI library and unwinder, and zig's own runtime.
 _COMPILER = Path(ziglang.__file__).parent
 _COMPILER_LICENSES = {
     "libcxx": "lib/libcxx/LICENSE.TXT",
@@ -32,65 +32,67 @@ _COMPILER_LICENSES = {
 _COMPILER_LICENSE_IDS = ("Apache-2.0 WITH LLVM-exception", "MIT")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The modification time of every entry: the earliest that a zip file can hold."""
 
 
 @dataclass(frozen=True)
-class About:
-    """Core metadata; ``package`` is the name of the folder inside, and begins the file's name.
+class CoreMetadata:
+    """A wheel's core metadata, as far as it differs between products.
 
-    ``python`` is Requires-Python, ``requires`` Requires-Dist, ``extras`` Provides-Extra.
+    ``package`` is the import package's name; the wheel's file name begins with it.
     """
 
     package: str
     version: Version
     summary: str
     description: str
-    python: str
-    requires: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()
+    requires_python: str
+    requires_dist: tuple[str, ...] = ()
+    provides_extra: tuple[str, ...] = ()
 
     @property
-    def info(self) -> str:
-        """The name of the folder with all this."""
+    def dist_info(self) -> str:
+        """The name of the wheel's ``.dist-info`` folder."""
         return f"{self.package}-{self.version}.dist-info"
 
 
 class Packable(Protocol):
-    """What can become a wheel."""
+    """A product that can be packed as a wheel."""
 
     @property
-    def about(self) -> About:
-        """Its core metadata."""
+    def metadata(self) -> CoreMetadata:
+        """The core metadata."""
 
     @property
     def tag(self) -> str:
-        """The Python and the ABI that it is for, as in ``cp311-cp311``."""
+        """The Python tag and the ABI tag, for example ``cp311-cp311``."""
 
     @property
     def processor(self) -> str:
-        """The processor that it is for."""
+        """The name of a row of architectures.toml."""
 
     @property
     def floor(self) -> str:
-        """The oldest glibc that it needs, for example 2.17."""
+        """The oldest glibc that the wheel supports, for example 2.17."""
 
     @property
     def label(self) -> str:
-        """Its name for readers."""
+        """The name in messages and in the cache."""
 
     @property
     def linked(self) -> Iterable[Component]:
-        """The components whose code is in it."""
+        """The components whose code is linked into the wheel."""
 
 
-def wheel(
+def wheel_step(
     product: Packable,
     recipe: Recipe,
     needs: Mapping[str, Step],
     parameters: Mapping[str, Any] | None = None,
 ) -> Step:
-    """The folder with a product's audited wheel, by a recipe that calls :func:`pack`."""
-    licensed = {part.name: part for part in product.linked if part.pin.license_files}
+    """The step whose folder holds a product's audited wheel; ``recipe`` must call :func:`pack`."""
+    components = list(product.linked)
+    licensed = {part.name: part for part in components if part.pin.license_files}
     return Step(
         kind="wheels",
         label=product.label,
@@ -98,12 +100,12 @@ def wheel(
         needs={**needs, **{f"licences of {name}": part.tree for name, part in licensed.items()}},
         parameters={
             **(parameters or {}),
-            "about": {**asdict(product.about), "version": str(product.about.version)},
+            "metadata": {**asdict(product.metadata), "version": str(product.metadata.version)},
             "tag": product.tag,
             "processor": product.processor,
-            "wheel": architecture(product.processor).wheel,
+            "machine": architecture(product.processor).wheel,
             "floor": product.floor,
-            "terms": sorted({part.pin.license for part in product.linked}),
+            "licenses": sorted({part.pin.license for part in components}),
             "license_files": {name: part.pin.license_files for name, part in licensed.items()},
         },
     )
@@ -112,30 +114,42 @@ def wheel(
 def pack(
     inputs: Inputs, folder: Path, files: Mapping[str, bytes], audit_draft: Callable[[Path], None]
 ) -> None:
-    """Write the package's ``files``, by their names in its folder, as an audited wheel.
+    """Write an audited wheel into ``folder``; ``files`` have their names in the import package.
 
-    ``audit_draft`` checks what no other wheel promises. Raises WheelhouseError when the wheel
-    breaks what its name promises.
+    A draft with the tag linux_<machine> is audited; its final platform tags come from that audit.
+    ``audit_draft`` is the product's own audit. Raises WheelhouseError if an audit fails.
     """
-    told = inputs.parameters
-    version, requires = Version(told["about"]["version"]), tuple(told["about"]["requires"])
-    about = About(**{**told["about"], "version": version, "requires": requires})
-    licenses = _licenses(inputs)
+    parameters = inputs.parameters
+    fields = parameters["metadata"]
+    metadata = CoreMetadata(
+        **{
+            **fields,
+            "version": Version(fields["version"]),
+            "requires_dist": tuple(fields["requires_dist"]),
+        }
+    )
+    license_files = _license_files(inputs)
     contents = {
-        **{f"{about.package}/{name}": data for name, data in files.items()},
-        f"{about.info}/METADATA": metadata(about, told["terms"], sorted(licenses)).encode(),
-        f"{about.info}/top_level.txt": f"{about.package}\n".encode(),
-        **{f"{about.info}/licenses/{name}": path.read_bytes() for name, path in licenses.items()},
+        **{f"{metadata.package}/{name}": data for name, data in files.items()},
+        f"{metadata.dist_info}/METADATA": metadata_text(
+            metadata, parameters["licenses"], sorted(license_files)
+        ).encode(),
+        f"{metadata.dist_info}/top_level.txt": f"{metadata.package}\n".encode(),
+        **{
+            f"{metadata.dist_info}/licenses/{name}": path.read_bytes()
+            for name, path in license_files.items()
+        },
     }
-    draft = write(about, told["tag"], contents, (f"linux_{told['wheel']}",), folder)
-    tags = audit.platform_tags(draft, told["processor"], told["floor"])
+    tag = parameters["tag"]
+    draft = write(metadata, tag, contents, (f"linux_{parameters['machine']}",), folder)
+    platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"])
     audit_draft(draft)
-    write(about, told["tag"], contents, tags, folder)
+    write(metadata, tag, contents, platforms, folder)
     draft.unlink()
 
 
-def _licenses(inputs: Inputs) -> dict[str, Path]:
-    """The licence files of what is linked in, by their names in the wheel."""
+def _license_files(inputs: Inputs) -> dict[str, Path]:
+    """The licence files of all linked code, by their names below ``.dist-info/licenses``."""
     return {
         f"{_owner(component, name)}/{PurePosixPath(name).name}": (
             inputs.needs[f"licences of {component}"] / name
@@ -149,50 +163,65 @@ def _licenses(inputs: Inputs) -> dict[str, Path]:
 
 
 def _owner(component: str, license_file: str) -> str:
-    """Whose licence it is: the component's, or that of something which it brings along."""
+    """Who owns a licence file: the component, or a project in its ``third-party`` folder."""
     outer, *inner = PurePosixPath(license_file).parts
     return inner[0] if outer == "third-party" else component
 
 
-def metadata(about: About, terms: Iterable[str], license_files: Iterable[str]) -> str:
-    """The core metadata; ``terms`` are the SPDX expressions of what is linked in."""
-    ids = sorted({*terms, *_COMPILER_LICENSE_IDS})
-    expression = " AND ".join(f"({term})" if " " in term else term for term in ids)
+def metadata_text(
+    metadata: CoreMetadata, licenses: Iterable[str], license_files: Iterable[str]
+) -> str:
+    """The METADATA file; ``licenses`` are the SPDX expressions of the linked components.
+
+    Core metadata 2.4 (PEP 639).
+    """
+    terms = sorted({*licenses, *_COMPILER_LICENSE_IDS})
+    expression = " AND ".join(f"({term})" if " " in term else term for term in terms)
     fields = [
         ("Metadata-Version", "2.4"),
-        ("Name", about.package.replace("_", "-")),
-        ("Version", str(about.version)),
-        ("Summary", about.summary),
+        ("Name", metadata.package.replace("_", "-")),
+        ("Version", str(metadata.version)),
+        ("Summary", metadata.summary),
         ("License-Expression", canonicalize_license_expression(expression)),
         *(("License-File", name) for name in license_files),
         ("Classifier", "Operating System :: POSIX :: Linux"),
         ("Classifier", "Programming Language :: Python :: 3"),
         ("Classifier", "Topic :: Scientific/Engineering :: Artificial Intelligence"),
-        ("Requires-Python", about.python),
-        *(("Requires-Dist", requirement) for requirement in about.requires),
-        *(("Provides-Extra", extra) for extra in about.extras),
+        ("Requires-Python", metadata.requires_python),
+        *(("Requires-Dist", requirement) for requirement in metadata.requires_dist),
+        *(("Provides-Extra", extra) for extra in metadata.provides_extra),
         ("Description-Content-Type", "text/markdown"),
     ]
-    return "".join(f"{key}: {value}\n" for key, value in fields) + f"\n{about.description}"
+    return "".join(f"{key}: {value}\n" for key, value in fields) + f"\n{metadata.description}"
 
 
 def write(
-    about: About, tag: str, files: Mapping[str, bytes], platforms: tuple[str, ...], folder: Path
+    metadata: CoreMetadata,
+    tag: str,
+    files: Mapping[str, bytes],
+    platforms: tuple[str, ...],
+    folder: Path,
 ) -> Path:
-    """Write the wheel for these platforms into a folder; the same files make the same bytes."""
-    header = [
+    """Write a wheel with these platform tags into ``folder``; equal ``files`` give equal bytes.
+
+    ``files`` have their names in the wheel; WHEEL and RECORD are added.
+    """
+    lines = [
         "Wheel-Version: 1.0",
         f"Generator: {GENERATOR}",
         "Root-Is-Purelib: false",
         *(f"Tag: {tag}-{platform}" for platform in platforms),
     ]
-    named = "".join(f"{line}\n" for line in header).encode()
-    contents = {**files, f"{about.info}/WHEEL": named}
+    contents = {
+        **files,
+        f"{metadata.dist_info}/WHEEL": "".join(f"{line}\n" for line in lines).encode(),
+    }
     rows = [f"{name},sha256={_hash(data)},{len(data)}" for name, data in sorted(contents.items())]
-    record = "".join(f"{row}\n" for row in [*rows, f"{about.info}/RECORD,,"])
-    path = folder / f"{about.package}-{about.version}-{tag}-{'.'.join(platforms)}.whl"
+    record_name = f"{metadata.dist_info}/RECORD"
+    record = "".join(f"{row}\n" for row in [*rows, f"{record_name},,"])
+    path = folder / f"{metadata.package}-{metadata.version}-{tag}-{'.'.join(platforms)}.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, data in [*sorted(contents.items()), (f"{about.info}/RECORD", record.encode())]:
+        for name, data in [*sorted(contents.items()), (record_name, record.encode())]:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = (0o100755 if name.endswith(".so") else 0o100644) << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)

@@ -1,6 +1,6 @@
-"""The site's front page: how to install on which Raspberry Pi OS, and what is known of the wheels.
+"""The site's front page: how to install the wheels, and how they were tested.
 
-Everything on it comes from the wheels, their records, the matrix and the measured figures.
+Its content comes from the wheels, their records, the matrix and the measured figures.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
 from wheelhouse.figures import Figure
-from wheelhouse.publish.index import FILES, Place, Shelf, templates
-from wheelhouse.publish.wheel_file import File
+from wheelhouse.publish.index import FILES, Place, ProjectFiles, templates
+from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Trial
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import System
 
 MANAGED_SINCE = Version("3.11")
-"""Debian's first Python that pip must leave alone (PEP 668): that of Raspberry Pi OS 12."""
+"""Debian's first externally managed Python (PEP 668), that of Raspberry Pi OS 12."""
 
 _NUMBER = re.compile(r"\d+")
 _FLOOR = re.compile(r"manylinux_(\d+)_(\d+)_")
@@ -29,41 +29,41 @@ _FLOOR = re.compile(r"manylinux_(\d+)_(\d+)_")
 
 @dataclass(frozen=True)
 class Choice:
-    """A release of Raspberry Pi OS that a reader can pick, and the wheel that pip picks there."""
+    """A release of Raspberry Pi OS on the page, and the wheel that pip installs there."""
 
     system: System
-    file: File
+    file: WheelFile
 
     @property
     def key(self) -> str:
-        """Its name in addresses and markup."""
+        """The name used in URLs and element ids, for example bookworm."""
         return self.system.suite
 
     @property
     def number(self) -> str:
-        """Its number, for example 12."""
+        """The release's number, for example 12."""
         found = _NUMBER.search(self.system.name)
         return found.group() if found else self.system.name
 
     @property
     def codename(self) -> str:
-        """Its other name, for example Bookworm."""
+        """The release's codename, for example Bookworm."""
         return self.key.capitalize() if self.released else "the next"
 
     @property
     def released(self) -> bool:
-        """Whether it exists: Debian's sid stands for the next one."""
+        """Whether the release is out; Debian's sid stands for the next one."""
         return self.key != "sid"
 
     @property
     def managed(self) -> bool:
-        """Whether pip installs nothing outside a virtual environment there."""
+        """Whether its Python is externally managed: pip installs only in virtual environments."""
         return Version(self.system.python) >= MANAGED_SINCE
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What was tried on one system: how many checks, all of them passed, with which wheels."""
+class SystemTrials:
+    """All trials on one system: the wheels' tags, the boards, and the number of passed checks."""
 
     system: str
     python: str
@@ -75,39 +75,39 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A file as its table shows it; addresses are seen from the front page."""
+class FileRow:
+    """A file as a row of its release's table; URLs are relative to the front page."""
 
-    file: File
+    file: WheelFile
     url: str
     yanked: str | None
     provenance: str | None
 
     @property
     def record(self) -> str:
-        """The address of its record."""
+        """The URL of the file's record."""
         return f"{FILES}/{self.file.name}.verified.json"
 
 
 @dataclass(frozen=True)
-class Release:
-    """One version of a project with its files."""
+class ProjectRelease:
+    """One version of a project, with its files."""
 
     version: Version
-    rows: tuple[Row, ...]
+    rows: tuple[FileRow, ...]
 
     @property
     def yanked(self) -> bool:
-        """Whether pip would not choose it."""
+        """Whether all files are yanked, so that pip does not choose this version."""
         return all(row.yanked for row in self.rows)
 
 
-def page(shelves: Sequence[Shelf], place: Place, figures: Sequence[Figure]) -> bytes:
-    """The front page, about index.toml's first project that has a release to install.
+def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure]) -> bytes:
+    """Render the front page for index.toml's first project that has a release to install.
 
-    ``shelves`` come from :func:`wheelhouse.publish.index.shelve`.
+    ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns.
     """
-    releases = {shelf.name: _releases(shelf, place) for shelf in shelves}
+    releases = {project.name: _releases(project, place) for project in projects}
     known = {name: _newest(found) for name, found in releases.items()}
     offered = [name for name, newest in known.items() if newest]
     main = offered[0] if offered else None
@@ -120,38 +120,38 @@ def page(shelves: Sequence[Shelf], place: Place, figures: Sequence[Figure]) -> b
         "newest": newest,
         "coming": _coming(releases[main], newest) if main and newest else None,
         "releases": releases,
-        "shelves": shelves,
-        "site": _slash(place.site),
+        "projects": projects,
+        "site": _with_slash(place.site),
         "choices": offers,
         "picked": next((choice.key for choice in offers if choice.released), ""),
-        "tried": tried(files),
+        "tried": trials_by_system(files),
         "facts": _facts(files),
-        "older": any(not file.today for shelf in shelves for file in shelf.files),
+        "older": any(not file.today for project in projects for file in project.files),
         "references": sorted({file.record.reference for file in files}),
         "licences": licences(files),
-        "parts": parts(files),
+        "parts": licensed_components(files),
         "attested": any(row.provenance for row in newest.rows) if newest else False,
         "figures": figures,
     }
     return templates.get_template("front.html").render(context).encode()
 
 
-def choices(files: Sequence[File]) -> list[Choice]:
-    """The systems that the files were tried on, each Debian suite once.
+def choices(files: Sequence[WheelFile]) -> list[Choice]:
+    """The systems on which the files were tried, one for each Debian suite.
 
-    The newest comes first, what is not released yet last.
+    The newest comes first; one that is not released yet comes last.
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
-    for system in systems.catalogue().systems:
-        chosen = best(files, system) if system.name in names else None
+    for system in systems.emulated().systems:
+        chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
     return sorted(reversed(found.values()), key=lambda choice: not choice.released)
 
 
-def best(files: Sequence[File], system: System) -> File | None:
-    """The file that pip takes on a system."""
+def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | None:
+    """The file that pip installs on a system; None if no tag fits."""
     version = [int(part) for part in system.python.split(".")]
     machine, floor = system.architecture.wheel, system.architecture.floor.replace(".", "_")
     platforms = [f"manylinux_{floor}_{machine}", f"linux_{machine}"]
@@ -163,10 +163,10 @@ def best(files: Sequence[File], system: System) -> File | None:
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def tried(files: Sequence[File]) -> list[Tried]:
-    """What the records say of each system, newest first."""
+def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
+    """The trials in the files' records for each system, newest system first."""
     found = []
-    for system in systems.catalogue().systems:
+    for system in systems.emulated().systems:
         both = [
             (file, trial)
             for file in files
@@ -174,15 +174,19 @@ def tried(files: Sequence[File]) -> list[Tried]:
             if trial.system == system.name
         ]
         if both:
-            found.append(_tried(system, [file for file, _ in both], [trial for _, trial in both]))
+            found.append(
+                _system_trials(system, [file for file, _ in both], [trial for _, trial in both])
+            )
     return found[::-1]
 
 
-def _tried(system: System, files: Sequence[File], trials: Sequence[Trial]) -> Tried:
-    return Tried(
+def _system_trials(
+    system: System, files: Sequence[WheelFile], trials: Sequence[Trial]
+) -> SystemTrials:
+    return SystemTrials(
         system.name,
         system.python,
-        tuple(sorted(set(map(tag, files)), key=len)),
+        tuple(sorted(set(map(python_and_abi, files)), key=len)),
         tuple(dict.fromkeys(trial.board for trial in trials)),
         tuple(dict.fromkeys(trial.numpy for trial in trials)),
         sum(len(trial.checks) for trial in trials),
@@ -190,53 +194,55 @@ def _tried(system: System, files: Sequence[File], trials: Sequence[Trial]) -> Tr
     )
 
 
-def tag(file: File) -> str:
-    """The part of a file's name that tells its CPython, as in ``cp37-abi3``."""
+def python_and_abi(file: WheelFile) -> str:
+    """The Python and ABI tags of a file, as in ``cp37-abi3``; one if both are equal."""
     first = min(file.tags, key=str)
     return (
         first.interpreter if first.interpreter == first.abi else f"{first.interpreter}-{first.abi}"
     )
 
 
-def licences(files: Iterable[File]) -> list[str]:
-    """The licences in the files' SPDX expressions, joined there by AND."""
+def licences(files: Iterable[WheelFile]) -> list[str]:
+    """The terms of the files' SPDX license expressions, which join them with AND."""
     terms = [
         term for file in files for term in (file.metadata.license_expression or "").split(" AND ")
     ]
     return sorted({term.strip("()") for term in terms if term})
 
 
-def parts(files: Iterable[File]) -> list[str]:
-    """The components whose licences the files carry: the folders of their licence files."""
+def licensed_components(files: Iterable[WheelFile]) -> list[str]:
+    """The components whose licence files the wheels hold, by the names of their folders."""
     names = [name for file in files for name in file.metadata.license_files or []]
     return sorted({name.split("/")[0] for name in names if "/" in name})
 
 
-def _releases(shelf: Shelf, place: Place) -> list[Release]:
-    versions = sorted({file.version for file in shelf.files}, reverse=True)
-    return [Release(version, tuple(_rows(shelf, place, version))) for version in versions]
+def _releases(project: ProjectFiles, place: Place) -> list[ProjectRelease]:
+    versions = sorted({file.version for file in project.files}, reverse=True)
+    return [ProjectRelease(version, tuple(_rows(project, place, version))) for version in versions]
 
 
-def _rows(shelf: Shelf, place: Place, version: Version) -> Iterable[Row]:
-    for file in shelf.files:
+def _rows(project: ProjectFiles, place: Place, version: Version) -> Iterable[FileRow]:
+    for file in project.files:
         if file.version == version:
-            yield Row(file, place.of(file, ""), shelf.project.yank(file), place.provenance(file))
+            yield FileRow(
+                file, place.url_for(file, ""), project.settings.yank(file), place.provenance(file)
+            )
 
 
-def _newest(releases: Sequence[Release]) -> Release | None:
-    """What pip installs unasked: no release that is yanked, no development one if another is."""
+def _newest(releases: Sequence[ProjectRelease]) -> ProjectRelease | None:
+    """The release that pip installs by default: not yanked, and final if any final one exists."""
     good = [release for release in releases if not release.yanked]
     return next((each for each in good if not each.version.is_prerelease), next(iter(good), None))
 
 
-def _coming(releases: Sequence[Release], newest: Release) -> Release | None:
-    """The release in development that pip installs if asked for it."""
+def _coming(releases: Sequence[ProjectRelease], newest: ProjectRelease) -> ProjectRelease | None:
+    """The newer pre-release that ``pip install --pre`` installs, if there is one."""
     later = [each for each in releases if each.version > newest.version]
     return next((each for each in later if not each.yanked), None)
 
 
-def _facts(files: Sequence[File]) -> list[tuple[str, str]]:
-    """What is worth knowing at a glance: a value, and what it is."""
+def _facts(files: Sequence[WheelFile]) -> list[tuple[str, str]]:
+    """The key facts at the top of the page: pairs of a value and its label."""
     if not files:
         return []
     passed = sum(len(trial.checks) for file in files for trial in file.record.trials)
@@ -264,5 +270,5 @@ def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _slash(address: str) -> str:
+def _with_slash(address: str) -> str:
     return address if not address or address.endswith("/") else f"{address}/"

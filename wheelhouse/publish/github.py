@@ -1,7 +1,7 @@
-"""The wheels and records of a project's GitHub releases, for an index of them all.
+"""Download the wheels and records of a project's GitHub releases, for an index of all releases.
 
-Each release's files lie in a folder named by its tag. What GitHub attests of a wheel lies beside it
-as ``<wheel>.provenance``, in the form that PEP 740 gives to it.
+The files of each release go into a folder named by its tag. GitHub's attestations of a wheel are
+written beside it as ``<wheel>.provenance``, a provenance object of PEP 740.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from wheelhouse.sources import download
 
 T = TypeVar("T")
 
-_KEPT = (".whl", ".whl.verified.json")
-_SAFE = re.compile(r"\w[\w.+-]*", re.ASCII)
+_WANTED = (".whl", ".whl.verified.json")
+_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _STATEMENT = "https://in-toto.io/Statement/v1"
 
 
@@ -40,8 +40,8 @@ class Asset(msgspec.Struct, frozen=True):
     digest: str | None = None
 
 
-class Release(msgspec.Struct, frozen=True):
-    """A release as GitHub's REST API tells it."""
+class GithubRelease(msgspec.Struct, frozen=True):
+    """A release in an answer of GitHub's REST API."""
 
     tag_name: str
     draft: bool
@@ -58,7 +58,7 @@ class _Attestations(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Repository:
-    """A GitHub repository, ``owner/name``, asked over the REST API at ``api``."""
+    """A GitHub repository, ``owner/name``, read through the REST API at the URL ``api``."""
 
     name: str
     api: str
@@ -66,14 +66,15 @@ class Repository:
 
     @classmethod
     def named(cls, name: str) -> Repository:
-        """The repository, at the API and with the token that GitHub's own workflows set.
+        """The repository, with the API's URL and the token from the environment.
 
-        Raises WheelhouseError if the name is not like owner/name.
+        GitHub's workflows set GITHUB_API_URL and GITHUB_TOKEN. Raises WheelhouseError if the name
+        is not of the form owner/name.
         """
-        if [bool(_SAFE.fullmatch(part)) for part in name.split("/")] != [True, True]:
+        if [bool(_NAME.fullmatch(part)) for part in name.split("/")] != [True, True]:
             raise WheelhouseError(
                 f"{name or 'An empty name'} is no repository of GitHub.",
-                "Give --of an owner and a name, as in owner/name.",
+                "Give the repository as in --repo owner/name.",
                 Kind.USAGE,
             )
         token = os.environ.get("GITHUB_TOKEN")
@@ -83,59 +84,59 @@ class Repository:
         )
         return cls(name, os.environ.get("GITHUB_API_URL") or "https://api.github.com", client)
 
-    def releases(self) -> Iterator[Release]:
-        """Its releases but for drafts, newest first."""
+    def releases(self) -> Iterator[GithubRelease]:
+        """The releases without drafts, newest first."""
         url = f"{self.api}/repos/{self.name}/releases?per_page=100"
         while url:
             reply = self._get(url)
-            for release in _decoded(reply, tuple[Release, ...]):
+            for release in _decoded(reply, tuple[GithubRelease, ...]):
                 if not release.draft:
                     yield release
             url = reply.links.get("next", {}).get("url", "")
 
     def attestations(self, sha256: str) -> list[dict[str, Any]]:
-        """The Sigstore bundles that GitHub keeps about a file's SHA-256, in hex."""
+        """The Sigstore bundles that GitHub has for a file; ``sha256`` in hex."""
         url = f"{self.api}/repos/{self.name}/attestations/sha256:{sha256}"
         reply = self._get(url, (HTTPStatus.NOT_FOUND,))
         if reply.status_code == HTTPStatus.NOT_FOUND:
             return []
         return [one.bundle for one in _decoded(reply, _Attestations).attestations if one.bundle]
 
-    def _get(self, url: str, also: tuple[HTTPStatus, ...] = ()) -> httpx.Response:
+    def _get(self, url: str, accepted: tuple[HTTPStatus, ...] = ()) -> httpx.Response:
         try:
             reply = self.client.get(url)
         except httpx.HTTPError as error:
             raise _unreadable(self.name, str(error) or type(error).__name__) from error
-        if not reply.is_success and reply.status_code not in also:
+        if not reply.is_success and reply.status_code not in accepted:
             raise _unreadable(self.name, f"HTTP {reply.status_code} {reply.reason_phrase}")
         return reply
 
 
 @failures_of(Kind.FETCH)
 def fetch(name: str, folder: Path) -> None:
-    """Download the wheels and records of all releases below ``folder``, one folder for each tag.
+    """Download the wheels and records of all releases to ``folder/<tag>/``.
 
-    What is there already with the right content is kept. Raises WheelhouseError if GitHub cannot
-    be reached or a file does not have the digest that it tells.
+    A file that exists with the right digest is not downloaded again. Raises WheelhouseError if
+    GitHub cannot be reached or a file does not have the digest that GitHub states.
     """
     repository = Repository.named(name)
     count = 0
     for release in repository.releases():
         for asset in release.assets:
-            if asset.name.endswith(_KEPT):
-                path = folder / _safe(release.tag_name) / _safe(asset.name)
+            if asset.name.endswith(_WANTED):
+                path = folder / _checked_name(release.tag_name) / _checked_name(asset.name)
                 _download(asset, path)
                 if path.suffix == ".whl":
                     count += 1
-                    _attest(path, repository)
+                    _write_provenance(path, repository)
     console.say(f"{count} wheels of {name} are in {folder}")
 
 
 def provenance(bundles: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """PEP 740's provenance object of a file; None if no Sigstore bundle is about one file alone."""
-    told = [_publisher_and_attestation(bundle) for bundle in bundles if _about_one_file(bundle)]
+    """The PEP 740 provenance object of a file; None if no bundle is about that file alone."""
+    pairs = [_publisher_and_attestation(bundle) for bundle in bundles if _about_one_file(bundle)]
     groups = [
-        {"publisher": publisher, "attestations": [attestation]} for publisher, attestation in told
+        {"publisher": publisher, "attestations": [attestation]} for publisher, attestation in pairs
     ]
     return {"version": 1, "attestation_bundles": groups} if groups else None
 
@@ -174,13 +175,15 @@ def _statement(bundle: dict[str, Any]) -> dict[str, Any]:
     return statement
 
 
-def _attest(wheel: Path, repository: Repository) -> None:
+def _write_provenance(wheel: Path, repository: Repository) -> None:
     try:
-        told = provenance(repository.attestations(file_digest(wheel)))
+        found = provenance(repository.attestations(file_digest(wheel)))
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise _unreadable(repository.name, f"what it attests of {wheel.name}: {error!r}") from error
-    if told:
-        wheel.with_name(f"{wheel.name}.provenance").write_text(json.dumps(told))
+        raise _unreadable(
+            repository.name, f"an attestation of {wheel.name} has an unknown form: {error!r}"
+        ) from error
+    if found:
+        wheel.with_name(f"{wheel.name}.provenance").write_text(json.dumps(found))
 
 
 def _download(asset: Asset, path: Path) -> None:
@@ -195,8 +198,8 @@ def _download(asset: Asset, path: Path) -> None:
                 stream.write(block)
         if wanted and file_digest(partial) != wanted:
             raise WheelhouseError(
-                f"{asset.name} does not have the SHA-256 that GitHub tells.",
-                "Run the same command again; if that does not help, look at the release.",
+                f"{asset.name} does not have the SHA-256 that GitHub states.",
+                "Run the same command again; if that does not help, check the release.",
             )
         partial.rename(path)
     except download.UnreachableError as error:
@@ -205,11 +208,11 @@ def _download(asset: Asset, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _safe(name: str) -> str:
-    if not _SAFE.fullmatch(name):
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
         raise WheelhouseError(
-            f"A release has the name {name!r}, which may not name a file here.",
-            "Name tags and files with letters, digits and . _ + - only.",
+            f"A release has a tag or file {name!r}, which may not name a file here.",
+            "Use only letters, digits and . _ + - in the names of tags and files.",
         )
     return name
 
@@ -218,11 +221,13 @@ def _decoded(reply: httpx.Response, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(reply.content, type=shape)
     except msgspec.DecodeError as error:
-        raise _unreadable(str(reply.url.host), f"an answer of another form: {error}") from error
+        raise _unreadable(
+            str(reply.url.host), f"the answer has an unknown form: {error}"
+        ) from error
 
 
 def _unreadable(what: str, reason: str) -> WheelhouseError:
     return WheelhouseError(
         f"The releases cannot be read. {what}: {reason}.",
-        "Check the name and the network; set GITHUB_TOKEN if GitHub wants to know who asks.",
+        "Check the name and the network; set GITHUB_TOKEN if GitHub demands authentication.",
     )

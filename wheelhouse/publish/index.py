@@ -1,13 +1,14 @@
-"""A static package index: from wheels and a few settings to the pages that installers read.
+"""Generate the pages of a static package index from wheels and the settings in ``index.toml``.
 
-HTML pages (PEP 503) for any static host, and the same as JSON (PEP 691) beside them for a server
-that can choose by the request's Accept header. Both say what the later standards added: yanks
-(592), core metadata (658, 714), versions, sizes and times (700), provenance (740) and project
-status (792).
+Each page exists as HTML (PEP 503), which any static host can serve, and as JSON (PEP 691), for a
+server that chooses by the request's Accept header. Both have what later standards added: yanks
+(PEP 592), core metadata (PEP 658 and 714), versions, sizes and upload times (PEP 700), provenance
+(PEP 740) and project status (PEP 792).
 
-The older spelling of core metadata, ``dist-info-metadata``, is in neither. pip 22.3 to 23.1 know
-no other: in JSON they fail on it, and in HTML on it with a project's name not spelled as in the
-wheel, such as ``tflite_runtime``. Without it they read the wheel itself.
+Neither has ``dist-info-metadata``, the older key for core metadata and the only one that pip 22.3
+to 23.1 read. Those releases fail on that key in JSON. In HTML they fail if the key is there and
+the requested project name is not spelled as in the wheel, such as ``tflite_runtime``. Without the
+key they read the metadata from the wheel.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from packaging.utils import canonicalize_name
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.toml import Table, load
-from wheelhouse.publish.wheel_file import File
+from wheelhouse.publish.wheel_file import WheelFile
 
 API = "1.4"
-"""The newest version of the simple repository API that the pages keep to: that of PEP 792."""
+"""The version of the simple repository API that the pages conform to, that of PEP 792."""
 
 FILES = "files"
 FOLDER = "{folder}"
@@ -50,28 +51,31 @@ Reason = Annotated[str, Meta(min_length=1)]
 Time = Annotated[datetime, Meta(tz=True)]
 
 
-class Project(Table, frozen=True):
-    """A ``[projects.<name>]`` table of ``index.toml``; keys are versions or file names."""
+class ProjectSettings(Table, frozen=True):
+    """A ``[projects.<name>]`` table of ``index.toml``.
+
+    The keys of ``yanked`` and ``uploaded`` are versions or file names.
+    """
 
     status: Literal["active", "archived", "deprecated", "quarantined"] = "active"
     reason: str = ""
     yanked: Mapping[str, Reason] = {}
     uploaded: Mapping[str, Time] = {}
 
-    def yank(self, file: File) -> str | None:
-        """Why the file is yanked; None if it is not."""
+    def yank(self, file: WheelFile) -> str | None:
+        """The reason why the file is yanked; None if it is not."""
         return self.yanked.get(file.name, self.yanked.get(str(file.version)))
 
-    def time(self, file: File) -> datetime:
-        """When the file was uploaded, in UTC: when it was verified, if nothing else is said."""
-        said = self.uploaded.get(file.name, self.uploaded.get(str(file.version)))
-        return (said or file.record.date).astimezone(timezone.utc)
+    def time(self, file: WheelFile) -> datetime:
+        """The upload time in UTC; the time of verification if ``uploaded`` has none."""
+        stated = self.uploaded.get(file.name, self.uploaded.get(str(file.version)))
+        return (stated or file.record.date).astimezone(timezone.utc)
 
 
-class Settings(Table, frozen=True):
+class IndexSettings(Table, frozen=True):
     """The whole of ``index.toml``."""
 
-    projects: Mapping[str, Project]
+    projects: Mapping[str, ProjectSettings]
 
     def __post_init__(self) -> None:
         for name in self.projects:
@@ -79,12 +83,12 @@ class Settings(Table, frozen=True):
                 raise ValueError(f"projects.{name} must be written {canonicalize_name(name)}")
 
     @classmethod
-    def given(cls, path: Path) -> Settings:
-        """What the file says; raises WheelhouseError naming the place that is wrong."""
+    def read(cls, path: Path) -> IndexSettings:
+        """Read the settings; raises WheelhouseError naming the key that is wrong."""
         if not path.is_file():
             raise WheelhouseError(
                 f"There is no {path.name}, which names the projects of the index.",
-                f"Write {path} with a table [projects.<name>] for each; git has the usual one.",
+                f"Write {path} with a table [projects.<name>] for each, or restore it from git.",
                 Kind.USAGE,
             )
         return load(path, cls)
@@ -92,10 +96,10 @@ class Settings(Table, frozen=True):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the index will be served: the addresses of the site and of the wheels, if known.
+    """The URLs at which the site and the wheels will be served; empty if not known.
 
-    Without ``files`` the wheels lie in the site. ``{folder}`` in it stands for the name of the
-    folder that a wheel lies in here, for example a release's tag.
+    If ``files`` is empty, the wheels are part of the site. In ``files``, ``{folder}`` stands for
+    the name of the folder that holds the wheel on this machine, for example a release's tag.
     """
 
     site: str = ""
@@ -107,35 +111,38 @@ class Place:
             if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
                 raise WheelhouseError(
                     f"{address} is no address for an index.",
-                    "Give one that begins with https:// and holds no user name or password.",
+                    "Give an address that begins with https:// and has no user name or password.",
                 )
 
-    def of(self, file: File, site: str) -> str:
-        """The file's address, seen from a page from which ``site`` leads to the site's root."""
+    def url_for(self, file: WheelFile, site: str) -> str:
+        """The file's URL for a page whose relative path to the site's root is ``site``."""
         if not self.files:
             return f"{site}{FILES}/{quote(file.name)}"
-        return f"{_slash(self.files)}{quote(file.name)}".replace(
+        return f"{_with_slash(self.files)}{quote(file.name)}".replace(
             FOLDER, quote(file.path.parent.name)
         )
 
-    def provenance(self, file: File) -> str | None:
-        """The full address of the file's provenance, as PEP 740 wants it.
+    def provenance(self, file: WheelFile) -> str | None:
+        """The absolute URL of the file's provenance, which PEP 740 demands; None without one.
 
-        Raises WheelhouseError if there is a provenance, but no address to show it under.
+        Raises WheelhouseError if the file has a provenance but the site's URL is not known.
         """
         if file.provenance is None:
             return None
         if not self.site.startswith("https:"):
             raise WheelhouseError(
                 f"{file.name} has a provenance, which needs a full https address.",
-                "Say with --url where the site will be served.",
+                "Give the address of the site with --url.",
             )
-        return f"{_slash(self.site)}{FILES}/{quote(file.name)}.provenance"
+        return f"{_with_slash(self.site)}{FILES}/{quote(file.name)}.provenance"
 
 
 @dataclass(frozen=True)
 class Link:
-    """A file as the pages show it; ``core_metadata`` is the SHA-256 of the file with that."""
+    """A file as the pages list it.
+
+    ``size`` is in bytes; ``core_metadata`` is the SHA-256 of the METADATA file.
+    """
 
     name: str
     url: str
@@ -149,48 +156,52 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A project's files, oldest version first; ``spellings`` are names that lead to it."""
+class ProjectFiles:
+    """A project's files, oldest version first; a page is made for each of ``spellings``."""
 
     name: str
-    project: Project
-    files: Sequence[File]
+    settings: ProjectSettings
+    files: Sequence[WheelFile]
     spellings: Sequence[str] = field(default=())
 
 
-def generate(files: Sequence[File], settings: Settings, place: Place = Place()) -> dict[str, bytes]:
-    """Every page and small file of the index by its path in the site; not the wheels themselves.
+def generate(
+    files: Sequence[WheelFile], settings: IndexSettings, place: Place = Place()
+) -> dict[str, bytes]:
+    """All pages and small files of the index by their path in the site, without the wheels.
 
-    Raises WheelhouseError naming what does not fit: two files of one name, a project or a key that
-    ``index.toml`` should not or does not have.
+    Raises WheelhouseError for two different files of one name, a project that ``index.toml`` does
+    not have, and a key in it that is no file or version.
     """
-    shelves = shelve(files, settings)
-    names = sorted(shelf.name for shelf in shelves)
+    projects = group_by_project(files, settings)
+    names = sorted(project.name for project in projects)
     pages = {
         "simple/index.html": _html("projects.html", names=names),
         "simple/index.json": _json({"projects": [{"name": name} for name in names]}),
         f"{FILES}/index.html": _html(
             "files.html",
-            shelves=[(shelf.name, _good(_links(shelf, place, "../"))) for shelf in shelves],
+            projects=[
+                (project.name, _not_yanked(_links(project, place, "../"))) for project in projects
+            ],
         ),
     }
-    for shelf in shelves:
-        links = _links(shelf, place, "../../")
-        for spelling in shelf.spellings:
+    for project in projects:
+        links = _links(project, place, "../../")
+        for spelling in project.spellings:
             folder = f"simple/{spelling}"
-            pages[f"{folder}/index.html"] = _html("project.html", shelf=shelf, links=links)
-            pages[f"{folder}/index.json"] = _json(_detail(shelf, links))
-        for file in shelf.files:
-            pages |= _companions(file, place)
+            pages[f"{folder}/index.html"] = _html("project.html", project=project, links=links)
+            pages[f"{folder}/index.json"] = _json(_project_json(project, links))
+        for file in project.files:
+            pages |= _files_beside(file, place)
     return pages
 
 
-def shelve(files: Sequence[File], settings: Settings) -> list[Shelf]:
-    """The files of every known project, in one order whatever order they come in.
+def group_by_project(files: Sequence[WheelFile], settings: IndexSettings) -> list[ProjectFiles]:
+    """Group the files by project; the result does not depend on their order.
 
-    A quarantined project keeps no file. Raises WheelhouseError as :func:`generate` does.
+    A quarantined project has no files. Raises WheelhouseError as :func:`generate` does.
     """
-    distinct: dict[str, File] = {}
+    distinct: dict[str, WheelFile] = {}
     for file in files:
         other = distinct.setdefault(file.name, file)
         if other.sha256 != file.sha256:
@@ -200,88 +211,89 @@ def shelve(files: Sequence[File], settings: Settings) -> list[Shelf]:
             )
         if file.project not in settings.projects:
             raise WheelhouseError(
-                f"{file.name} belongs to {file.project}, which index.toml does not know.",
-                f"Add [projects.{file.project}] to index.toml, or take the file away.",
+                f"{file.name} belongs to {file.project}, which index.toml does not have.",
+                f"Add [projects.{file.project}] to index.toml, or remove the file.",
             )
     return [
-        _shelf(name, project, [file for file in distinct.values() if file.project == name])
+        _project_files(name, project, [file for file in distinct.values() if file.project == name])
         for name, project in settings.projects.items()
     ]
 
 
-def _shelf(name: str, project: Project, files: Sequence[File]) -> Shelf:
+def _project_files(
+    name: str, settings: ProjectSettings, files: Sequence[WheelFile]
+) -> ProjectFiles:
     known = {word for file in files for word in (file.name, str(file.version))}
-    for key in (*project.yanked, *project.uploaded):
+    for key in (*settings.yanked, *settings.uploaded):
         if key not in known:
             raise WheelhouseError(
-                f"index.toml speaks of {key} in projects.{name}, but there is no such file or "
-                "version.",
-                "Correct the key, or add the wheels' folder with --wheels.",
+                f"index.toml has {key} in projects.{name}, but there is no such file or version.",
+                "Correct the key, or add the folder of the wheels with --wheels.",
             )
     spellings = {name, *_spellings(name), *(file.metadata.name for file in files)}
-    kept = [] if project.status == "quarantined" else sorted(files, key=_order)
-    return Shelf(name, project, kept, sorted(spellings))
+    kept = [] if settings.status == "quarantined" else sorted(files, key=_sort_key)
+    return ProjectFiles(name, settings, kept, sorted(spellings))
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """The normalised name with every separator written each way."""
+    """All spellings of a normalised name: each separator as ``-``, ``_`` and ``.``."""
     first, *rest = name.split("-")
     for separators in itertools.product("-_.", repeat=len(rest)):
         yield first + "".join(f"{mark}{word}" for mark, word in zip(separators, rest, strict=True))
 
 
-def _order(file: File) -> tuple[Any, str]:
+def _sort_key(file: WheelFile) -> tuple[Any, str]:
     return file.version, file.name
 
 
-def _links(shelf: Shelf, place: Place, site: str) -> list[Link]:
+def _links(project: ProjectFiles, place: Place, site: str) -> list[Link]:
     return [
         Link(
             name=file.name,
-            url=place.of(file, site),
+            url=place.url_for(file, site),
             sha256=file.sha256,
             size=file.size,
-            time=shelf.project.time(file),
+            time=project.settings.time(file),
             requires_python=str(file.metadata.requires_python or "") or None,
             core_metadata=_core_metadata(file, place),
-            yanked=shelf.project.yank(file),
+            yanked=project.settings.yank(file),
             provenance=place.provenance(file),
         )
-        for file in shelf.files
+        for file in project.files
     ]
 
 
-def _good(links: Sequence[Link]) -> list[Link]:
-    """The links that are not yanked: who reads a flat page need not know what that is."""
+def _not_yanked(links: Sequence[Link]) -> list[Link]:
+    """The links that are not yanked; a flat list of files has no mark for yanked ones."""
     return [link for link in links if not link.yanked]
 
 
-def _core_metadata(file: File, place: Place) -> str | None:
-    """The metadata's SHA-256, unless the wheel lies elsewhere without its metadata beside it."""
+def _core_metadata(file: WheelFile, place: Place) -> str | None:
+    """The SHA-256 of METADATA; None if no METADATA file is served beside the wheel."""
     if place.files and not file.published_metadata:
         return None
-    return hashlib.sha256(file.core).hexdigest()
+    return hashlib.sha256(file.metadata_text).hexdigest()
 
 
-def _companions(file: File, place: Place) -> dict[str, bytes]:
+def _files_beside(file: WheelFile, place: Place) -> dict[str, bytes]:
     texts = {"verified.json": file.record_text, "provenance": file.provenance}
     if not place.files:
-        texts["metadata"] = file.core
+        texts["metadata"] = file.metadata_text
     return {f"{FILES}/{file.name}.{kind}": text for kind, text in texts.items() if text is not None}
 
 
-def _detail(shelf: Shelf, links: Sequence[Link]) -> dict[str, Any]:
-    status = {"status": shelf.project.status, "reason": shelf.project.reason}
-    versions = dict.fromkeys(str(file.version) for file in shelf.files)
+def _project_json(project: ProjectFiles, links: Sequence[Link]) -> dict[str, Any]:
+    status = {"status": project.settings.status, "reason": project.settings.reason}
+    versions = dict.fromkeys(str(file.version) for file in project.files)
     return {
-        "name": shelf.name,
+        "name": project.name,
         "project-status": {key: value for key, value in status.items() if value},
         "versions": list(versions),
-        "files": [_entry(link) for link in links],
+        "files": [_file_json(link) for link in links],
     }
 
 
-def _entry(link: Link) -> dict[str, Any]:
+def _file_json(link: Link) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "filename": link.name,
         "url": link.url,
@@ -306,5 +318,5 @@ def _html(template: str, **context: Any) -> bytes:
     return templates.get_template(template).render(api=API, **context).encode()
 
 
-def _slash(address: str) -> str:
+def _with_slash(address: str) -> str:
     return address if address.endswith("/") else f"{address}/"

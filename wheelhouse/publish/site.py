@@ -1,4 +1,4 @@
-"""The site's folder: read the wheels, generate the pages, and swap the new site for the old one."""
+"""Make the site's folder: read the wheels, generate the pages, replace the old site."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
 from wheelhouse.publish import front_page, index, wheel_file
-from wheelhouse.publish.index import Place, Settings
-from wheelhouse.publish.wheel_file import File
+from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand
 
 
 @failures_of(Kind.INDEX)
 def make(
     folders: Sequence[Path],
-    settings: Settings,
+    settings: IndexSettings,
     place: Place,
     site: Path,
     demand: Demand = Demand.ITS_RELEASE,
 ) -> None:
-    """Make ``site`` anew from all wheels below the folders.
+    """Make the folder ``site`` from all wheels below the folders.
 
-    ``demand`` tells which systems they must have been tried on. The front page names the wheels
-    that were tried on fewer than this checkout's matrix names.
+    ``demand`` says on which systems each wheel must have been tried. The front page marks wheels
+    that were tried on fewer systems than this checkout's matrix has.
 
-    Raises WheelhouseError if there is none or any is refused; the old site is then still there.
+    Raises WheelhouseError if there is no wheel or one is refused; the old site then stays.
     """
-    files = public(read(wheels(folders), demand))
-    shelves = index.shelve(files, settings)
+    files = without_local(read(wheels(folders), demand))
+    projects = index.group_by_project(files, settings)
     pages = index.generate(files, settings, place)
-    pages["index.html"] = front_page.page(shelves, place, tuple(figures.read().values()))
-    kept = [file for shelf in shelves for file in shelf.files]
-    carried = {} if place.files else {f"{index.FILES}/{file.name}": file.path for file in kept}
-    write(pages, carried, site)
+    pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()))
+    kept = [file for project in projects for file in project.files]
+    served = [] if place.files else kept
+    write(pages, {f"{index.FILES}/{file.name}": file.path for file in served}, site)
     console.say(f"{len(kept)} wheels are in the index in {site}")
 
 
@@ -56,14 +56,14 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], demand: Demand) -> list[File]:
-    """The wheels as an index shows them; raises WheelhouseError for the first that is refused."""
+def read(paths: Sequence[Path], demand: Demand) -> list[WheelFile]:
+    """Read and check the wheels; raises WheelhouseError for the first that is refused."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(partial(wheel_file.read, demand=demand), paths))
 
 
-def public(files: Sequence[File]) -> list[File]:
-    """The wheels that pip may choose from: not those of a local version, which it would prefer."""
+def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
+    """The wheels without a local version, which pip would prefer to the public version."""
     for file in files:
         if file.version.local:
             console.warn(
@@ -72,8 +72,8 @@ def public(files: Sequence[File]) -> list[File]:
     return [file for file in files if not file.version.local]
 
 
-def write(pages: Mapping[str, bytes], carried: Mapping[str, Path], site: Path) -> None:
-    """Write pages and lay files in a new folder, then put it in the place of ``site``."""
+def write(pages: Mapping[str, bytes], wheels_by_path: Mapping[str, Path], site: Path) -> None:
+    """Write the pages and the wheels into a new folder, then replace ``site`` by it."""
     site.parent.mkdir(parents=True, exist_ok=True)
     with (
         disk_space(site.parent),
@@ -81,9 +81,9 @@ def write(pages: Mapping[str, bytes], carried: Mapping[str, Path], site: Path) -
     ):
         new, old = Path(scratch, "new"), Path(scratch, "old")
         for name, content in pages.items():
-            _below(new, name).write_bytes(content)
-        for name, path in carried.items():
-            _carry(path, _below(new, name))
+            _path_in(new, name).write_bytes(content)
+        for name, path in wheels_by_path.items():
+            _link_or_copy(path, _path_in(new, name))
         if site.exists():
             site.rename(old)
         try:
@@ -94,15 +94,15 @@ def write(pages: Mapping[str, bytes], carried: Mapping[str, Path], site: Path) -
             raise
 
 
-def _carry(path: Path, to: Path) -> None:
-    """Link the file, for a thousand wheels are gigabytes; copy it where that cannot be."""
+def _link_or_copy(path: Path, to: Path) -> None:
+    """Hard-link the file, because many wheels are gigabytes; copy it if that fails."""
     try:
         to.hardlink_to(path)
     except OSError:
         shutil.copyfile(path, to)
 
 
-def _below(folder: Path, name: str) -> Path:
+def _path_in(folder: Path, name: str) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -1,13 +1,13 @@
-"""Upload checked wheels to a package index.
+"""Upload verified wheels to a package index.
 
-1. A wheel of a local version, as 2.14.1+noxnnpack, stays here: pip would prefer it to 2.14.1.
-2. Each wheel must be verified: the record beside it is of these very bytes, and everything in it
-   passed. `twine check --strict` must like its metadata.
-3. The index is asked what it has. The same bytes are passed over; other bytes under the same name,
-   or with the same version and a tag in common, are refused. Nothing has been sent until here.
-4. The rest is uploaded, one wheel after the other.
+1. A wheel with a local version, as 2.14.1+noxnnpack, is left out: pip would prefer it to 2.14.1.
+2. The record beside each wheel must be about its exact bytes, and every check in it must have
+   passed. `twine check --strict` must accept its metadata.
+3. The index is read. A wheel that it has is skipped. If it has other bytes under the wheel's name,
+   or under the same version and a common tag, the upload is refused before anything is sent.
+4. The remaining wheels are uploaded, one after the other.
 
-Secrets come from the environment or the keyring alone, as twine finds them.
+Credentials come from the environment or the keyring only, where twine looks for them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from wheelhouse.common.store import file_digest
 from wheelhouse.record import Demand, UnverifiedError, vouch
 
 TIMEOUT = 120
-"""Seconds that a server may stay silent."""
+"""Seconds to wait for a server's answer."""
 
 _DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,28 +50,30 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to upload to, and the simple index that tells what is there."""
+    """The URL for uploads, and the URL of the simple index that lists what was uploaded."""
 
     upload: str
     index: str
 
     @classmethod
     def named(cls, upload: str, index: str = "") -> Endpoint:
-        """The endpoint at an upload address, with its index in the usual place unless named.
+        """The endpoint for an upload URL; :func:`index_of` gives its index if none is named.
 
-        Raises WheelhouseError for what is no plain http(s) address.
+        Raises WheelhouseError for anything but an http(s) URL without credentials or query.
         """
-        parts = _plain(upload, "--to")
+        parts = _bare_address(upload, "--to")
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            console.warn(f"{upload} is not https: a password for it can be read on the way.")
-        return cls(upload, _plain(index or index_of(upload), "--index").geturl().rstrip("/") + "/")
+            console.warn(f"{upload} is not https: a password for it is sent unencrypted.")
+        return cls(
+            upload, _bare_address(index or index_of(upload), "--index").geturl().rstrip("/") + "/"
+        )
 
 
 def index_of(upload: str) -> str:
-    """The usual address of the simple index that belongs to an upload address.
+    """The usual URL of the simple index for an upload URL.
 
-    ``legacy`` gives way to ``simple`` and a host's ``upload.`` goes with it, as Warehouse has it;
-    elsewhere ``simple`` is below the upload address.
+    For a path that ends in ``legacy``, as in Warehouse, ``simple`` replaces it and the host loses
+    its ``upload.``; otherwise ``simple`` is appended to the upload URL.
     """
     parts = urlsplit(upload)
     path, hostname = parts.path.rstrip("/"), parts.netloc
@@ -81,15 +83,15 @@ def index_of(upload: str) -> str:
 
 
 def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
-    """Upload wheels that are not there yet, and print the name of each.
+    """Upload the wheels that the index does not have, and print the name of each.
 
-    Raises WheelhouseError before anything is sent if a wheel is not checked, a credential is
-    missing, or the index has other bytes under its name; and for the first wheel that the endpoint
-    does not take, naming those that it took.
+    Raises WheelhouseError before anything is sent if a wheel is not verified, a credential is
+    missing, or the index has other bytes under a wheel's name; and for the first wheel that the
+    endpoint rejects, naming those that it accepted.
     """
     endpoint = Endpoint.named(to, index)
-    wheels = _public(wheels)
-    _refuse(
+    wheels = _without_local(wheels)
+    _raise_if_any(
         [f"{wheel.name} {problem}" for wheel in wheels if (problem := _unverified(wheel))],
         "Only verified wheels are uploaded",
         "Run `invoke verify` on them first.",
@@ -98,11 +100,11 @@ def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
     settings = _login(endpoint)
     missing = _missing(wheels, Index(endpoint, settings))
     _upload(missing, endpoint, settings)
-    console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} there already")
+    console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} in the index already")
 
 
 def _unverified(wheel: Path) -> str:
-    """Why its record does not vouch for a wheel on all systems of today; nothing if it does."""
+    """The reason why a wheel is not verified on all systems of the matrix; empty if it is."""
     try:
         vouch(wheel, Demand.TODAY)
     except UnverifiedError as reason:
@@ -112,20 +114,20 @@ def _unverified(wheel: Path) -> str:
 
 @dataclass
 class Index:
-    """The simple index of an endpoint, read with its credentials only if it asks for some."""
+    """The simple index of an endpoint; credentials are sent only if it demands them."""
 
     endpoint: Endpoint
     settings: Settings
     session: requests.Session = field(default_factory=requests.Session)
 
     def files(self, project: str) -> list[DistributionPackage]:
-        """The files that the endpoint itself has of a project.
+        """The files of a project that the endpoint itself has.
 
         Raises WheelhouseError if the index cannot be read.
         """
         url = f"{self.endpoint.index}{project}/"
         reply = self._get(url)
-        # Some servers send a client on to another index for what they do not have.
+        # Some servers redirect to another index for projects that they do not have.
         elsewhere = urlsplit(reply.url).netloc != urlsplit(url).netloc
         if elsewhere or reply.status_code == HTTPStatus.NOT_FOUND:
             self._accepted(self._get(self.endpoint.index, stream=True)).close()
@@ -133,12 +135,12 @@ class Index:
         try:
             return ProjectPage.from_response(self._accepted(reply), project).packages
         except (ValueError, UnsupportedRepoVersionError) as error:
-            raise self._unreadable("what it says is no index") from error
+            raise self._unreadable("its answer is no index page") from error
 
     def sha256(self, package: DistributionPackage) -> str:
-        """The SHA-256, in hex, of a file there; the file is fetched where the index is silent."""
-        if told := package.digests.get("sha256"):
-            return told
+        """The SHA-256, in hex, of a file in the index; read from the file if no page has it."""
+        if stated := package.digests.get("sha256"):
+            return stated
         hasher = hashlib.sha256()
         with self._accepted(self._get(package.url, stream=True)) as reply:
             for block in reply.iter_content(1 << 20):
@@ -151,13 +153,13 @@ class Index:
         )
         try:
             reply = get()
-            if reply.status_code in _DENIED and self._ours(reply.url):
+            if reply.status_code in _DENIED and self._same_host(reply.url):
                 reply = get(auth=(self.settings.username or "", self.settings.password or ""))
         except requests.RequestException as error:
             raise self._unreadable(_reason(error)) from error
         return reply
 
-    def _ours(self, url: str) -> bool:
+    def _same_host(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self.endpoint.index)[:2]
 
     def _accepted(self, reply: requests.Response) -> requests.Response:
@@ -168,12 +170,12 @@ class Index:
     def _unreadable(self, reason: str) -> WheelhouseError:
         return WheelhouseError(
             f"The index {self.endpoint.index} cannot be read: {reason}.",
-            "Check the network and the address. `--index` names the index where it is elsewhere.",
+            "Check the network and the address; --index gives the index another one.",
         )
 
 
-def same_place(wheel: str, other: str) -> bool:
-    """Whether two files claim one place in an index: a name, or a version and one of its tags."""
+def conflicting(wheel: str, other: str) -> bool:
+    """Whether two files conflict in an index: one name, or one version and a common tag."""
     try:
         _, ours, _, our_tags = parse_wheel_filename(wheel)
         _, theirs, _, their_tags = parse_wheel_filename(other)
@@ -182,34 +184,36 @@ def same_place(wheel: str, other: str) -> bool:
     return ours == theirs and not our_tags.isdisjoint(their_tags)
 
 
-def _public(wheels: Sequence[Path]) -> list[Path]:
+def _without_local(wheels: Sequence[Path]) -> list[Path]:
     local = [wheel for wheel in wheels if "+" in wheel.name]
     for wheel in local:
-        console.warn(f"{wheel.name} is left out: pip would prefer its version to the plain one.")
+        console.warn(
+            f"{wheel.name} is left out: pip would prefer its local version to the public one."
+        )
     if len(local) == len(wheels):
         raise WheelhouseError("There is no wheel to upload.", "Run `invoke build` first.")
     return [wheel for wheel in wheels if wheel not in local]
 
 
-def _plain(url: str, option: str) -> SplitResult:
+def _bare_address(url: str, option: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise WheelhouseError(
-            f"The address that {option} gives holds a password or other extras.",
+            f"The address of {option} contains a password, a query or a fragment.",
             "Give the bare address; set TWINE_USERNAME and TWINE_PASSWORD, or use the keyring.",
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise WheelhouseError(
-            f"{option} gives no web address: {url or 'nothing'}.",
-            "Give the address that the index takes uploads at, as in https://host/legacy/.",
+            f"{option} has no web address: {url or 'nothing'}.",
+            "Give the address to which the index takes uploads, as in https://host/legacy/.",
         )
     return parts
 
 
-def _refuse(problems: list[str], what: str, hint: str) -> None:
+def _raise_if_any(problems: list[str], what: str, hint: str) -> None:
     if problems:
         raise WheelhouseError(f"{what}:\n  " + "\n  ".join(problems), hint)
 
@@ -218,15 +222,15 @@ def _check_metadata(wheels: Sequence[Path]) -> None:
     plain = {"COLUMNS": "1000", "NO_COLOR": "1", "TERM": "dumb"}
     done = process.run([*process.PYTHON, "twine", "check", "--strict", *wheels], env=plain)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "PASSED" not in line]
-    _refuse(
+    _raise_if_any(
         lines if done.status else [],
-        "`twine check --strict` does not like the metadata",
-        "Build the wheel again with metadata that it likes.",
+        "`twine check --strict` does not accept the metadata",
+        "Correct the metadata and build the wheel again.",
     )
 
 
 def _login(endpoint: Endpoint) -> Settings:
-    """Twine's settings with all that it needs to upload."""
+    """Twine's settings for the upload; raises WheelhouseError if a credential is missing."""
     settings = Settings(
         repository_url=endpoint.upload,
         username=os.environ.get("TWINE_USERNAME") or None,
@@ -242,7 +246,7 @@ def _login(endpoint: Endpoint) -> Settings:
         except NonInteractive as error:
             raise WheelhouseError(
                 f"There is no {name} for {endpoint.upload}.",
-                "Set TWINE_USERNAME and TWINE_PASSWORD (the user name of a token is __token__), "
+                "Set TWINE_USERNAME and TWINE_PASSWORD (for a token, the user name is __token__), "
                 f"or store them: `.venv/bin/keyring set {endpoint.upload} USER`.",
             ) from error
         except (TwineException, requests.RequestException) as error:
@@ -254,21 +258,21 @@ def _login(endpoint: Endpoint) -> Settings:
 
 
 def _missing(wheels: Sequence[Path], index: Index) -> list[Path]:
-    """The wheels that the index does not have; raises WheelhouseError if it has others instead."""
+    """The wheels that the index lacks; raises WheelhouseError if it has conflicting ones."""
     missing, problems = [], []
     for wheel in wheels:
         project, *_ = parse_wheel_filename(wheel.name)
-        rivals = [file for file in index.files(project) if same_place(wheel.name, file.filename)]
+        rivals = [file for file in index.files(project) if conflicting(wheel.name, file.filename)]
         others = [file.filename for file in rivals if index.sha256(file) != file_digest(wheel)]
-        problems += [f"{wheel.name}: {name} is there with other content" for name in others]
+        problems += [f"{wheel.name}: the index has {name} with other content" for name in others]
         if not rivals:
             missing.append(wheel)
         elif not others:
-            console.say(f"{wheel.name} is there already")
-    _refuse(
+            console.say(f"{wheel.name} is in the index already")
+    _raise_if_any(
         problems,
-        f"{index.endpoint.index} has other wheels of these versions, and nothing was uploaded",
-        "Publish what changed under a new version.",
+        f"{index.endpoint.index} has other wheels of these versions; nothing was uploaded",
+        "Publish the changed wheels under a new version.",
     )
     return missing
 
@@ -286,21 +290,21 @@ def _upload(wheels: Sequence[Path], endpoint: Endpoint, settings: Settings) -> N
                 raise requests.HTTPError(response=reply)
             reply.raise_for_status()
         except (TwineException, requests.RequestException) as error:
-            raise _not_taken(wheel, endpoint, error, done) from error
+            raise _rejected(wheel, endpoint, error, done) from error
         done.append(wheel.name)
         console.result(wheel.name)
 
 
-def _not_taken(
+def _rejected(
     wheel: Path, endpoint: Endpoint, error: Exception, done: Sequence[str]
 ) -> WheelhouseError:
     before = f" Uploaded before it: {', '.join(done)}." if done else " Nothing was uploaded."
-    hint = "Correct that. The same command goes on with what is missing."
+    hint = "Correct that. The same command uploads the missing wheels."
     response = getattr(error, "response", None)
     if response is not None and response.status_code in _DENIED:
         hint = (
-            "Check TWINE_USERNAME and TWINE_PASSWORD, or what the keyring holds for this address, "
-            "and that this user may upload there. The same command goes on with what is missing."
+            "Check TWINE_USERNAME and TWINE_PASSWORD, or the keyring's entry for this address, and "
+            "that this user may upload there. The same command uploads the missing wheels."
         )
     return WheelhouseError(
         f"{endpoint.upload} did not take {wheel.name}: {_reason(error)}.{before}", hint
@@ -308,7 +312,7 @@ def _not_taken(
 
 
 def _reason(error: Exception) -> str:
-    """What lies at the bottom of a failed request, without addresses."""
+    """The root cause of a failed request, without URLs."""
     response = getattr(error, "response", None)
     if response is not None:
         denied = "the user name or password is refused, " * (response.status_code in _DENIED)

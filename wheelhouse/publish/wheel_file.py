@@ -1,8 +1,8 @@
-"""A finished wheel as an index shows it; one that is unsafe, mislabelled or unverified is refused.
+"""Read a finished wheel for an index; refuse one that is unsafe, mislabelled or unverified.
 
-1. Its name is a wheel's, its content a zip whose members stay inside.
-2. METADATA and WHEEL inside say what the name says.
-3. Its record, made by ``invoke verify``, vouches for it: see :func:`wheelhouse.record.vouch`.
+1. Its name must be a wheel's, and its content a zip whose members stay in their folder.
+2. Its METADATA and WHEEL must agree with its name.
+3. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from wheelhouse.record import Demand, Record, UnverifiedError, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
-"""No METADATA is as large, in bytes; whatever claims to be would only fill the memory."""
+"""Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """A provenance object of PEP 740, as far as an index must know it."""
+    """The keys of a PEP 740 provenance object that an index checks."""
 
     version: int
     attestation_bundles: list[dict[str, object]]
 
 
 @dataclass(frozen=True)
-class File:
-    """A wheel on its way into an index; ``size`` is in bytes.
+class WheelFile:
+    """A checked wheel for an index; ``size`` is in bytes, ``metadata_text`` is its METADATA file.
 
-    ``today`` tells whether it was tried on every system that this checkout's matrix names for it.
-    ``published_metadata`` tells whether ``<wheel>.metadata`` lies beside it.
+    ``today`` says whether it was tried on every system that this checkout's matrix has for it.
+    ``published_metadata`` says whether the file ``<wheel>.metadata`` is beside it.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class File:
     tags: frozenset[Tag]
     size: int
     sha256: str
-    core: bytes
+    metadata_text: bytes
     metadata: Metadata
     record: Record
     record_text: bytes
@@ -65,16 +65,16 @@ class File:
 
     @property
     def name(self) -> str:
-        """Its file name."""
+        """The wheel's file name."""
         return self.path.name
 
 
 class _RefusedError(Exception):
-    """Why a file does not get into an index: the end of a sentence that begins with its name."""
+    """A file is refused; the message completes a sentence that begins with the file's name."""
 
 
-def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> File:
-    """The wheel, its record and, if there is one, its ``<wheel>.provenance``.
+def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
+    """Read a wheel, its record and, if it exists, ``<wheel>.provenance``.
 
     Raises WheelhouseError naming the file if anything about it is unsafe, mislabelled, unverified
     or unreadable.
@@ -84,33 +84,33 @@ def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> File:
     except (_RefusedError, UnverifiedError) as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
-            f"Take it out of {path.parent}, or put a wheel there that `invoke build` made and "
+            f"Remove it from {path.parent}, or replace it by a wheel that `invoke build` made and "
             "`invoke verify` tried.",
         ) from reason
 
 
-def _read(path: Path, demand: Demand) -> File:
+def _read(path: Path, demand: Demand) -> WheelFile:
     if path.is_symlink() or not path.is_file():
         raise _RefusedError("is no regular file")
-    project, version, build, tags = _named(path.name)
-    core, wheel = _inside(path, project, version)
-    metadata = _described(core, project, version)
-    _tagged(wheel, build, tags)
+    project, version, build, tags = _parse_name(path.name)
+    core, wheel = _metadata_and_wheel(path, project, version)
+    metadata = _parse_metadata(core, project, version)
+    _check_tags(wheel, build, tags)
     vouched = vouch(path, demand)
-    provenance = _beside(path, "provenance")
-    if provenance is not None and _attested(provenance).version != 1:
+    provenance = _companion(path, "provenance")
+    if provenance is not None and _parse_provenance(provenance).version != 1:
         raise _RefusedError("has a provenance of an unknown version")
-    published = _beside(path, "metadata")
+    published = _companion(path, "metadata")
     if published not in (None, core):
-        raise _RefusedError("has other metadata inside than beside it")
-    return File(
+        raise _RefusedError("has METADATA that differs from the file beside it")
+    return WheelFile(
         path=path,
         project=project,
         version=version,
         tags=tags,
         size=path.stat().st_size,
         sha256=vouched.record.sha256,
-        core=core,
+        metadata_text=core,
         metadata=metadata,
         record=vouched.record,
         record_text=vouched.text,
@@ -120,35 +120,35 @@ def _read(path: Path, demand: Demand) -> File:
     )
 
 
-def _named(name: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
+def _parse_name(name: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
     if not _NAME.fullmatch(name):
-        raise _RefusedError("has a character in its name that no wheel has")
+        raise _RefusedError("has a character in its name that wheel names may not have")
     try:
         return parse_wheel_filename(name)
     except InvalidWheelFilename as error:
         raise _RefusedError("is not named like a wheel") from error
 
 
-def _inside(path: Path, project: str, version: Version) -> tuple[bytes, bytes]:
-    """The wheel's METADATA and WHEEL, once all its members are known to be safe."""
+def _metadata_and_wheel(path: Path, project: str, version: Version) -> tuple[bytes, bytes]:
+    """The wheel's METADATA and WHEEL, read after all members were checked."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = [member.filename for member in members]
             for member in members:
-                _stays_inside(member)
+                _check_member(member)
             if len(names) != len({name.casefold() for name in names}):
-                raise _RefusedError("holds one name twice")
-            folder = _information(names, project, version)
+                raise _RefusedError("holds two files of one name")
+            folder = _dist_info(names, project, version)
             if f"{folder}/RECORD" not in names:
                 raise _RefusedError("has no RECORD")
-            texts = [_text(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
+            texts = [_read_member(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
         raise _RefusedError(f"is not a readable zip: {error}") from error
     return texts[0], texts[1]
 
 
-def _stays_inside(member: zipfile.ZipInfo) -> None:
+def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.filename
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
@@ -157,7 +157,7 @@ def _stays_inside(member: zipfile.ZipInfo) -> None:
         raise _RefusedError(f"holds a symbolic link: {name!r}")
 
 
-def _information(names: list[str], project: str, version: Version) -> str:
+def _dist_info(names: list[str], project: str, version: Version) -> str:
     folders = {name.split("/")[0] for name in names if name.split("/")[0].endswith(".dist-info")}
     if len(folders) != 1:
         raise _RefusedError(f"has {len(folders)} .dist-info folders, not one")
@@ -168,7 +168,7 @@ def _information(names: list[str], project: str, version: Version) -> str:
     return folder
 
 
-def _text(archive: zipfile.ZipFile, name: str) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         member = archive.getinfo(name)
     except KeyError as error:
@@ -178,7 +178,7 @@ def _text(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(member)
 
 
-def _described(core: bytes, project: str, version: Version) -> Metadata:
+def _parse_metadata(core: bytes, project: str, version: Version) -> Metadata:
     try:
         metadata = Metadata.from_email(core)
     except Exception as error:  # an ExceptionGroup, which Python 3.10 does not have
@@ -189,7 +189,7 @@ def _described(core: bytes, project: str, version: Version) -> Metadata:
     return metadata
 
 
-def _tagged(wheel: bytes, build: BuildTag, tags: frozenset[Tag]) -> None:
+def _check_tags(wheel: bytes, build: BuildTag, tags: frozenset[Tag]) -> None:
     header = BytesParser().parsebytes(wheel)
     inside = frozenset(tag for text in header.get_all("Tag", []) for tag in parse_tag(text))
     if inside != tags:
@@ -199,15 +199,15 @@ def _tagged(wheel: bytes, build: BuildTag, tags: frozenset[Tag]) -> None:
         raise _RefusedError("is mislabelled: it has another build number inside")
 
 
-def _beside(path: Path, kind: str) -> bytes | None:
-    """What lies beside the wheel under its name and this ending."""
+def _companion(path: Path, kind: str) -> bytes | None:
+    """The content of ``<wheel>.<kind>`` beside the wheel; None if it does not exist."""
     companion = path.with_name(f"{path.name}.{kind}")
     if companion.is_symlink():
         raise _RefusedError(f"has a {kind} that is no regular file")
     return companion.read_bytes() if companion.is_file() else None
 
 
-def _attested(text: bytes) -> Provenance:
+def _parse_provenance(text: bytes) -> Provenance:
     try:
         return msgspec.json.decode(text, type=Provenance)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,1 +1,1 @@
-"""From where does everything come, and is it what was pinned?"""
+"""Where does every file come from, and does it have the pinned content?"""

@@ -1,4 +1,4 @@
-"""Unpack tar archives, wheels and Debian packages so that nothing leaves the given folder."""
+"""Pack and unpack archives; nothing is written outside the given folder."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, ArError, EOFError, lzma.LZMAError, zlib.error)
+"""The exceptions that an unsafe or broken archive raises."""
 
 
-class Feed(io.RawIOBase):
-    """A readable file over an iterator of blocks, for archives that stream in."""
+class BlockReader(io.RawIOBase):
+    """A readable binary file over an iterator of blocks, for archives that are downloaded."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Whether it can be read: always."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill as much of ``buffer`` as one block allows; 0 at the end."""
+        """Copy at most one block into ``buffer``; returns the number of bytes, 0 at the end."""
         view = memoryview(buffer)
         if not self._rest:
             self._rest = memoryview(next(self._blocks, b""))
@@ -49,11 +50,11 @@ class Feed(io.RawIOBase):
 
 
 def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> None:
-    """Unpack a ``.whl``, ``.deb`` or tar archive.
+    """Unpack a ``.whl``, ``.deb`` or tar archive into a folder.
 
-    ``strip`` leading path parts are dropped; then only what lies at or below a path of ``keep``
-    is written (everything, if it is empty). A ``*`` in such a path stands for any characters.
-    Raises WheelhouseError for an unsafe or broken archive.
+    ``strip`` is the number of leading path parts to drop. Then only files at or below a path in
+    ``keep`` are written, or all if ``keep`` is empty. A ``*`` in such a path matches any
+    characters, slashes too. Raises WheelhouseError for an unsafe or broken archive.
     """
     try:
         if archive.suffix == ".whl":
@@ -73,22 +74,22 @@ def unpack(archive: Path, folder: Path, *, strip: int, keep: Sequence[str]) -> N
         raise _refused(archive.name, str(error)) from error
 
 
-def kept(name: str, keep: Sequence[str]) -> bool:
-    """Whether :func:`unpack` writes what has that path, with the same ``keep``."""
+def is_kept(name: str, keep: Sequence[str]) -> bool:
+    """Whether :func:`unpack` writes the file with that path, given the same ``keep``."""
     return not keep or bool(_pattern(tuple(keep)).fullmatch(name))
 
 
 def pack(folder: Path, keep: Sequence[str], archive: Path) -> None:
-    """Pack what :func:`unpack` would keep of a folder as a tar archive."""
+    """Pack the files of a folder that :func:`unpack` would keep into a tar archive."""
     with tarfile.open(archive, "w") as tar:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
-            if kept(name, keep) and (path.is_symlink() or not path.is_dir()):
+            if is_kept(name, keep) and (path.is_symlink() or not path.is_dir()):
                 tar.add(path, name)
 
 
 def tree_digest(archive: Path) -> str:
-    """:func:`store.tree_digest` of what a tar archive holds; raises one of ``BROKEN``."""
+    """The :func:`store.tree_digest` of a tar archive's files; raises one of ``BROKEN``."""
     rows: list[Row] = []
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -102,7 +103,7 @@ def tree_digest(archive: Path) -> str:
 
 
 def copy(source: Path, folder: Path, keep: Sequence[str]) -> None:
-    """Copy what :func:`unpack` would keep of an archive of ``source``."""
+    """Copy the files of the folder ``source`` that :func:`unpack` would keep."""
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch, "tar")
         pack(source, keep, archive)
@@ -119,7 +120,7 @@ def untar(stream: IO[bytes], folder: Path, *, strip: int, keep: Sequence[str]) -
             _check(member.name)
             parts = PurePosixPath(member.name).parts[strip:]
             name = "/".join(parts)
-            if not parts or not kept(name, keep):
+            if not parts or not is_kept(name, keep):
                 continue
             if member.islnk():
                 _check(member.linkname)
@@ -135,7 +136,7 @@ def _unzip(archive: Path, folder: Path, keep: Sequence[str]) -> None:
     with zipfile.ZipFile(archive) as wheel:
         for name in wheel.namelist():
             _check(name)
-            if kept(name, keep):
+            if is_kept(name, keep):
                 wheel.extract(name, folder)
 
 

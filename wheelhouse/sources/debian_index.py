@@ -1,4 +1,4 @@
-"""What the suites of a Debian archive hold: their package lists, which apt fetches and checks."""
+"""The packages and sources in suites of a Debian archive, from lists that apt checks."""
 
 from __future__ import annotations
 
@@ -28,30 +28,33 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class PoolFile:
-    """A package or an upstream archive in the pool; ``sha256`` is empty if no list told it."""
+    """A binary package or an upstream source archive in Debian's pool.
+
+    ``path`` begins with ``pool/``; ``sha256``, in hex, is empty if it is not known.
+    """
 
     path: str
     sha256: str = ""
 
     @property
     def package(self) -> str:
-        """The binary or source package whose file it is, as in ``libpython3.11-dev``."""
+        """The name of the binary or source package, as in ``libpython3.11-dev``."""
         return self._parts[0]
 
     @property
     def kind(self) -> str:
-        """``.orig.tar``, or the end of a binary package's name, as in ``_arm64.deb``."""
+        """``.orig.tar``, or the end of a binary package's file name, as in ``_arm64.deb``."""
         end = self._parts[2]
         return end if end.endswith(".deb") else ".orig.tar"
 
     @property
     def version(self) -> Version:
-        """The version in its name: without an epoch, and of an archive without a revision."""
+        """The version in the file's name: no epoch, and no Debian revision if it is an archive."""
         return Version(self._parts[1])
 
     @property
     def upstream(self) -> str:
-        """The upstream version, without what tells that Debian packed it anew (``+dfsg``)."""
+        """The upstream version, without the mark of an archive that Debian repacked (``+dfsg``)."""
         whole = self._parts[1]
         end = self._parts[2].endswith(".deb") and "-" in whole
         return _REPACKED.sub("", whole.rpartition("-")[0] if end else whole)
@@ -65,23 +68,24 @@ class PoolFile:
 def fetch(
     mirror: str, suites: Sequence[str], architecture: str, keyring: Path, folder: Path, log: Path
 ) -> Path:
-    """The folder, below ``folder``, of the lists of the suites' packages and sources.
+    """Fetch the lists of the suites' packages and sources; returns the folder that has them.
 
-    apt fetches them as this machine's configuration says and checks their signature against
-    ``keyring``. Raises WheelhouseError, whose log is ``log``, if a list cannot be had.
+    ``folder`` is an empty folder to work in. apt uses this machine's configuration, checks the
+    signatures against ``keyring`` and writes its output to ``log``. Raises WheelhouseError if a
+    list cannot be fetched.
     """
     (folder / "lists/partial").mkdir(parents=True)
-    wanted = folder / "sources.list"
+    sources = folder / "sources.list"
     deb = f"deb [arch={architecture} target=Packages signed-by={keyring}] {mirror}"
     src = f"deb-src [target=Sources signed-by={keyring}] {mirror}"
-    wanted.write_text("".join(f"{deb} {suite} main\n{src} {suite} main\n" for suite in suites))
-    places = {
-        "Dir::Etc::SourceList": wanted,
+    sources.write_text("".join(f"{deb} {suite} main\n{src} {suite} main\n" for suite in suites))
+    paths = {
+        "Dir::Etc::SourceList": sources,
         "Dir::State::Lists": folder / "lists",
         "Dir::Cache": folder / "cache",
     }
-    options = [w for key, value in {**_OPTIONS, **places}.items() for w in ("-o", f"{key}={value}")]
-    done, total = 0, 3 * len(suites)  # each has a signed file and two lists
+    options = [w for key, value in {**_OPTIONS, **paths}.items() for w in ("-o", f"{key}={value}")]
+    done, total = 0, 3 * len(suites)  # each suite has InRelease and two lists
     with console.steps(f"Package lists of {mirror}") as bar:
 
         def line(text: str) -> None:
@@ -91,7 +95,7 @@ def fetch(
 
         status = process.stream(["apt-get", *options, "update"], cwd=folder, log=log, line=line)
     if status:
-        reason = process.why(status, log.read_text(encoding="utf-8").splitlines())
+        reason = process.failure_reason(status, log.read_text(encoding="utf-8").splitlines())
         raise WheelhouseError(
             f"The package lists of {mirror} could not be read: {reason}",
             f"Check the mirror, or name another one in {VARIABLE}. The whole log is {log}.",
@@ -101,7 +105,7 @@ def fetch(
 
 
 def read(lists: Path, packages: Collection[str]) -> list[PoolFile]:
-    """The files of the named binary and source packages in a folder of package lists."""
+    """The pool files of the named binary and source packages, from a folder of package lists."""
     found = []
     for path in sorted(lists.glob("*_Packages")):
         for text in _entries(path, packages):
@@ -116,7 +120,7 @@ def read(lists: Path, packages: Collection[str]) -> list[PoolFile]:
 
 
 def _entries(path: Path, packages: Collection[str]) -> Iterator[str]:
-    """The entries of the packages; python-debian would read 60,000 others, in half a minute."""
+    """The entries of these packages; python-debian would take half a minute for all 60,000."""
     for text in path.read_text(encoding="utf-8").split("\n\n"):
         if text.partition("\n")[0].removeprefix("Package: ") in packages:
             yield text

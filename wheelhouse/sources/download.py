@@ -1,4 +1,4 @@
-"""Bytes over HTTP: resumed after a broken connection, retried with back-off."""
+"""Download over HTTP: a broken connection is resumed, a failed request retried with back-off."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _GONE = _MISSING | {HTTPStatus.FORBIDDEN}
 
 
 class UnreachableError(Exception):
-    """An address that could not be read, with the reason."""
+    """An address cannot be read; the message is the reason."""
 
 
 def read(url: str, start: int = 0) -> Iterator[bytes]:
-    """Yield the bytes at ``url`` from offset ``start``, showing progress.
+    """Yield the bytes at ``url`` from offset ``start``, in blocks; shows progress.
 
-    A connection that breaks is resumed where it broke, at most ``ATTEMPTS`` times without a new
-    byte, waiting 1, 2, 4 s. Raises UnreachableError.
+    A failed request or broken connection is tried again from the last byte after 1, 2 and 4 s.
+    Raises UnreachableError after ``ATTEMPTS`` failures without a new byte.
     """
     done, failures = start, 0
     with console.download(unquote(url.rpartition("/")[2])) as bar:
@@ -46,9 +46,9 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
 
 
 def exists(url: str) -> bool:
-    """Whether a server has something at ``url``.
+    """Whether a server has a file at ``url``.
 
-    Asks again as :func:`read` does; raises UnreachableError if the server gives no answer.
+    Asks again as :func:`read` does; raises UnreachableError if the server does not answer.
     """
     problem = ""
     for failures in range(ATTEMPTS):
@@ -78,7 +78,7 @@ def _once(url: str, start: int, bar: console.Bar) -> Iterator[bytes]:
         if reply.status_code in _GONE:
             raise UnreachableError(f"HTTP {reply.status_code}")
         if reply.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # all of it was there already
+            return  # nothing is left to read
         if not reply.is_success:
             problem = f"HTTP {reply.status_code}"
             raise httpx.HTTPStatusError(problem, request=reply.request, response=reply)

@@ -1,6 +1,6 @@
-"""Bring pinned components here: from the cache, a folder, Debian's mirror, the Python index.
+"""Fetch pinned components from the cache, a folder, a Debian mirror or the Python package index.
 
-Whatever comes is checked against its pin before it is used.
+Every file is checked against its pin before it is used.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
-from wheelhouse.sources import archives, download, pip
+from wheelhouse.sources import archives, download, pins, pip
 from wheelhouse.sources.mirrors import debian_mirrors
-from wheelhouse.sources.pins import Artefact, Component, Pin, everything
+from wheelhouse.sources.pins import Artefact, Component, Pin
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Where components come from: the store, a folder made by ``export``, then the network."""
+    """Fetches components from the store, then a folder made by ``export``, then the network.
+
+    ``offline`` forbids the network, and so does a ``folder``.
+    """
 
     store: Store
     offline: bool = False
     folder: Path | None = None
 
     @classmethod
-    def given(cls, offline: bool = False, folder: str = "") -> Fetcher:
-        """The user's cache, with what the command line says of the network.
+    def from_options(cls, offline: bool = False, folder: str = "") -> Fetcher:
+        """A fetcher on the user's cache, from the options ``--offline`` and ``--sources``.
 
         Raises WheelhouseError if the folder does not exist.
         """
@@ -53,9 +56,9 @@ class Fetcher:
         return not (self.offline or self.folder)
 
     def file(self, component: Component) -> Path:
-        """The component's verified archive, or the checkout that stands in.
+        """The path of the component's verified archive, or of the checkout that replaces it.
 
-        Raises WheelhouseError when no artefact can be had or none has the pinned content.
+        Raises WheelhouseError if no artefact can be fetched or none has the pinned content.
         """
         if component.checkout:
             return component.checkout
@@ -63,41 +66,41 @@ class Fetcher:
         key = digest(first.origin) if component.pin.tree else first.sha256
         lock = self.store.locked(f"file-{key[:16]}", f"{component.label} is being fetched")
         with disk_space(self.store.root), lock:
-            return self._kept(component) or self._fetched(component)
+            return self._cached(component) or self._fetch(component)
 
     def tree(self, component: Component) -> Path:
-        """The component's unpacked and patched folder."""
+        """The folder with the component's unpacked and patched sources."""
         return get_or_make(component.tree, self)
 
     def export(self, folder: Path, components: tuple[Component, ...]) -> None:
-        """Copy the components' archives into a folder that ``Fetcher.folder`` can name."""
+        """Copy the components' archives into a folder, for the ``folder`` of another Fetcher."""
         for component in components:
             path = self.file(component)
             with disk_space(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / path.name)
 
-    def _kept(self, component: Component) -> Path | None:
+    def _cached(self, component: Component) -> Path | None:
         for name, key in _files(component.label, component.pin):
-            ours = self._place(key, name)
-            if ours.is_file():
-                if _content(component.pin, ours) == key:
+            cached = self._path(key, name)
+            if cached.is_file():
+                if _content(component.pin, cached) == key:
                     with suppress(OSError):  # the cache may be another user's
-                        os.utime(ours.parent)  # when it was last used
-                    return ours
+                        os.utime(cached.parent)  # when it was last used
+                    return cached
                 console.warn(f"{name} in the cache is damaged; it is removed.")
-                ours.unlink()
-            if self.folder and (given := self.folder / name).is_file():
-                if _content(component.pin, given) == key:
-                    return given
+                cached.unlink()
+            if self.folder and (path := self.folder / name).is_file():
+                if _content(component.pin, path) == key:
+                    return path
                 raise WheelhouseError(
-                    f"{given} does not have the pinned content.",
+                    f"{path} does not have the pinned content.",
                     "Make the folder again with `invoke sources --export`.",
                     Kind.FETCH,
                 )
         return None
 
-    def _fetched(self, component: Component) -> Path:
+    def _fetch(self, component: Component) -> Path:
         if not self.network:
             where = f"in {self.folder}" if self.folder else "in the cache"
             raise WheelhouseError(
@@ -110,20 +113,20 @@ class Fetcher:
         for artefact in component.pin.artefacts:
             try:
                 if component.pin.tree:
-                    return self._carton(component, artefact)
-                return self._artefact(artefact)
+                    return self._fetch_from_carton(component, artefact)
+                return self._fetch_file(artefact)
             except download.UnreachableError as error:
                 problems.append(str(error))
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
             "Check the network and the mirrors, which apt's and pip's configuration name (or "
-            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; what has come is kept. "
+            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; it resumes. "
             "`invoke update-pins` lists files that have left the mirrors.",
             Kind.FETCH,
         )
 
-    def _artefact(self, artefact: Artefact) -> Path:
-        final = self._place(artefact.sha256, artefact.filename)
+    def _fetch_file(self, artefact: Artefact) -> Path:
+        final = self._path(artefact.sha256, artefact.filename)
         final.parent.mkdir(parents=True, exist_ok=True)
         if artefact.pypi:
             return pip.fetch(artefact.pypi, artefact.sha256, final, self.store)
@@ -138,11 +141,15 @@ class Fetcher:
             return part.rename(final)
         raise download.UnreachableError("\n  ".join(problems))
 
-    def _carton(self, component: Component, carton: Artefact) -> Path:
-        """Take a component out of a large archive while it streams by, and all others in there."""
-        final = self._packed(component)
+    def _fetch_from_carton(self, component: Component, carton: Artefact) -> Path:
+        """Unpack a component, and all others that are missing, from a carton while it downloads.
+
+        The carton itself is not stored.
+        """
+        final = self._packed_path(component)
         final.parent.mkdir(parents=True, exist_ok=True)
-        wanted = {each.label: each for each in (component, *everything()) if self._lacks(each)}
+        candidates = (component, *pins.all_components())
+        wanted = {each.label: each for each in candidates if self._is_missing(each)}
         folders = {
             label: (each, folder)
             for label, each in wanted.items()
@@ -157,7 +164,7 @@ class Fetcher:
         for url in addresses(carton):
             with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
                 try:
-                    _stream(url, carton, keep, Path(scratch, "all"))
+                    _unpack_stream(url, carton, keep, Path(scratch, "all"))
                 except (download.UnreachableError, *archives.BROKEN) as error:
                     problems.append(f"{url}: {error}")
                     continue
@@ -165,26 +172,29 @@ class Fetcher:
                     tar = Path(scratch, "tar")
                     archives.pack(Path(scratch, "all", folder), each.pin.keep, tar)
                     if (found := _content(each.pin, tar)) == each.pin.tree:
-                        self._packed(each).parent.mkdir(parents=True, exist_ok=True)
-                        tar.rename(self._packed(each))
+                        self._packed_path(each).parent.mkdir(parents=True, exist_ok=True)
+                        tar.rename(self._packed_path(each))
                     elif each == component:
                         problems.append(f"{url}: the folder's {_mismatch(found, each.pin.tree)}")
             if final.is_file():
                 return final
         raise download.UnreachableError("\n  ".join(problems))
 
-    def _packed(self, component: Component) -> Path:
-        return self._place(component.pin.tree, f"{component.label}.tar")
+    def _packed_path(self, component: Component) -> Path:
+        return self._path(component.pin.tree, f"{component.label}.tar")
 
-    def _lacks(self, component: Component) -> bool:
-        return bool(component.pin.tree) and not self._packed(component).is_file()
+    def _is_missing(self, component: Component) -> bool:
+        return bool(component.pin.tree) and not self._packed_path(component).is_file()
 
-    def _place(self, key: str, name: str) -> Path:
+    def _path(self, key: str, name: str) -> Path:
         return self.store.root / "files" / key[:16] / name
 
 
 def addresses(artefact: Artefact) -> tuple[str, ...]:
-    """Every address that the artefact may lie at, best first."""
+    """The addresses of an artefact, best first.
+
+    Raises UnreachableError if no Debian mirror is known.
+    """
     if not artefact.debian:
         return (artefact.url,)
     path = urllib.parse.quote(artefact.debian)
@@ -214,7 +224,7 @@ def _mismatch(found: str, pinned: str) -> str:
     return f"SHA-256 is {found}, not the pinned {pinned}"
 
 
-def _stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path) -> None:
+def _unpack_stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path) -> None:
     hasher = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
@@ -224,7 +234,7 @@ def _stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path) -> No
 
     blocks = hashed()
     folder.mkdir()
-    feed = BufferedReader(archives.Feed(blocks), 1 << 20)
+    feed = BufferedReader(archives.BlockReader(blocks), 1 << 20)
     archives.untar(feed, folder, strip=carton.strip, keep=keep)
     for _ in blocks:
         pass
@@ -234,14 +244,14 @@ def _stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path) -> No
 
 
 def _files(label: str, pin: Pin) -> list[tuple[str, str]]:
-    """The names under which a component's archive may be kept, with the digests they must have."""
+    """The file names that a component's archive may have, each with its pinned digest."""
     if pin.tree:
         return [(f"{label}.tar", pin.tree)]
     return [(artefact.filename, artefact.sha256) for artefact in pin.artefacts]
 
 
 def _content(pin: Pin, archive: Path) -> str:
-    """The digest that pins the archive: that of the folder inside, or of the file itself."""
+    """The digest of an archive to compare with its pin: of the folder inside, or of the file."""
     if not pin.tree:
         return file_digest(archive)
     try:

@@ -1,4 +1,4 @@
-"""Where this machine gets Debian from: apt's own configuration, or what the user names."""
+"""The Debian mirrors to use: those in apt's configuration, or those that the user names."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-"""The keys that Debian's archive is signed with, from the package debian-archive-keyring."""
+"""The keys that sign Debian's archive, from the package debian-archive-keyring."""
 
 
 def debian_mirrors() -> tuple[str, ...]:
     """The addresses of Debian's main archive, best first, each without a final slash.
 
-    The environment variable ``WHEELHOUSE_DEBIAN_MIRROR`` (addresses separated by spaces) stands
-    alone if it is set; otherwise they are apt's own. Raises WheelhouseError if there are none or
-    apt cannot tell.
+    They are those in the environment variable ``WHEELHOUSE_DEBIAN_MIRROR`` (separated by spaces)
+    or else those in apt's configuration. Raises WheelhouseError if there are none or if apt's
+    configuration is not valid.
     """
     named = os.environ.get(VARIABLE, "").split()
-    # Before the first `apt-get update` apt knows the addresses of archives, but not whose they are.
+    # Before the first `apt-get update` apt knows the archives' addresses, but not their labels.
     found = _unique(named or parse(_apt()) or parse_unlabelled(_apt("--no-release-info")))
     if not found:
         raise WheelhouseError(
@@ -35,13 +35,13 @@ def debian_mirrors() -> tuple[str, ...]:
 
 
 def parse(targets: str) -> tuple[str, ...]:
-    """Debian's main archives among lines of ``address<TAB>release<TAB>label<TAB>origin``."""
+    """Debian's main archives in lines of ``address<TAB>release<TAB>label<TAB>origin``."""
     rows = (line.split("\t") for line in targets.splitlines())
     return _unique(row[0] for row in rows if row[2:] == ["Debian", "Debian"])
 
 
 def parse_unlabelled(targets: str) -> tuple[str, ...]:
-    """All archives among such lines but those of security updates, which lack most packages."""
+    """The addresses of all archives in such lines, but for security updates: they lack packages."""
     rows = (line.split("\t") for line in targets.splitlines())
     return _unique(row[0] for row in rows if row[1:] and "security" not in row[1])
 

@@ -1,4 +1,4 @@
-"""What is pinned: every component by version, licence and content, as sources.toml says."""
+"""The pinned components: version, licence and content of each, from sources.toml."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ PATCHES = ROOT / "patches"
 
 
 class Artefact(Table, frozen=True):
-    """One file that holds a component; exactly one of ``debian``, ``pypi`` and ``url`` is set.
-
-    ``sha256`` may be absent where the content of what is taken from the file is pinned.
-    """
+    """One file that contains a component; it has one of ``debian``, ``pypi`` and ``url``."""
 
     sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    """The SHA-256 of the file, in hex; may be empty if the component's pin has a ``tree``."""
     debian: str = ""
+    """The file's path in Debian's archive, beginning with ``pool/``."""
     pypi: str = ""
+    """The file name of a wheel in the Python package index."""
     url: str = ""
+    """Any other address."""
     strip: int = 1
+    """The number of leading path parts to drop when a tar archive is unpacked."""
     folder: str = ""
+    """The folder in the archive that is the component, if its pin has a ``tree``."""
 
     def __post_init__(self) -> None:
         if [bool(self.debian), bool(self.pypi), bool(self.url)].count(True) != 1:
@@ -42,37 +45,45 @@ class Artefact(Table, frozen=True):
 
     @property
     def filename(self) -> str:
-        """The file's own name."""
+        """The name of the file."""
         return (self.debian or self.pypi or self.url).rpartition("/")[2]
 
     @property
     def depth(self) -> int:
-        """How many leading path parts to drop of what is in it."""
+        """The number of leading path parts to drop when it is unpacked."""
         return 0 if self.filename.endswith((".whl", ".deb")) else self.strip
 
     @property
     def origin(self) -> str:
-        """Where it lies, for a reader."""
+        """Where it comes from, for messages."""
         if self.pypi:
             return f"Python package index: {self.pypi}"
         return f"Debian: {self.debian}" if self.debian else self.url
 
 
 class Pin(Table, frozen=True):
-    """What ``sources.toml`` says of one component.
+    """The entry of one component in ``sources.toml``.
 
-    With ``tree`` the content is pinned, whatever archive it comes out of: an artefact of the
-    component's own, or one of the ``carton``, in which it is ``folder``.
+    Its content is pinned either by the SHA-256 of each artefact, or by ``tree``, whatever archive
+    it is unpacked from: an artefact, or a carton, which is a large archive with several components.
     """
 
     version: str
+    """The upstream version, or the date of the upstream commit."""
     license: str
+    """The SPDX licence expression."""
     artefacts: tuple[Artefact, ...] = ()
+    """The files that contain it; any one will do, and they are tried in this order."""
     license_files: tuple[str, ...] = ()
+    """The paths of its licence texts, for wheels that contain its code."""
     keep: tuple[str, ...] = ()
+    """The paths to unpack, as in :func:`archives.unpack`; all if empty."""
     tree: str = ""
+    """The :func:`store.tree_digest` of what is unpacked, or empty."""
     carton: str = ""
+    """The name of a carton that contains it, or empty."""
     folder: str = ""
+    """Its folder in the carton."""
 
     def __post_init__(self) -> None:
         if not (self.artefacts or self.carton):
@@ -81,12 +92,15 @@ class Pin(Table, frozen=True):
             raise ValueError("sha256 of each artefact, or tree, must be set")
 
 
-class Catalogue(Table, frozen=True):
+class Pins(Table, frozen=True):
     """The whole of ``sources.toml``."""
 
     tflite: Mapping[str, Mapping[str, Pin]]
+    """For each TFLite release its components by name."""
     shared: Mapping[str, Pin]
+    """The components that belong to no TFLite release, by name."""
     cartons: Mapping[str, tuple[Artefact, ...]] = {}
+    """Large archives with several components: for each name its versions, best first."""
 
     def __post_init__(self) -> None:
         for pins in (self.shared, *self.tflite.values()):
@@ -97,7 +111,7 @@ class Catalogue(Table, frozen=True):
 
 @dataclass(frozen=True)
 class Component:
-    """A pinned component by its name; with ``checkout`` what is kept of that folder stands in."""
+    """A pinned component; with ``checkout`` its sources are in that folder instead."""
 
     name: str
     pin: Pin
@@ -110,17 +124,17 @@ class Component:
 
     @property
     def patches(self) -> tuple[Path, ...]:
-        """Our changes to it, in order."""
+        """This project's patches for it, in the order to apply them."""
         return tuple(sorted((PATCHES / self.label).glob("*.patch")))
 
     @property
     def content(self) -> object:
-        """What decides the content of its archive."""
+        """The digests that its archive may have, JSON-serialisable."""
         return self.pin.tree or [artefact.sha256 for artefact in self.pin.artefacts]
 
     @property
     def tree(self) -> Step:
-        """Its unpacked and patched folder."""
+        """The step that unpacks and patches its sources."""
         strips = {} if self.pin.tree else {each.sha256: each.depth for each in self.pin.artefacts}
         return Step(
             kind="trees",
@@ -131,13 +145,13 @@ class Component:
         )
 
     def inside(self, carton: Artefact) -> str | None:
-        """The folder of that archive which the component is, or None if it is not in there."""
+        """The component's folder in a carton, or None if the carton does not contain it."""
         found = (a.folder for a in self.pin.artefacts if a.origin == carton.origin)
         return next(found, None) if self.pin.tree else None
 
 
 def _unpack(inputs: Inputs, folder: Path) -> None:
-    """A tree-pinned archive holds just what is wanted."""
+    """Unpack a component's archive, or copy its checkout, and apply its patches."""
     archive, strips = inputs.needs["archive"], inputs.parameters["strips"]
     if archive.is_dir():
         archives.copy(archive, folder, inputs.parameters["keep"])
@@ -145,23 +159,24 @@ def _unpack(inputs: Inputs, folder: Path) -> None:
         strip = strips[file_digest(archive)]
         archives.unpack(archive, folder, strip=strip, keep=inputs.parameters["keep"])
     else:
+        # The fetcher has packed the archive of a component with a tree: it has just what to keep.
         archives.unpack(archive, folder, strip=0, keep=())
     for name in sorted(inputs.needs.keys() - {"archive"}):
-        apply(inputs.needs[name], folder)
+        apply_patch(inputs.needs[name], folder)
 
 
 @cache
-def catalogue() -> Catalogue:
-    """The pinned components of this checkout."""
-    return load(FILE, Catalogue)
+def pins() -> Pins:
+    """The pins of this checkout; raises WheelhouseError naming the key that is wrong."""
+    return load(FILE, Pins)
 
 
-def release(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
+def release_components(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
     """The components that a TFLite release is compiled from, by name.
 
-    ``checkout`` is a folder with TensorFlow's sources, to be used instead of the pinned ones.
+    ``checkout`` is a folder with TensorFlow's sources, which replace the pinned ones.
     """
-    parts = {name: _component(name, pin) for name, pin in catalogue().tflite[tflite].items()}
+    parts = {name: _component(name, pin) for name, pin in pins().tflite[tflite].items()}
     if checkout:
         for name in ("tensorflow", "wrapper"):
             pin = parts[name].pin
@@ -172,34 +187,34 @@ def release(tflite: str, checkout: Path | None = None) -> dict[str, Component]:
 
 @cache
 def _kept_digest(folder: Path, keep: tuple[str, ...]) -> str:
-    return tree_digest(folder, lambda name: archives.kept(name, keep))
+    return tree_digest(folder, lambda name: archives.is_kept(name, keep))
 
 
 def shared(name: str) -> Component:
-    """A component that does not belong to one TFLite release."""
-    return _component(name, catalogue().shared[name])
+    """The component with that name that belongs to no TFLite release."""
+    return _component(name, pins().shared[name])
 
 
 def _component(name: str, pin: Pin) -> Component:
-    """A component whose artefacts are those of its carton as well."""
-    cartons = catalogue().cartons[pin.carton] if pin.carton else ()
+    """The component of a pin, with the files of its carton among its artefacts."""
+    cartons = pins().cartons[pin.carton] if pin.carton else ()
     inside = tuple(replace(carton, folder=pin.folder) for carton in cartons)
     return Component(name, replace(pin, artefacts=(*inside, *pin.artefacts)))
 
 
-def everything() -> tuple[Component, ...]:
-    """All components."""
-    releases = [c for tflite in catalogue().tflite for c in release(tflite).values()]
-    return (*releases, *everything_shared())
+def all_components() -> tuple[Component, ...]:
+    """All pinned components."""
+    releases = [c for tflite in pins().tflite for c in release_components(tflite).values()]
+    return (*releases, *shared_components())
 
 
-def everything_shared() -> tuple[Component, ...]:
-    """All components that do not belong to one TFLite release."""
-    return tuple(shared(name) for name in catalogue().shared)
+def shared_components() -> tuple[Component, ...]:
+    """All components that belong to no TFLite release."""
+    return tuple(shared(name) for name in pins().shared)
 
 
-def apply(patch: Path, folder: Path) -> None:
-    """Apply one patch; raises WheelhouseError if it does not fit."""
+def apply_patch(patch: Path, folder: Path) -> None:
+    """Apply one patch to a folder; raises WheelhouseError if it does not apply."""
     changes = patch_ng.fromfile(str(patch))
     if not changes or not changes.apply(root=str(folder)):
         raise WheelhouseError(

@@ -1,4 +1,4 @@
-"""Let pip fetch wheels, so that its own configuration names the index."""
+"""Fetch wheels with pip, which uses the index in the user's configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def export_requirements(
 ) -> None:
     """Download locked requirements into a folder for pip's --find-links.
 
-    They are for this Python, or for the CPython ``python``, as in 3.11, on ``machine``.
+    They are for this Python, or for the CPython version ``python``, as in 3.11, on ``machine``.
+    Raises WheelhouseError if one cannot be downloaded.
     """
     names = [f"manylinux_2_{minor}_{machine}" for minor in (*range(36, 17, -1), 5)]
     platforms = [
@@ -45,12 +46,12 @@ def export_requirements(
 
 
 def _error(stderr: str) -> str:
-    """Pip's last error, which tells more than its first, as one line."""
+    """Pip's last error, which says more than its first, on one line."""
     return " ".join(stderr.rpartition("ERROR: ")[2].split())
 
 
-def tags(wheel: str) -> tuple[str, ...]:
-    """The options that let pip choose among wheels of the same tags as the named one has."""
+def tag_options(wheel: str) -> tuple[str, ...]:
+    """The options of pip that select wheels with the same tags as the wheel with this file name."""
     known = sorted(parse_wheel_filename(wheel)[3], key=str)
     first = known[0]
     if first.platform == "any":
@@ -62,20 +63,20 @@ def tags(wheel: str) -> tuple[str, ...]:
 
 
 def fetch(wheel: str, sha256: str, final: Path, store: Store) -> Path:
-    """Let pip fetch a wheel by its file name into ``final``; checks its SHA-256, in hex.
+    """Fetch the wheel with this file name and SHA-256, in hex, to the path ``final``.
 
-    Raises UnreachableError if it cannot be had.
+    Raises UnreachableError if it cannot be fetched or has other content.
     """
     console.say(f"Fetching {wheel} from the Python package index")
     name, version, _, _ = parse_wheel_filename(wheel)
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
-        wanted = Path(scratch, "wanted.txt")
-        wanted.write_text(f"{name}=={version} --hash=sha256:{sha256}\n")
-        checked = ("--require-hashes", "-r", wanted, "--dest", scratch)
-        done = process.run([*_DOWNLOAD, *tags(wheel), *checked])
-        got = Path(scratch, wheel)
-        if done.status or not got.is_file() or file_digest(got) != sha256:
+        requirements = Path(scratch, "requirements.txt")
+        requirements.write_text(f"{name}=={version} --hash=sha256:{sha256}\n")
+        checked = ("--require-hashes", "-r", requirements, "--dest", scratch)
+        done = process.run([*_DOWNLOAD, *tag_options(wheel), *checked])
+        path = Path(scratch, wheel)
+        if done.status or not path.is_file() or file_digest(path) != sha256:
             log = store.log(f"pip-{wheel}")
-            told = process.failure(wheel, done, log, "", _error(done.stderr))
-            raise download.UnreachableError(f"{told.what} {told.hint}")
-        return got.rename(final)
+            error = process.failure(wheel, done, log, "", _error(done.stderr))
+            raise download.UnreachableError(f"{error.what} {error.hint}")
+        return path.rename(final)

@@ -1,9 +1,8 @@
-"""Which pins of ``sources.toml`` have left the mirrors or have something newer there.
+"""Find pins in ``sources.toml`` whose files left the mirrors or have newer versions; move pins.
 
-A pin is moved only to another revision of the same upstream version, and where the content of
-what is taken from an archive is pinned (``tree``), only to an archive with the same content. A
-newer upstream version is listed: it may need other patches. An address of its own (``url``) is not
-asked, for it is of one version.
+A pin moves only to another Debian revision of the same upstream version. If its ``tree`` is pinned,
+it moves only to an archive with the same content. A newer upstream version is listed, not taken,
+because it may need other patches. Artefacts with a ``url`` are skipped: each is of one version.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from wheelhouse.sources import archives, debian_index, download, pins, pip
 from wheelhouse.sources.debian_index import PoolFile
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
-from wheelhouse.sources.pins import Artefact, Catalogue, Component, Pin
+from wheelhouse.sources.pins import Artefact, Component, Pin, Pins
 from wheelhouse.targets import systems
 
 FILE = pins.FILE
@@ -40,7 +39,7 @@ _CHECK = f"Check the mirror, or name another one in {VARIABLE}."
 
 @dataclass(frozen=True)
 class Use:
-    """A component that is taken from a pinned file, and the folder that it is in there."""
+    """A component in a pinned file, and its folder in there."""
 
     name: str
     pin: Pin
@@ -48,8 +47,8 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """A pinned file of a mirror with all that is taken from it; ``carton`` if it is one of such."""
+class PinnedFile:
+    """A pinned file of a mirror and the components in it; ``carton`` is its carton's name or ""."""
 
     artefact: Artefact
     carton: str
@@ -57,24 +56,25 @@ class Pinned:
 
     @property
     def names(self) -> list[str]:
-        """What its pin can be called by: its carton, or its components, each once."""
+        """The names for ``--pin``: that of its carton, or those of its components, each once."""
         return [self.carton] if self.carton else list(dict.fromkeys(u.name for u in self.uses))
 
     @property
     def label(self) -> str:
-        """Its names for a reader."""
+        """Its names, for messages."""
         return ", ".join(self.names)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the mirrors say of a pinned file.
+    """What the mirrors have for a pinned file.
 
-    ``revision`` is the file that the pin may move to, ``newer`` the newest upstream version.
+    ``available`` says whether they have the file itself. ``revision`` is the file that the pin can
+    move to, ``newer`` the newest upstream version if it is not the pinned one.
     """
 
-    pinned: Pinned
-    here: bool
+    pinned: PinnedFile
+    available: bool
     revision: Artefact | None = None
     newer: str = ""
 
@@ -86,18 +86,19 @@ def update(
     file: Path = FILE,
     keyring: Path = KEYRING,
 ) -> None:
-    """List the pins that left the mirrors or have something newer there; all if none is named.
+    """List the pins whose files left the mirrors or have newer versions there.
 
-    With ``write`` move those that can be moved. Raises WheelhouseError if a mirror does not answer
-    or if a pin could not be moved since the content is another.
+    ``names`` selects pins; all are checked if it is empty. With ``write`` pins are moved in
+    ``file`` where possible. Raises WheelhouseError if a name is not known, if a mirror does not
+    answer, or if a pin cannot be moved because the content differs.
     """
-    chosen = _chosen(pinned(load(file, Catalogue)), names)
+    chosen = _chosen(pinned(load(file, Pins)), names)
     found = [*_debian(chosen, fetcher.store, keyring), *_python(chosen, fetcher.store)]
-    telling = [one for one in found if not one.here or one.revision or one.newer]
-    if telling:
+    notable = [one for one in found if not one.available or one.revision or one.newer]
+    if notable:
         columns = ("pin", "pinned", "there", "newer revision", "newer version")
-        console.table("Pins to look at", columns, [_row(one) for one in telling])
-    console.say(f"{len(found) - len(telling)} of {len(found)} pins are the newest that there is")
+        console.table("Pins to look at", columns, [_row(one) for one in notable])
+    console.say(f"{len(found) - len(notable)} of {len(found)} pins are the newest that there is")
     movable = [one for one in found if one.revision]
     if write:
         _move_all(movable, fetcher, file)
@@ -105,23 +106,24 @@ def update(
         console.say("`invoke update-pins --write` moves pins to their newer revisions")
 
 
-def pinned(catalogue: Catalogue) -> list[Pinned]:
-    """The files of a catalogue that a mirror has, each once."""
-    found: dict[str, Pinned] = {}
-    for table in (*catalogue.tflite.values(), catalogue.shared):
+def pinned(all_pins: Pins) -> list[PinnedFile]:
+    """The pinned files that come from a mirror, each once."""
+    found: dict[str, PinnedFile] = {}
+    for table in (*all_pins.tflite.values(), all_pins.shared):
         for name, pin in table.items():
-            for carton, artefact, folder in _files(catalogue, pin):
+            for carton, artefact, folder in _files(all_pins, pin):
                 if not artefact.url:
-                    one = found.setdefault(artefact.origin, Pinned(artefact, carton))
+                    one = found.setdefault(artefact.origin, PinnedFile(artefact, carton))
                     one.uses.append(Use(name, pin, folder))
     return list(found.values())
 
 
-def successor(pinned: Pinned, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:
-    """The listed file that the pin of one in Debian's pool may move to, if there is any.
+def successor(pinned: PinnedFile, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:
+    """The file in Debian's pool that a pin may move to, or None.
 
-    It is the newest revision of the same upstream version; an older one only if the pin is
-    ``lost``. A lost carton may move to the next archive of any version, for its content decides.
+    It is the newest revision of the same upstream version, an older one only if the pinned file is
+    ``lost``. A lost carton may move to the next later archive of any version, because the content
+    of its components is pinned.
     """
     ours, others = _siblings(pinned, listed)
     if pinned.carton:
@@ -130,15 +132,15 @@ def successor(pinned: Pinned, listed: Sequence[PoolFile], lost: bool) -> PoolFil
     return same[-1] if same and (lost or same[-1].version > ours.version) else None
 
 
-def newest(pinned: Pinned, listed: Sequence[PoolFile]) -> str:
-    """The newest upstream version among listed files, if it is newer than the pinned one."""
+def newest(pinned: PinnedFile, listed: Sequence[PoolFile]) -> str:
+    """The newest upstream version among listed files; "" if it is not newer than the pinned one."""
     ours, others = _siblings(pinned, listed)
     later = others[-1:] if others and others[-1].version > ours.version else []
     return "".join(other.upstream for other in later if other.upstream != ours.upstream)
 
 
 def rewritten(text: str, old: Artefact, new: Artefact) -> str:
-    """The text of ``sources.toml`` with one file of Debian's pool in the place of another."""
+    """The text of ``sources.toml`` with a file of Debian's pool replaced by another."""
     lines = text.splitlines(keepends=True)
     return "".join(_line(line, old, new) if f'"{old.debian}"' in line else line for line in lines)
 
@@ -148,16 +150,16 @@ def _line(line: str, old: Artefact, new: Artefact) -> str:
     return moved.replace(old.sha256, new.sha256) if old.sha256 else moved
 
 
-def _files(catalogue: Catalogue, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
-    """Each file that holds a component: its carton if it is one, itself, the folder in there."""
-    for artefact in catalogue.cartons[pin.carton] if pin.carton else ():
+def _files(all_pins: Pins, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
+    """For each file that contains a component: its carton's name or "", the file, the folder."""
+    for artefact in all_pins.cartons[pin.carton] if pin.carton else ():
         yield pin.carton, artefact, pin.folder
     for artefact in pin.artefacts:
         yield "", artefact, artefact.folder
 
 
-def _siblings(pinned: Pinned, listed: Sequence[PoolFile]) -> tuple[PoolFile, list[PoolFile]]:
-    """A pinned file, and the others of its package by their version."""
+def _siblings(pinned: PinnedFile, listed: Sequence[PoolFile]) -> tuple[PoolFile, list[PoolFile]]:
+    """A pinned file, and the other files of its package sorted by version."""
     ours = PoolFile(pinned.artefact.debian)
     others = [
         other
@@ -167,13 +169,13 @@ def _siblings(pinned: Pinned, listed: Sequence[PoolFile]) -> tuple[PoolFile, lis
     return ours, sorted(others, key=lambda other: other.version)
 
 
-def _chosen(every: Sequence[Pinned], names: Sequence[str]) -> list[Pinned]:
+def _chosen(every: Sequence[PinnedFile], names: Sequence[str]) -> list[PinnedFile]:
     known = sorted({name for one in every for name in one.names})
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise WheelhouseError(
-                f"There is no pin {name} of a mirror's file; did you mean {near}?",
+                f"No pinned file of a mirror is named {name}; did you mean {near}?",
                 f"Give --pin one of these: {', '.join(known)}.",
                 Kind.USAGE,
             )
@@ -181,7 +183,7 @@ def _chosen(every: Sequence[Pinned], names: Sequence[str]) -> list[Pinned]:
 
 
 def _row(one: Finding) -> tuple[str, ...]:
-    there = "yes" if one.here else "no"
+    there = "yes" if one.available else "no"
     revision = _version(one.revision) if one.revision else ""
     return one.pinned.label, _version(one.pinned.artefact), there, revision, one.newer
 
@@ -192,7 +194,7 @@ def _version(artefact: Artefact) -> str:
     return str(PoolFile(artefact.debian).version)
 
 
-def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Finding]:
+def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[Finding]:
     ours = [one for one in chosen if one.artefact.debian]
     if not ours:
         return []
@@ -203,16 +205,16 @@ def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Findi
         suites = _suites(mirrors[0])
         lists = debian_index.fetch(mirrors[0], suites, ARCHITECTURE, keyring, Path(scratch), log)
         listed = debian_index.read(lists, packages)
-    here = {
+    available = {
         path
         for path in (one.artefact.debian for one in ours)
         if _exists([f"{mirror}/{quote(path)}" for mirror in mirrors])
     }
-    whole = {one.carton for one in ours if one.artefact.debian in here}
+    whole = {one.carton for one in ours if one.artefact.debian in available}
     found: list[Finding] = []
     taken = {one.artefact.debian for one in ours}
     for one in ours:
-        lost = one.artefact.debian not in here
+        lost = one.artefact.debian not in available
         file = successor(one, listed, one.carton not in whole if one.carton else lost)
         moved = None
         if file and file.path not in taken:
@@ -223,19 +225,21 @@ def _debian(chosen: Sequence[Pinned], store: Store, keyring: Path) -> list[Findi
 
 
 def _suites(mirror: str) -> list[str]:
-    """The suites of the mirror that the systems are made of, and what is added to them later."""
-    named = dict.fromkeys(system.suite for system in systems.catalogue().systems)
+    """The suites of all systems that the mirror has, with their updates and backports."""
+    named = dict.fromkeys(system.suite for system in systems.emulated().systems)
     wanted = [f"{suite}{later}" for suite in named for later in _LATER]
     found = [suite for suite in wanted if _exists([f"{mirror}/dists/{suite}/InRelease"])]
     if missing := [suite for suite in named if suite not in found]:
-        console.warn(f"{mirror} has no {', '.join(missing)}; their revisions are not known.")
+        console.warn(f"{mirror} has no {', '.join(missing)}; newer files there are not listed.")
     if not found:
-        raise WheelhouseError(f"{mirror} has no suite of Debian.", _CHECK, Kind.FETCH)
+        raise WheelhouseError(
+            f"{mirror} has none of the Debian suites in systems.toml.", _CHECK, Kind.FETCH
+        )
     return found
 
 
 def _exists(addresses: Sequence[str]) -> bool:
-    """Whether there is something at one of the addresses; raises WheelhouseError if none tells."""
+    """Whether a file is at one of the addresses; raises WheelhouseError if none says so."""
     problems = []
     for url in addresses:
         try:
@@ -250,7 +254,7 @@ def _exists(addresses: Sequence[str]) -> bool:
     return False
 
 
-def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
+def _python(chosen: Sequence[PinnedFile], store: Store) -> list[Finding]:
     ours = [one for one in chosen if one.artefact.pypi]
     if not ours:
         return []
@@ -262,23 +266,23 @@ def _python(chosen: Sequence[Pinned], store: Store) -> list[Finding]:
     return found
 
 
-def _wheel(one: Pinned, store: Store) -> Finding:
-    """What the package index says of a wheel, by pip, so that its own configuration names it.
+def _wheel(one: PinnedFile, store: Store) -> Finding:
+    """What the Python package index has for a wheel; pip asks the index in its configuration.
 
-    Asked are the versions that have a wheel with the same tags. Raises WheelhouseError if an index
+    Only versions that have a wheel with the same tags count. Raises WheelhouseError if the index
     does not answer.
     """
     wheel = one.artefact.pypi
     name, version, _, _ = parse_wheel_filename(wheel)
     log, trace = store.log(f"pip-index-{wheel}"), store.log(f"pip-index-{wheel}-trace")
-    asked = ("index", "versions", name, "--json", "--only-binary=:all:", "--log", trace)
-    done = process.run([*process.PYTHON, "pip", *asked, *pip.tags(wheel)])
-    silent = [line for line in trace.read_text().splitlines() if _is_failure(line)]
-    if silent or (done.status and "No matching distribution" not in done.stderr):
+    query = ("index", "versions", name, "--json", "--only-binary=:all:", "--log", trace)
+    done = process.run([*process.PYTHON, "pip", *query, *pip.tag_options(wheel)])
+    failures = [line for line in trace.read_text().splitlines() if _is_failure(line)]
+    if failures or (done.status and "No matching distribution" not in done.stderr):
         raise process.failure(
             "The Python package index does not answer",
             *(done, log, "Check the network and the index, which pip's configuration names."),
-            *(silent[-1].partition("Could not fetch URL ")[2] if silent else "", Kind.FETCH),
+            *(failures[-1].partition("Could not fetch URL ")[2] if failures else "", Kind.FETCH),
         )
     reply: Mapping[str, list[str]] = {} if done.status else json.loads(done.stdout)
     known = [Version(text) for text in reply.get("versions", [])]
@@ -287,7 +291,7 @@ def _wheel(one: Pinned, store: Store) -> Finding:
 
 
 def _is_failure(line: str) -> bool:
-    """Whether a line of pip's log tells that an index failed, not only that it lacks a project."""
+    """Whether a line of pip's log says that an index failed, not just that it lacks a project."""
     return "Could not fetch URL" in line and ": 404 Client Error" not in line
 
 
@@ -298,14 +302,16 @@ def _move_all(movable: Sequence[Finding], fetcher: Fetcher, file: Path) -> None:
             refused += _move(one.pinned, one.revision, fetcher, file)
     if refused:
         raise WheelhouseError(
-            "Not moved, for its content is not the pinned one:\n  " + "\n  ".join(refused),
-            "Pin another version of these components, or find an archive with the same content.",
+            "\n  ".join(
+                ["These pins were not moved, because the files have other content:", *refused]
+            ),
+            "Pin another version of these components, or find archives with the same content.",
             Kind.FETCH,
         )
 
 
-def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[str]:
-    """Fetch and check the new file and write its pin; what is another in it, if anything is."""
+def _move(pinned: PinnedFile, new: Artefact, fetcher: Fetcher, file: Path) -> list[str]:
+    """Fetch and check the new file and write its pin; a refusal if its content differs."""
     old = pinned.artefact
     if different := _different(pinned, new, fetcher):
         return [f"{new.filename}: {', '.join(different)}"]
@@ -313,10 +319,10 @@ def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[s
     with tempfile.TemporaryDirectory() as scratch:
         draft = Path(scratch, file.name)
         draft.write_text(text, encoding="utf-8")
-        if load(draft, Catalogue) != _replaced(load(file, Catalogue), old, new):
+        if load(draft, Pins) != _replaced(load(file, Pins), old, new):
             raise WheelhouseError(
-                f"{file} could not be rewritten: {old.debian} is not on a line with its SHA-256.",
-                f"Write it there by hand: {new.debian}, {new.sha256}.",
+                f"{file} could not be rewritten: {old.debian} is not on one line with its SHA-256.",
+                f"Write the new pin there by hand: {new.debian}, {new.sha256}.",
                 Kind.USAGE,
             )
     file.write_text(text, encoding="utf-8")
@@ -324,29 +330,29 @@ def _move(pinned: Pinned, new: Artefact, fetcher: Fetcher, file: Path) -> list[s
     return []
 
 
-def _different(pinned: Pinned, new: Artefact, fetcher: Fetcher) -> list[str]:
-    """Fetch a file; the components whose content is pinned and not that of the file."""
+def _different(pinned: PinnedFile, new: Artefact, fetcher: Fetcher) -> list[str]:
+    """Fetch a file; returns the names of its components whose content is not the pinned one."""
     trees = [use for use in pinned.uses if use.pin.tree]
     first = pinned.uses[0]
-    plain = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
+    single = Component(first.name, Pin(first.pin.version, first.pin.license, (new,)))
     if not trees:
-        fetcher.file(plain)
+        fetcher.file(single)
         return []
     fetcher.store.root.mkdir(parents=True, exist_ok=True)
     # A carton is large and read once.
     with tempfile.TemporaryDirectory(dir=fetcher.store.root) as scratch:
-        archive = Fetcher(Store(Path(scratch, "store"))).file(plain)
+        archive = Fetcher(Store(Path(scratch, "store"))).file(single)
         keep = [f"{use.folder}/{name}".lstrip("/") for use in trees for name in use.pin.keep]
         archives.unpack(archive, Path(scratch, "tree"), strip=new.strip, keep=keep)
         return [use.name for use in trees if _tree(Path(scratch, "tree"), use) != use.pin.tree]
 
 
 def _tree(folder: Path, use: Use) -> str:
-    return tree_digest(folder / use.folder, lambda name: archives.kept(name, use.pin.keep))
+    return tree_digest(folder / use.folder, lambda name: archives.is_kept(name, use.pin.keep))
 
 
-def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
-    """The catalogue as it should be after a pin has moved."""
+def _replaced(all_pins: Pins, old: Artefact, new: Artefact) -> Pins:
+    """The pins as they should be after one has moved."""
 
     def files(artefacts: Sequence[Artefact]) -> tuple[Artefact, ...]:
         return tuple(
@@ -359,8 +365,8 @@ def _replaced(catalogue: Catalogue, old: Artefact, new: Artefact) -> Catalogue:
     def moved(table: Mapping[str, Pin]) -> dict[str, Pin]:
         return {name: replace(pin, artefacts=files(pin.artefacts)) for name, pin in table.items()}
 
-    return Catalogue(
-        {version: moved(table) for version, table in catalogue.tflite.items()},
-        moved(catalogue.shared),
-        {name: files(carton) for name, carton in catalogue.cartons.items()},
+    return Pins(
+        {version: moved(table) for version, table in all_pins.tflite.items()},
+        moved(all_pins.shared),
+        {name: files(carton) for name, carton in all_pins.cartons.items()},
     )

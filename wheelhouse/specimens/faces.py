@@ -1,7 +1,7 @@
-"""Find the face in the outputs of MediaPipe's short-range face detection model.
+"""Decode the outputs of MediaPipe's short-range face detection model.
 
-The model (BlazeFace, arXiv 1907.05047) sees 128 x 128 pixels and judges 896 anchors: two at each
-cell of a 16 x 16 grid, then six at each cell of an 8 x 8 grid.
+The model (BlazeFace, arXiv 1907.05047) takes 128 x 128 pixels and scores 896 anchors: two in each
+cell of a 16 x 16 grid, then six in each cell of an 8 x 8 grid.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 128
-"""Pixels; also the unit of the model's boxes."""
+"""The input's height and width in pixels; the model's boxes are in pixels of the input too."""
 
 GRIDS = ((16, 2), (8, 6))
-"""Cells a side, anchors a cell."""
+"""For each grid the cells along a side, and the anchors in a cell."""
 
 
 @dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels of the picture."""
+class BoundingBox:
+    """A bounding box in pixels of the picture."""
 
     left: float
     top: float
@@ -31,12 +31,12 @@ class Box:
 
     @property
     def area(self) -> float:
-        """In square pixels; 0 if the sides are crossed."""
+        """In square pixels; 0 if ``right`` is left of ``left``, or ``bottom`` above ``top``."""
         return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
 
-    def overlap(self, other: Box) -> float:
+    def overlap(self, other: BoundingBox) -> float:
         """Intersection over union, 0 to 1."""
-        common = Box(
+        common = BoundingBox(
             max(self.left, other.left),
             max(self.top, other.top),
             min(self.right, other.right),
@@ -47,29 +47,32 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """A found face; ``score`` is a probability."""
+    """A detected face; ``score`` is a probability."""
 
-    box: Box
+    box: BoundingBox
     score: float
 
 
 def best(regressors: NDArray[Any], scores: NDArray[Any], size: tuple[int, int]) -> Face:
-    """The likeliest face from outputs (1, 896, 16) and (1, 896, 1).
+    """The likeliest face in the outputs, ``regressors`` (1, 896, 16) and ``scores`` (1, 896, 1).
 
-    ``size`` is the picture's width and height before it was squeezed to 128 x 128. A regressor
-    starts with the box's centre relative to the anchor, and its size: x, y, width, height.
+    ``size`` is the picture's width and height in pixels before it was scaled to 128 x 128. A
+    regressor begins with x, y, width and height of the box; x and y are its centre relative to the
+    anchor's.
     """
     number = int(scores[0, :, 0].argmax())
     x, y, width, height = (regressors[0, number, :4].astype(np.float64) / SIDE).tolist()
     centre_x, centre_y = anchors()[number].tolist()
     left, top = centre_x + x - width / 2, centre_y + y - height / 2
-    box = Box(left * size[0], top * size[1], (left + width) * size[0], (top + height) * size[1])
+    box = BoundingBox(
+        left * size[0], top * size[1], (left + width) * size[0], (top + height) * size[1]
+    )
     # The logistic function, in a form that cannot overflow.
     return Face(box, (1 + math.tanh(float(scores[0, number, 0]) / 2)) / 2)
 
 
 def anchors() -> NDArray[np.float64]:
-    """Centres of the anchors as fractions of the picture, (896, 2): x, y."""
+    """The anchors' centres, x and y as fractions of the picture: an array (896, 2)."""
     centres = []
     for cells, count in GRIDS:
         middle = (np.arange(cells) + 0.5) / cells

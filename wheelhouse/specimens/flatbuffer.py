@@ -1,4 +1,4 @@
-"""Write TFLite models from code: tensors, operators, subgraphs, then the flatbuffer's bytes."""
+"""Write TFLite models: add tensors, operators and subgraphs, then get the flatbuffer's bytes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-
 from numpy.typing import NDArray
 
 ALIGNMENT = 16
-"""Bytes; schema.fbs asks ``force_align: 16`` of a buffer's data."""
+"""Bytes; schema.fbs has ``force_align: 16`` for a buffer's data."""
 
 SCHEMA_VERSION = 3
-"""The model version that every TFLite since 2017 writes and expects."""
+"""``Model.version`` in schema.fbs; every TFLite since 2017 writes and expects this one."""
 
 Signature = tuple[str, Mapping[str, int], Mapping[str, int]]
-"""A subgraph's key with its named inputs and outputs."""
+"""A signature's key, and its inputs and outputs: tensor indices by name."""
 
 
 @dataclass(frozen=True)
 class Quantisation:
-    """real = scale * (stored - zero_point); several scales run along ``axis``."""
+    """real = scale * (stored - zero_point), with one scale, or one for each index of ``axis``."""
 
     scale: tuple[float, ...]
     zero_point: int = 0
@@ -31,7 +31,7 @@ class Quantisation:
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-    """The generated class, which forgets ``force_align``, with aligned data."""
+    """A buffer whose data is aligned: the generated class ignores ``force_align``."""
 
     def Pack(self, builder: Any) -> int:  # noqa: N802
         if self.data is not None:
@@ -40,11 +40,11 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
 
 
 @dataclass
-class Builder:
-    """One model.
+class ModelWriter:
+    """Writes one model.
 
-    Example: ``b = Builder("sum"); x = b.tensor("x", (1, 8), "float32"); ...; b.pack([x], [y])``.
-    What is added belongs to one subgraph until :meth:`subgraph` ends it.
+    Example: ``w = ModelWriter("sum"); x = w.tensor("x", (8,), "float32"); ...; w.pack([x], [y])``.
+    Tensors and operators belong to one subgraph until :meth:`subgraph` ends it.
     """
 
     description: str
@@ -63,10 +63,10 @@ class Builder:
         quantisation: Quantisation | None = None,
         **fields: object,
     ) -> int:
-        """Add an activation and return its index; -1 in ``shape`` is a size left open.
+        """Add an activation and return its index; -1 in ``shape`` is a dimension of any size.
 
         ``dtype`` is a name of schema.fbs's TensorType in lower case; ``fields`` are further
-        fields of its Tensor: ``isVariable=True``.
+        fields of its Tensor, as in ``isVariable=True``.
         """
         tensor = schema.TensorT()
         tensor.name = name
@@ -95,8 +95,8 @@ class Builder:
         self._buffers.append(_AlignedBuffer(data=data))
         return index
 
-    def refer(self, tensor: int, buffer: int) -> None:
-        """Point a tensor at a buffer by number, from 1; bad files have one that does not exist."""
+    def set_buffer(self, tensor: int, buffer: int) -> None:
+        """Set the buffer index of a tensor, even to one that does not exist, for a bad file."""
         self._tensors[tensor].buffer = buffer
 
     def operator(
@@ -109,8 +109,8 @@ class Builder:
     ) -> None:
         """Add an operator by its name in schema.fbs; an unknown name makes a custom operator.
 
-        ``options`` are the fields of the operator's options table, which is that of the
-        operator's kind: ``strideW=2`` for a convolution.
+        ``inputs`` and ``outputs`` are tensor indices. ``options`` are fields of the operator's
+        options table in schema.fbs, for example ``strideW=2`` for a convolution.
         """
         code = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
         custom = name if code == schema.BuiltinOperator.CUSTOM else None
@@ -128,7 +128,10 @@ class Builder:
         outputs: Sequence[int],
         signature: Signature | None = None,
     ) -> None:
-        """End a subgraph; tensors that follow belong to the next and count from 0 again."""
+        """End a subgraph; later tensors belong to the next one, with indices from 0.
+
+        ``inputs`` and ``outputs`` are tensor indices.
+        """
         graph = schema.SubGraphT()
         number = len(self._subgraphs)
         graph.name = f"subgraph{number}" if number else "main"
@@ -145,7 +148,7 @@ class Builder:
         outputs: Sequence[int],
         signature: Signature | None = None,
     ) -> bytes:
-        """End the last subgraph; the model's bytes."""
+        """End the last subgraph and return the model's bytes."""
         self.subgraph(inputs, outputs, signature)
         model = schema.ModelT()
         model.version = SCHEMA_VERSION
@@ -153,16 +156,17 @@ class Builder:
         model.subgraphs, model.buffers = self._subgraphs, self._buffers
         model.operatorCodes = [_code(*key) for key in self._codes]
         model.signatureDefs = self._signatures or None
-        return self.packed(model)
+        return self.serialise(model)
 
     @staticmethod
-    def packed(model: Any) -> bytes:
-        """The bytes of a model that is already made of the schema's objects."""
+    def serialise(model: Any) -> bytes:
+        """The bytes of a ``ModelT`` of the generated schema."""
         builder = flatbuffers.Builder(1 << 16)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
 
 
+# The options table of each operator that has one.
 _OPTIONS = {
     "ADD": "AddOptions",
     "CONV_2D": "Conv2DOptions",

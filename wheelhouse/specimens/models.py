@@ -1,4 +1,4 @@
-"""The models that verification runs: generated ones, real ones, and files that are no models."""
+"""The models that verification runs: generated ones, published ones, and files to be refused."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from PIL import Image
 from wheelhouse.common import toml
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.root import ROOT
-from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 from wheelhouse.specimens.networks import Kind, mobilenet, network_input, pictures
 
 TABLE = ROOT / "wheelhouse" / "specimens" / "models.toml"
 
 SIGNATURE = "arithmetic"
-"""The key of the signature that the model of the same name has."""
+"""The key of the signature of the model ``arithmetic``."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model with inputs to try it on.
+    """A model with inputs to run it on; ``content`` is the file.
 
-    ``arithmetic`` names what its numbers are: float32, int8, uint8 or dynamic. ``inputs`` are by
-    the names of the input tensors, or of the signature's inputs if it has a signature; a shape
-    other than the model's own asks for ``resize_tensor_input``. ``outputs`` are the signature's
-    names for the model's outputs, in the model's order. ``since`` is the oldest TFLite here that
-    takes the model.
+    ``arithmetic`` is float32, int8, uint8 or dynamic (see :data:`networks.Kind`). ``inputs`` are by
+    the input tensors' names or positions, or by the signature's names if ``signature`` is its key;
+    an array of another shape than the tensor's is for ``resize_tensor_input``. ``outputs`` are the
+    signature's output names in the order of the model's outputs. ``since`` is the oldest TFLite
+    release of this checkout that runs the model.
     """
 
     name: str
@@ -47,24 +47,25 @@ class Model:
     since: str = "2.14"
 
 
-class Member(toml.Table, frozen=True):
-    """A file inside a wheel."""
+class ArchiveMember(toml.Table, frozen=True):
+    """A file inside a wheel: ``archive`` is the wheel's component, ``member`` the file's name."""
 
     archive: str
     member: str
     sha256: str
 
 
-class Portrait(Member, frozen=True):
-    """A picture with one face, whose box is left, top, right, bottom in pixels."""
+class Portrait(ArchiveMember, frozen=True):
+    """A picture with one face; ``face`` is its left, top, right and bottom in pixels."""
 
     face: tuple[float, float, float, float]
 
 
-class Real(Member, frozen=True):
-    """A model for square pictures: ``side`` in pixels, ``range`` the values of black and white.
+class RealModel(ArchiveMember, frozen=True):
+    """A published model whose input is a square picture.
 
-    ``since`` is the oldest TFLite here that takes the model.
+    ``side`` is its height and width in pixels, ``range`` the values of black and white, ``since``
+    the oldest TFLite release of this checkout that runs the model.
     """
 
     side: int
@@ -72,20 +73,20 @@ class Real(Member, frozen=True):
     since: str = "2.14"
 
 
-class Catalogue(toml.Table, frozen=True):
-    """The content of models.toml."""
+class ModelTable(toml.Table, frozen=True):
+    """The content of models.toml; ``models`` by name."""
 
     portrait: Portrait
-    models: dict[str, Real]
+    models: dict[str, RealModel]
 
 
-def catalogue(path: Path = TABLE) -> Catalogue:
+def catalogue(path: Path = TABLE) -> ModelTable:
     """Read models.toml; raises WheelhouseError naming the file and the key that is wrong."""
-    return toml.load(path, Catalogue)
+    return toml.load(path, ModelTable)
 
 
 def generated() -> list[Model]:
-    """The small models that are made from code, the same bytes every time."""
+    """The small models that this project generates; their bytes are the same on every machine."""
     kinds: tuple[Kind, ...] = ("float32", "int8", "uint8")
     return [
         *(small_mobilenet(kind) for kind in kinds),
@@ -102,12 +103,12 @@ def small_mobilenet(kind: Kind) -> Model:
 
 
 def benchmark_mobilenet(kind: Kind) -> Model:
-    """MobileNetV1 1.0 for 224 x 224 pixels, which published benchmarks use."""
+    """MobileNetV1 1.0 for 224 x 224 pixels, the size that published benchmarks use."""
     return _mobilenet(kind, 1.0, 224)
 
 
-def bad() -> dict[str, bytes]:
-    """Files that a runtime must refuse without crashing, by what is wrong with them."""
+def bad_files() -> dict[str, bytes]:
+    """Files that a runtime must refuse with an exception; the keys name their defects."""
     good = _arithmetic().content
     noise = np.random.RandomState(4).randint(0, 256, 4096).astype(np.uint8).tobytes()
     return {
@@ -119,24 +120,27 @@ def bad() -> dict[str, bytes]:
     }
 
 
-def real(name: str, archives: Mapping[str, Path], table: Catalogue | None = None) -> bytes:
-    """The named model of models.toml, read from the wheel that holds it.
+def read_model(name: str, archives: Mapping[str, Path], table: ModelTable | None = None) -> bytes:
+    """The bytes of a model of models.toml; ``archives`` are the wheels by component.
 
-    Raises WheelhouseError if the wheel has no such member or its SHA-256 is another.
+    Raises WheelhouseError if the wheel has no such member, or one with another SHA-256.
     """
     return _read(name, (table or catalogue()).models[name], archives)
 
 
-def realistic(archives: Mapping[str, Path]) -> list[Model]:
-    """All models of models.toml, each with the portrait as its input."""
+def real_models(archives: Mapping[str, Path]) -> list[Model]:
+    """All models of models.toml, each with the portrait as its input.
+
+    ``archives`` are the wheels by component. Raises WheelhouseError as :func:`read_model` does.
+    """
     table = catalogue()
     picture = portrait(archives)
     return [
         Model(
             name,
             "float32",
-            real(name, archives, table),
-            {"0": shown(picture, entry)},
+            read_model(name, archives, table),
+            {"0": as_input(picture, entry)},
             since=entry.since,
         )
         for name, entry in table.models.items()
@@ -144,20 +148,23 @@ def realistic(archives: Mapping[str, Path]) -> list[Model]:
 
 
 def portrait(archives: Mapping[str, Path]) -> Image.Image:
-    """The picture with the known face, RGB."""
+    """The picture whose face is in models.toml, as RGB.
+
+    ``archives`` are the wheels by component. Raises WheelhouseError as :func:`read_model` does.
+    """
     content = _read("portrait", catalogue().portrait, archives)
     return Image.open(io.BytesIO(content)).convert("RGB")
 
 
-def shown(picture: Image.Image, entry: Real) -> NDArray[np.float32]:
-    """A picture as a model's input, (1, side, side, 3)."""
+def as_input(picture: Image.Image, entry: RealModel) -> NDArray[np.float32]:
+    """The picture as a model's input: (1, side, side, 3), in the model's range."""
     small = picture.resize((entry.side, entry.side), Image.Resampling.BILINEAR)
     low, high = entry.range
     values = np.asarray(small, np.float32)[np.newaxis] / 255 * (high - low) + low
     return values.astype(np.float32)
 
 
-def _read(name: str, entry: Member, archives: Mapping[str, Path]) -> bytes:
+def _read(name: str, entry: ArchiveMember, archives: Mapping[str, Path]) -> bytes:
     wheel = archives[entry.archive]
     try:
         with zipfile.ZipFile(wheel) as opened:
@@ -167,10 +174,10 @@ def _read(name: str, entry: Member, archives: Mapping[str, Path]) -> bytes:
             f"{wheel.name} has no member {entry.member}.",
             f"Correct the archive's version, or member of {name} in models.toml.",
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != entry.sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != entry.sha256:
         raise WheelhouseError(
-            f"{entry.member} in {wheel.name} has the SHA-256 {found}, not {entry.sha256}.",
+            f"{entry.member} in {wheel.name} has the SHA-256 {actual}, not {entry.sha256}.",
             f"Download the archive again, or correct sha256 of {name} in models.toml.",
         )
     return content
@@ -186,24 +193,24 @@ def _mobilenet(kind: Kind, width: float, side: int) -> Model:
 def _perceptron() -> Model:
     """Two dense layers of INT8 weights between FP32 activations (dynamic-range quantisation)."""
     random = np.random.RandomState(1)
-    builder = Builder("perceptron")
-    first = builder.tensor("input", (1, 64), "float32")
-    hidden = builder.tensor("hidden", (1, 128), "float32")
-    last = builder.tensor("output", (1, 16), "float32")
+    writer = ModelWriter("perceptron")
+    first = writer.tensor("input", (1, 64), "float32")
+    hidden = writer.tensor("hidden", (1, 128), "float32")
+    last = writer.tensor("output", (1, 16), "float32")
     for number, (before, after, shape) in enumerate(
         ((first, hidden, (128, 64)), (hidden, last, (16, 128)))
     ):
         values = random.randint(-127, 128, shape).astype(np.int8)
-        weights = builder.constant(f"weights{number}", values, Quantisation((1 / 512,)))
-        bias = builder.constant(f"bias{number}", np.linspace(-0.5, 0.5, shape[0], dtype=np.float32))
+        weights = writer.constant(f"weights{number}", values, Quantisation((1 / 512,)))
+        bias = writer.constant(f"bias{number}", np.linspace(-0.5, 0.5, shape[0], dtype=np.float32))
         relu = {"fusedActivationFunction": 1} if after == hidden else {}
-        builder.operator("FULLY_CONNECTED", 3, [before, weights, bias], [after], **relu)
+        writer.operator("FULLY_CONNECTED", 3, [before, weights, bias], [after], **relu)
     example = (random.randint(-256, 257, (1, 64)) / 256).astype(np.float32)
-    return Model("perceptron", "dynamic", builder.pack([first], [last]), {"input": example})
+    return Model("perceptron", "dynamic", writer.pack([first], [last]), {"input": example})
 
 
 def _arithmetic() -> Model:
-    """Sum and product of two vectors, by a signature whose names are not the tensors' names."""
+    """Sum and product of two vectors, with a signature whose names differ from the tensors'."""
     left = np.arange(8, dtype=np.float32).reshape(1, 8)
     inputs: dict[str, NDArray[Any]] = {"left": left, "right": left[:, ::-1] / 4}
     return Model(
@@ -212,39 +219,39 @@ def _arithmetic() -> Model:
 
 
 def _arithmetic_content(buffer: int | None = None) -> bytes:
-    builder = Builder("arithmetic")
+    writer = ModelWriter("arithmetic")
     x, y, total, product = (
-        builder.tensor(name, (1, 8), "float32") for name in ("x", "y", "add", "mul")
+        writer.tensor(name, (1, 8), "float32") for name in ("x", "y", "add", "mul")
     )
     if buffer is not None:
-        builder.refer(y, buffer)
-    builder.operator("ADD", 1, [x, y], [total])
-    builder.operator("MUL", 1, [x, y], [product])
+        writer.set_buffer(y, buffer)
+    writer.operator("ADD", 1, [x, y], [total])
+    writer.operator("MUL", 1, [x, y], [product])
     named = (SIGNATURE, {"left": x, "right": y}, {"sum": total, "product": product})
-    return builder.pack([x, y], [total, product], named)
+    return writer.pack([x, y], [total, product], named)
 
 
 def _resizable() -> Model:
-    """Two convolutions over a picture of any size, tried on one larger than the model's own."""
+    """Two convolutions over a picture of any size; its example is not of the default size."""
     random = np.random.RandomState(2)
-    builder = Builder("resizable")
-    first = builder.tensor("input", (1, -1, -1, 3), "float32")
-    hidden = builder.tensor("hidden", (1, -1, -1, 8), "float32")
-    last = builder.tensor("output", (1, -1, -1, 2), "float32")
+    writer = ModelWriter("resizable")
+    first = writer.tensor("input", (1, -1, -1, 3), "float32")
+    hidden = writer.tensor("hidden", (1, -1, -1, 8), "float32")
+    last = writer.tensor("output", (1, -1, -1, 2), "float32")
     for number, (before, after, shape) in enumerate(
         ((first, hidden, (8, 3, 3, 3)), (hidden, last, (2, 1, 1, 8)))
     ):
         values = (random.randint(-128, 129, shape) / 256).astype(np.float32)
-        weights = builder.constant(f"weights{number}", values)
-        bias = builder.constant(f"bias{number}", np.full(shape[0], 0.25, np.float32))
+        weights = writer.constant(f"weights{number}", values)
+        bias = writer.constant(f"bias{number}", np.full(shape[0], 0.25, np.float32))
         inputs, strides = [before, weights, bias], {"strideW": 1, "strideH": 1}
-        builder.operator("CONV_2D", 1, inputs, [after], **strides)
+        writer.operator("CONV_2D", 1, inputs, [after], **strides)
     example = (random.randint(0, 256, (1, 24, 40, 3)) / 256).astype(np.float32)
-    return Model("resizable", "float32", builder.pack([first], [last]), {"input": example})
+    return Model("resizable", "float32", writer.pack([first], [last]), {"input": example})
 
 
 def _unknown_operator() -> bytes:
-    builder = Builder("unknown operator")
-    x, y = (builder.tensor(name, (1, 8), "float32") for name in ("x", "y"))
-    builder.operator("NoSuchOperator", 1, [x], [y])
-    return builder.pack([x], [y])
+    writer = ModelWriter("unknown operator")
+    x, y = (writer.tensor(name, (1, 8), "float32") for name in ("x", "y"))
+    writer.operator("NoSuchOperator", 1, [x], [y])
+    return writer.pack([x], [y])

@@ -1,9 +1,9 @@
 """MobileNetV1 (arXiv 1704.04861) with seeded weights, as TFLite models.
 
-The weights are random integers. Scales and biases then give every channel's sum the same spread
-over a few seeded pictures, so that activations neither vanish nor saturate, the answer depends
-on the picture, and the 8-bit twins need no training. All numbers that reach the file are rounded
-to a coarse grid, where the last bits of a CPU's arithmetic cannot show.
+The weights are random integers. Scales and biases are chosen so that every channel's sum has the
+same mean and standard deviation over a few seeded pictures. So activations neither vanish nor
+saturate, the output depends on the picture, and the 8-bit variants need no training. All numbers in
+the file are rounded to 12 bits or to 1/1024, so that rounding errors of a CPU do not change it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wheelhouse.specimens.flatbuffer import Builder, Quantisation
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 
 Kind = Literal["float32", "dynamic", "int8", "uint8"]
-"""The numbers of a network; ``dynamic`` has INT8 weights between FP32 activations."""
+"""A network's arithmetic; ``dynamic`` has INT8 weights and FP32 activations."""
 
 VERSIONS: Mapping[Kind, Mapping[str, int]] = {
     "float32": {},
@@ -27,10 +27,10 @@ VERSIONS: Mapping[Kind, Mapping[str, int]] = {
     "int8": {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "MEAN": 2, "FULLY_CONNECTED": 4, "SOFTMAX": 2},
     "uint8": {},
 }
-"""The operators' versions that TensorFlow's converter of 2.19 writes, where not 1."""
+"""The operator versions that TensorFlow 2.19's converter writes, where they are not 1."""
 
 CLASSES = 1001
-"""ImageNet's thousand and a background class, as in the published MobileNetV1."""
+"""ImageNet's 1000 classes and a background class, as in the published MobileNetV1."""
 
 BLOCKS = (
     (64, 1),
@@ -43,7 +43,7 @@ BLOCKS = (
     (1024, 2),
     (1024, 1),
 )
-"""Channels at width 1 and stride of the separable blocks; table 1 of the paper."""
+"""Channels at width 1, and stride, of each separable block; from table 1 of the paper."""
 
 RELU6 = 3
 """``ActivationFunctionType.RELU6`` of schema.fbs."""
@@ -51,20 +51,30 @@ RELU6 = 3
 _SEED = 1704_04861
 _CALIBRATION_PICTURES = 8
 _SPREAD, _CENTRE = 1.75, 1.25
-"""Of a channel's sum before RELU6: a quarter is cut at 0, 0.3 % at 6."""
+"""Standard deviation and mean of a channel's sum before RELU6.
+
+Of a normal distribution a quarter is cut off at 0, and 0.3 % at 6.
+"""
 
 _POOLED_RANGE = 3.5
-"""The largest mean of a channel seen over other pictures is 3.2."""
+"""The upper end of the range of a channel's mean; over other pictures the largest was 3.2."""
 
 _LOGIT_SPREAD, _LOGIT_RANGE = 2.0, 10.0
-"""Five standard deviations, which leaves the likeliest class some 0.04 to 0.4."""
+"""Standard deviation and range of the logits; the range is five times the deviation.
+
+The likeliest class then has a probability of 0.04 to 0.4.
+"""
 
 _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """Weights in TFLite's layout: (out, height, width, in), or (1, height, width, out) by depth."""
+class Layer:
+    """A convolution or dense layer; ``scale`` and ``bias`` have one value per output channel.
+
+    ``weights`` have TFLite's layout: (out, height, width, in), for a depthwise convolution
+    (1, height, width, out), for a dense layer (out, in).
+    """
 
     operator: str
     weights: NDArray[np.int8]
@@ -74,18 +84,19 @@ class _Layer:
 
     @property
     def axis(self) -> int:
-        """Where the output channels run."""
+        """The dimension of ``weights`` that the output channels are in."""
         return 3 if self.operator == "DEPTHWISE_CONV_2D" else 0
 
     @property
     def real(self) -> NDArray[np.float32]:
+        """The dequantised weights."""
         shape = [1] * self.weights.ndim
         shape[self.axis] = self.scale.size
         return (self.weights * self.scale.reshape(shape)).astype(np.float32)
 
 
 def pictures(count: int, side: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Seeded pictures of coloured tiles with grain, (count, side, side, 3)."""
+    """Seeded pictures of 5 x 5 coloured tiles with noise: an array (count, side, side, 3)."""
     random = np.random.RandomState(seed)
     tiles = random.randint(16, 240, (count, 5, 5, 3))
     cell = np.arange(side) * 5 // side
@@ -94,7 +105,7 @@ def pictures(count: int, side: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def network_input(kind: Kind, picture: NDArray[np.uint8]) -> NDArray[Any]:
-    """One picture (height, width, 3) as the input of a network of that kind, with batch 1."""
+    """A picture (height, width, 3) as a network's input (1, height, width, 3)."""
     centred = picture[np.newaxis].astype(np.int16) - 128
     if kind == "uint8":
         return picture[np.newaxis]
@@ -102,23 +113,23 @@ def network_input(kind: Kind, picture: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def mobilenet(kind: Kind, width: float, side: int) -> bytes:
-    """The model for pictures of ``side`` x ``side``, its channels multiplied by ``width``.
+    """The model for pictures of ``side`` x ``side`` pixels; ``width`` multiplies its channels.
 
-    Input (1, side, side, 3), -1 to 1; output (1, 1001), probabilities.
+    Its input is (1, side, side, 3), of -1 to 1; its output (1, 1001), probabilities.
     """
-    builder = Builder(f"MobileNetV1 {width} {side} {kind}")
+    writer = ModelWriter(f"MobileNetV1 {width} {side} {kind}")
     versions, dtype = VERSIONS[kind], "float32" if kind == "dynamic" else kind
-    activation = _quantisation(kind, 0, 6)
-    before = _quantisation(kind, -1, 127 / 128)
-    first = current = builder.tensor("input", (1, side, side, 3), dtype, before)
+    activation = quantisation_for(kind, 0, 6)
+    before = quantisation_for(kind, -1, 127 / 128)
+    first = current = writer.tensor("input", (1, side, side, 3), dtype, before)
     *convolutions, classifier = _layers(width, side)
     for number, layer in enumerate(convolutions):
         side = -(-side // layer.stride)
         shape = (1, side, side, layer.scale.size)
-        after = builder.tensor(f"layer{number}", shape, dtype, activation)
-        inputs = [current, *_constants(builder, kind, f"layer{number}", layer, before)]
+        after = writer.tensor(f"layer{number}", shape, dtype, activation)
+        inputs = [current, *add_constants(writer, kind, f"layer{number}", layer, before)]
         depth = {"depthMultiplier": 1} if layer.axis else {}
-        builder.operator(
+        writer.operator(
             layer.operator,
             versions.get(layer.operator, 1),
             inputs,
@@ -129,41 +140,49 @@ def mobilenet(kind: Kind, width: float, side: int) -> bytes:
             **depth,
         )
         current, before = after, activation
-    before = _quantisation(kind, 0, _POOLED_RANGE)
-    pooled = builder.tensor("pooled", (1, classifier.weights.shape[1]), dtype, before)
-    axes = builder.constant("axes", np.array([1, 2], np.int32))
-    builder.operator("MEAN", versions.get("MEAN", 1), [current, axes], [pooled])
-    logits = builder.tensor(
-        "logits", (1, CLASSES), dtype, _quantisation(kind, -_LOGIT_RANGE, _LOGIT_RANGE)
+    before = quantisation_for(kind, 0, _POOLED_RANGE)
+    pooled = writer.tensor("pooled", (1, classifier.weights.shape[1]), dtype, before)
+    axes = writer.constant("axes", np.array([1, 2], np.int32))
+    writer.operator("MEAN", versions.get("MEAN", 1), [current, axes], [pooled])
+    logits = writer.tensor(
+        "logits", (1, CLASSES), dtype, quantisation_for(kind, -_LOGIT_RANGE, _LOGIT_RANGE)
     )
-    inputs = [pooled, *_constants(builder, kind, "classifier", classifier, before)]
-    builder.operator("FULLY_CONNECTED", versions.get("FULLY_CONNECTED", 1), inputs, [logits])
+    inputs = [pooled, *add_constants(writer, kind, "classifier", classifier, before)]
+    writer.operator("FULLY_CONNECTED", versions.get("FULLY_CONNECTED", 1), inputs, [logits])
     # The kernel accepts no other scale and zero point for 8-bit probabilities.
-    answer = builder.tensor("probabilities", (1, CLASSES), dtype, _quantisation(kind, 0, 255 / 256))
-    builder.operator("SOFTMAX", versions.get("SOFTMAX", 1), [logits], [answer], beta=1.0)
-    return builder.pack([first], [answer])
+    answer = writer.tensor(
+        "probabilities", (1, CLASSES), dtype, quantisation_for(kind, 0, 255 / 256)
+    )
+    writer.operator("SOFTMAX", versions.get("SOFTMAX", 1), [logits], [answer], beta=1.0)
+    return writer.pack([first], [answer])
 
 
-def _quantisation(kind: Kind, low: float, high: float) -> Quantisation | None:
-    """Spread 256 steps from ``low`` to ``high``, one of them on zero."""
+def quantisation_for(kind: Kind, low: float, high: float) -> Quantisation | None:
+    """The quantisation of an activation: 256 steps from ``low`` to ``high``, one of them at 0.
+
+    None if activations of that kind are FP32.
+    """
     if kind in ("float32", "dynamic"):
         return None
     scale = (high - low) / 255
     return Quantisation((scale,), round(-low / scale) - (128 if kind == "int8" else 0))
 
 
-def _constants(
-    builder: Builder, kind: Kind, name: str, layer: _Layer, before: Quantisation | None
+def add_constants(
+    writer: ModelWriter, kind: Kind, name: str, layer: Layer, before: Quantisation | None
 ) -> tuple[int, int]:
-    """Add a layer's weights and bias: INT8 per channel, UINT8 for the whole tensor."""
+    """Add a layer's weights and bias and return their indices; ``before`` is its input's.
+
+    INT8 weights are quantised per channel, UINT8 weights per tensor.
+    """
     real = layer.real
     if kind == "dynamic":
         per_channel = Quantisation(tuple(layer.scale.tolist()), axis=layer.axis)
-        weights = builder.constant(f"{name}/weights", layer.weights, per_channel)
-        return weights, builder.constant(f"{name}/bias", layer.bias.astype(np.float32))
+        weights = writer.constant(f"{name}/weights", layer.weights, per_channel)
+        return weights, writer.constant(f"{name}/bias", layer.bias.astype(np.float32))
     if kind == "float32" or before is None:
-        weights = builder.constant(f"{name}/weights", real)
-        return weights, builder.constant(f"{name}/bias", layer.bias.astype(np.float32))
+        weights = writer.constant(f"{name}/weights", real)
+        return weights, writer.constant(f"{name}/bias", layer.bias.astype(np.float32))
     if kind == "int8":
         stored: NDArray[Any] = layer.weights
         # TFLite 2.14 takes one scale for all of a dense layer's weights.
@@ -174,14 +193,14 @@ def _constants(
         stored = (np.rint(real / step) + 128).astype(np.uint8)
         quantisation = Quantisation((step,), 128)
     scales = before.scale[0] * np.array(quantisation.scale)
-    weights = builder.constant(f"{name}/weights", stored, quantisation)
+    weights = writer.constant(f"{name}/weights", stored, quantisation)
     bias = np.rint(layer.bias / scales).astype(np.int32)
-    return weights, builder.constant(f"{name}/bias", bias, Quantisation(tuple(scales.tolist())))
+    return weights, writer.constant(f"{name}/bias", bias, Quantisation(tuple(scales.tolist())))
 
 
 @lru_cache(maxsize=2)
-def _layers(width: float, side: int) -> list[_Layer]:
-    """All layers with their scales and biases set."""
+def _layers(width: float, side: int) -> list[Layer]:
+    """All layers, with scales and biases calibrated on seeded pictures."""
     random = np.random.RandomState(_SEED)
 
     def integers(*shape: int) -> NDArray[np.int8]:
@@ -200,23 +219,23 @@ def _layers(width: float, side: int) -> list[_Layer]:
         sums = _convolve(signal, operator, weights, stride)
         scale = _coarse(_SPREAD / sums.std(axis=(0, 1, 2)))
         bias = np.rint((_CENTRE - sums.mean(axis=(0, 1, 2)) * scale) * 1024) / 1024
-        layers.append(_Layer(operator, weights, stride, scale, bias))
+        layers.append(Layer(operator, weights, stride, scale, bias))
         signal = (sums * scale + bias).clip(0, 6)
     weights = integers(CLASSES, channels)
     sums = signal.mean(axis=(1, 2)) @ weights.T.astype(np.float64)
     scale = _coarse(_LOGIT_SPREAD / sums.std(axis=0).mean(keepdims=True)).repeat(CLASSES)
     bias = np.rint(-sums.mean(axis=0) * scale * 1024) / 1024
-    return [*layers, _Layer("FULLY_CONNECTED", weights, 1, scale, bias)]
+    return [*layers, Layer("FULLY_CONNECTED", weights, 1, scale, bias)]
 
 
 def _coarse(values: _Floats) -> _Floats:
-    """Keep 12 bits of the mantissa."""
+    """Round to 12 bits of mantissa."""
     mantissa, exponent = np.frexp(values)
     return np.asarray(np.ldexp(np.rint(mantissa * 4096) / 4096, exponent), np.float64)
 
 
 def _convolve(signal: _Floats, operator: str, weights: NDArray[np.int8], stride: int) -> _Floats:
-    """Sum (count, height, width, in) over a layer's window with TFLite's SAME padding."""
+    """Convolve ``signal`` (count, height, width, in) with TFLite's SAME padding."""
     taps = weights.astype(np.float64)
     size = taps.shape[1]
     side = -(-signal.shape[1] // stride)

@@ -1,1 +1,1 @@
-"""What can be built, and for which systems and boards?"""
+"""What can be built, and for which processors, systems and boards?"""

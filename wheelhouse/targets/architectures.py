@@ -1,4 +1,4 @@
-"""Processors, by the names that each tool has for them: what architectures.toml says."""
+"""Processor architectures by the names that each tool has for them: architectures.toml."""
 
 from __future__ import annotations
 
@@ -20,61 +20,60 @@ class Emulator(toml.Table, frozen=True):
     """qemu's user-mode emulator of a processor."""
 
     program: str
-    """The program, as in ``qemu-aarch64``."""
+    """The name of the program, as in ``qemu-aarch64``."""
     package: str
-    """The Debian package that has it; ``qemu-user``, for the static programs take no plugin."""
+    """The Debian package to install: ``qemu-user``, because static builds load no plugins."""
 
 
 class Architecture(toml.Table, frozen=True):
     """One ``[[architectures]]`` table of architectures.toml."""
 
     name: str
-    """What matrix.toml and systems.toml call it."""
+    """The name in matrix.toml and systems.toml, as in ``aarch64``."""
     machine: str
     """What Python's ``platform.machine()`` and ``uname -m`` print on it."""
     zig: str
-    """The target that zig compiles for, without the version of glibc."""
+    """zig's target triple without the glibc version, as in ``aarch64-linux-gnu``."""
     floor: Annotated[str, Meta(pattern=r"^\d+\.\d+$")]
-    """The oldest glibc that what is compiled for it may need, as in ``2.17``."""
+    """The oldest glibc version that compiled code may need, as in ``2.17``."""
     cmake: str
     """CMake's ``CMAKE_SYSTEM_PROCESSOR``, by which TFLite and XNNPACK choose their kernels."""
     elf: str
     """The ``e_machine`` of its ELF files, as pyelftools spells it."""
     bits: Literal[32, 64]
-    """The size of a pointer, and so the class of its ELF files."""
+    """The size of a pointer in bits, and so the class of its ELF files."""
     wheel: str
     """The end of a wheel's platform tag, as in ``manylinux_2_17_aarch64``; auditwheel's name."""
     debian: str
-    """Debian's name, as ``dpkg --print-architecture`` prints it."""
+    """Debian's name, which ``dpkg --print-architecture`` prints, as in ``arm64``."""
     multiarch: str
-    """Debian's folder of its libraries, below ``/usr/lib``."""
+    """The name of the folder of its libraries below ``/usr/lib`` on Debian."""
     loader: str
     """The path of glibc's dynamic loader."""
     docker: str
     """The platform of its Docker images, after ``linux/``."""
     cpu: str = ""
-    """The oldest processor to compile for, as zig's ``-mcpu``; zig's baseline of the target if
-    empty."""
+    """The oldest processor to compile for: zig's ``-mcpu``; the target's baseline if empty."""
     qemu: Emulator | None = None
-    """What runs its programs here; None if it is never emulated."""
+    """The emulator that runs its programs on another processor; None if there is none."""
 
     @property
     def target(self) -> str:
-        """The target that zig compiles for, as in ``aarch64-linux-gnu.2.17``."""
+        """zig's target triple with the glibc version, as in ``aarch64-linux-gnu.2.17``."""
         return f"{self.zig}.{self.floor}"
 
 
-class Catalogue(toml.Table, frozen=True):
+class Architectures(toml.Table, frozen=True):
     """The whole of architectures.toml."""
 
     architectures: tuple[Architecture, ...]
 
 
 class ForProcessor(toml.Table, frozen=True):
-    """A table of another file that names an architecture."""
+    """A table of another TOML file that belongs to one architecture."""
 
     processor: str
-    """An architecture's name."""
+    """The name of the architecture in architectures.toml."""
 
     def __post_init__(self) -> None:
         try:
@@ -84,22 +83,22 @@ class ForProcessor(toml.Table, frozen=True):
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture itself."""
+        """The architecture that ``processor`` names."""
         return architecture(self.processor)
 
 
 @cache
-def catalogue() -> tuple[Architecture, ...]:
+def architectures() -> tuple[Architecture, ...]:
     """Every known architecture; raises WheelhouseError naming the key that is wrong."""
-    return toml.load(FILE, Catalogue).architectures
+    return toml.load(FILE, Architectures).architectures
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of that name, as in ``aarch64``.
+    """The architecture with that name, as in ``aarch64``.
 
-    Raises WheelhouseError naming the nearest.
+    Raises WheelhouseError naming the nearest if there is none.
     """
-    known = {each.name: each for each in catalogue()}
+    known = {each.name: each for each in architectures()}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0)
         raise WheelhouseError(
@@ -112,9 +111,9 @@ def architecture(name: str) -> Architecture:
 
 def native() -> Architecture:
     """The architecture of this machine; raises WheelhouseError if it is not known."""
-    found = next((each for each in catalogue() if each.machine == platform.machine()), None)
+    found = next((each for each in architectures() if each.machine == platform.machine()), None)
     if not found:
-        known = " or ".join(each.machine for each in catalogue())
+        known = " or ".join(each.machine for each in architectures())
         raise WheelhouseError(
             f"This machine is {platform.machine()}, for which architectures.toml has no row.",
             f"Use a machine that is {known}.",

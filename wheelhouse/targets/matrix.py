@@ -1,4 +1,4 @@
-"""What can be built: CPython versions and the Raspberry Pi OS releases that ship them."""
+"""The wheels that can be built, as matrix.toml lists them: one target for each."""
 
 from __future__ import annotations
 
@@ -19,59 +19,71 @@ from wheelhouse.targets.architectures import Architecture, ForProcessor
 FILE = ROOT / "wheelhouse" / "targets" / "matrix.toml"
 
 
-class Row(ForProcessor, frozen=True):
+class TargetRow(ForProcessor, frozen=True):
     """One ``[[targets]]`` table of ``matrix.toml``."""
 
     python: str
+    """The CPython version, as in ``3.11``; with ``abi3`` the oldest that the wheel runs on."""
     systems: tuple[str, ...]
+    """The systems to verify the wheel on, each by Debian suite or name."""
+    abi3: bool = False
+    """Whether the wheel uses the stable ABI alone, and so runs on every later CPython too."""
     headers: str = ""
+    """The CPython whose headers to compile against, with ``abi3`` only; ``python`` if empty."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.headers and not self.abi3:
+            raise ValueError("headers: may be set only with abi3 = true")
 
 
 class Matrix(Table, frozen=True):
     """The whole of ``matrix.toml``."""
 
     tflite: str
+    """The TFLite release to build by default."""
     numpy: Mapping[str, str]
+    """The oldest NumPy for a CPython version and later ones."""
     builds: Mapping[str, Mapping[str, Annotated[int, Meta(ge=0, le=99)]]]
-    targets: tuple[Row, ...]
+    """For each project the build number of each upstream release; 0 if it is not here."""
+    targets: tuple[TargetRow, ...]
+    """The wheels, oldest CPython first."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A CPython on a processor, and the systems to verify it on, by Debian suite or name.
+    """A CPython ABI on a processor, for which one wheel is built.
 
-    ``headers`` is the CPython whose headers to compile against.
+    ``python`` is the CPython version, as in 3.11; with ``abi3`` the wheel uses the stable ABI alone
+    and runs on all later ones too. ``headers`` is the version whose headers it is compiled against.
+    ``systems`` are those to verify it on, each by Debian suite or name.
     """
 
     python: str
     headers: str
     systems: tuple[str, ...]
     processor: str
+    abi3: bool
 
     @property
     def architecture(self) -> Architecture:
-        """What the tools call its processor."""
+        """Its processor, by the names that each tool has for it."""
         return architectures.architecture(self.processor)
 
     @property
     def floor(self) -> str:
-        """The oldest glibc to run on, for example 2.17."""
+        """The oldest glibc version that the wheel runs on, as in ``2.17``."""
         return self.architecture.floor
 
     @property
     def tag(self) -> str:
-        """The wheel's CPython tag, as in ``cp311``."""
+        """The wheel's Python tag, as in ``cp311``."""
         return f"cp{self.python.replace('.', '')}"
 
     @property
     def name(self) -> str:
-        """Its name for readers."""
+        """The name that messages use, as in ``CPython 3.7 and later``."""
         return f"CPython {self.python}{' and later' if self.abi3 else ''}"
-
-    @property
-    def abi3(self) -> bool:
-        """Whether it is every later CPython too, by the stable ABI."""
-        return self.headers != self.python
 
     @property
     def abi(self) -> str:
@@ -81,23 +93,23 @@ class Target:
 
 @cache
 def matrix() -> Matrix:
-    """The matrix of this checkout."""
+    """The matrix of this checkout; raises WheelhouseError naming the key that is wrong."""
     return load(FILE, Matrix)
 
 
 def targets() -> tuple[Target, ...]:
-    """All targets, oldest CPython first."""
+    """All targets of the matrix, oldest CPython first."""
     return tuple(
-        Target(row.python, row.headers or row.python, row.systems, row.processor)
+        Target(row.python, row.headers or row.python, row.systems, row.processor, row.abi3)
         for row in matrix().targets
     )
 
 
 def choose(words: str) -> tuple[Target, ...]:
-    """The targets that ``--py`` names: one version, several with commas between, or ``all``.
+    """The targets that ``--py`` names: CPython versions with commas between, or ``all``.
 
-    A version is a target on every processor. Raises WheelhouseError for one that is not in the
-    matrix.
+    A version stands for its targets on all processors. Raises WheelhouseError naming the nearest
+    versions if one is not in the matrix.
     """
     if words == "all":
         return targets()
@@ -117,7 +129,7 @@ def choose(words: str) -> tuple[Target, ...]:
 
 
 def nearest(word: str, known: list[str]) -> list[str]:
-    """The one or two known versions around ``word``; all of them if it is no version."""
+    """The next lower and next higher of the sorted ``known`` versions; all if ``word`` is none."""
     try:
         wanted = Version(word)
     except InvalidVersion:

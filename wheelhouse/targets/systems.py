@@ -1,4 +1,4 @@
-"""What can be emulated: Raspberry Pi OS releases and Raspberry Pi boards, from systems.toml."""
+"""The Raspberry Pi OS releases and Raspberry Pi boards that can be emulated: systems.toml."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ FILE = ROOT / "wheelhouse" / "targets" / "systems.toml"
 
 
 class System(ForProcessor, frozen=True):
-    """A release of Raspberry Pi OS, for example 12: suite bookworm, the CPython to use 3.11.
+    """A release of Raspberry Pi OS, whose userland is that of a Debian suite.
 
-    ``packages`` is what a tree of it holds, with what they depend on.
+    ``name``: what matrix.toml and messages call it, as in ``Raspberry Pi OS 12``.
+    ``suite``: the Debian suite, as in ``bookworm``.
+    ``python``: the version of the CPython to use in it, as in ``3.11``.
+    ``packages``: the Debian packages to install in its root filesystem; apt adds what they need.
     """
 
     name: str
@@ -27,7 +30,14 @@ class System(ForProcessor, frozen=True):
 
 
 class Board(ForProcessor, frozen=True):
-    """A Raspberry Pi: the qemu CPU model and the fields of its /proc/cpuinfo."""
+    """A Raspberry Pi board: its qemu CPU model and the fields of its ``/proc/cpuinfo``.
+
+    ``name``: what messages call it, as in ``Raspberry Pi 5``.
+    ``model``, ``bogomips``, ``features``, ``variant``, ``part`` and ``revision``: the text of the
+    fields ``Model``, ``BogoMIPS``, ``Features``, ``CPU variant``, ``CPU part``, ``CPU revision``.
+    ``qemu_cpu``: the CPU model for qemu's ``-cpu``, as in ``cortex-a76``.
+    ``cores``: the number of processor cores.
+    """
 
     name: str
     model: str
@@ -55,7 +65,7 @@ class Board(ForProcessor, frozen=True):
         return "".join(processors) + f"Model\t\t: {self.model}\n"
 
 
-class Catalogue(toml.Table, frozen=True):
+class Emulated(toml.Table, frozen=True):
     """The whole of systems.toml."""
 
     systems: tuple[System, ...]
@@ -63,34 +73,34 @@ class Catalogue(toml.Table, frozen=True):
 
 
 @cache
-def catalogue() -> Catalogue:
-    """Every known system and board, oldest first.
+def emulated() -> Emulated:
+    """All systems and boards that can be emulated, each oldest first.
 
     Raises WheelhouseError naming the file and the key that is wrong.
     """
-    return toml.load(FILE, Catalogue)
+    return toml.load(FILE, Emulated)
 
 
 def system(name: str) -> System:
     """The system with that name, such as ``Raspberry Pi OS 12``, or suite, such as ``bookworm``.
 
-    Raises WheelhouseError naming those that are nearest.
+    Raises WheelhouseError naming the nearest if there is none.
     """
-    for candidate in catalogue().systems:
+    for candidate in emulated().systems:
         if name in (candidate.name, candidate.suite):
             return candidate
-    raise _unknown("system", name, [each.name for each in catalogue().systems])
+    raise _unknown("system", name, [each.name for each in emulated().systems])
 
 
 def board(name: str) -> Board:
     """The board with that name, such as ``Raspberry Pi 5``.
 
-    Raises WheelhouseError naming those that are nearest.
+    Raises WheelhouseError naming the nearest if there is none.
     """
-    for candidate in catalogue().boards:
+    for candidate in emulated().boards:
         if name == candidate.name:
             return candidate
-    raise _unknown("board", name, [each.name for each in catalogue().boards])
+    raise _unknown("board", name, [each.name for each in emulated().boards])
 
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:

@@ -1,9 +1,10 @@
-"""Try a finished wheel of the Arm NN delegate on every emulated Raspberry Pi that it is for.
+"""Verify a wheel of the Arm NN delegate on every emulated Raspberry Pi that it is for.
 
-1. The system's own pip installs it together with the universal ``tflite_runtime`` wheel, beside the
-   distribution's NumPy.
-2. ``probe_armnn.py`` runs the models there, as a Raspberry Pi 3, 4 and 5.
-3. What it reports is judged here, against what the independent reference computes without Arm NN.
+1. The system's own pip installs it together with the universal ``tflite_runtime`` wheel; NumPy is
+   the distribution's.
+2. ``probe_armnn.py`` runs the models there, as on a Raspberry Pi 3, 4 and 5.
+3. :func:`judge` turns its report into checks; outputs are compared with those that the reference
+   computes without Arm NN.
 """
 
 from __future__ import annotations
@@ -14,29 +15,27 @@ from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
-from wheelhouse.common import console
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.package import products
-from wheelhouse.record import Check, Trial
+from wheelhouse.record import Check
 from wheelhouse.sources import pins
-from wheelhouse.sources.pins import Component
 from wheelhouse.specimens import armnn
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import runtime_trials, session
 from wheelhouse.verify.reference import Tolerance
-from wheelhouse.verify.session import Exam, Seen
+from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 PROJECT = "tflite_armnn_delegate"
 
 BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
-WITH_FP16 = ("Raspberry Pi 5",)
-"""The boards whose processor computes in FP16."""
+FP16_BOARDS = ("Raspberry Pi 5",)
+"""The boards whose processor has FP16 arithmetic."""
 
 FP16 = "FP16"
-"""The arithmetic of an FP32 model that Arm NN is asked to reduce."""
+"""The arithmetic of an FP32 model that runs with ``reduce_fp32_to_fp16``."""
 
 TOLERANCES: Mapping[str, Tolerance] = {
     "float32": Tolerance(1e-6, 1e-4),
@@ -45,13 +44,13 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "uint8": Tolerance(8),
     FP16: Tolerance(1e-3, 2e-2),
 }
-"""By a model's arithmetic, as reference.py's; integers in quanta.
+"""By a model's arithmetic; in quanta for INT8 and UINT8.
 
 Measured on these models, emulated as Cortex-A53, A72 and A76. FP32: 2e-5 of the largest magnitude
-at most. INT8: 2 quanta. UINT8: 4. FP16: 8e-3.
+at most. INT8: 2 quanta. UINT8: 4. FP16: 8e-3 of the largest magnitude.
 """
 
-TAKEN: Mapping[str, int] = {
+MIN_DELEGATED: Mapping[str, int] = {
     "segmentation-float32": 8,
     "segmentation-int8": 8,
     "detector-float32": 9,
@@ -66,13 +65,14 @@ TAKEN: Mapping[str, int] = {
     "hand_landmark_lite": 167,
     "pose_detection": 139,
 }
-"""The least number of operators of a model that CpuAcc runs or converts while loading.
+"""How many operators of a model Arm NN must take, at least; 1 for models that are not named.
 
-Dense layers of INT8 weights between FP32 activations it leaves to TFLite.
+Those that it converts while it loads the model count. It leaves dense layers with INT8 weights and
+FP32 activations to TFLite.
 """
 
-LEFT: Mapping[str, str] = {"comparison": "GREATER", "unsupported": "CUMSUM"}
-"""The one operator of a model that must stay in TFLite."""
+LEFT_TO_TFLITE: Mapping[str, str] = {"comparison": "GREATER", "unsupported": "CUMSUM"}
+"""The only operator of a model that Arm NN must leave to TFLite."""
 
 _PROBE = ROOT / "wheelhouse" / "guest" / "probe_armnn.py"
 _FP16_OF = "segmentation-float32"
@@ -81,56 +81,63 @@ _TOGETHER = ("mobilenet-0.25-96-int8", "detector-float32")
 
 
 def verification(delegate: Path, runtime: Path, engine: str) -> Step:
-    """The folder with a delegate wheel's record, tried beside a runtime's wheel.
+    """The folder with a delegate wheel's record, of its trials beside a runtime's wheel."""
+    on = products.systems_of(delegate)
+    trials = [trial for system in on for trial in trials_on(system, delegate, runtime, engine)]
+    return session.verification(delegate, trials, engine, runtime)
 
-    Making it raises WheelhouseError if any check fails.
-    """
-    needs: dict[str, Component | Path] = {"runtime": runtime}
-    needs |= {name: pins.shared(name) for name in runtime_trials.ARCHIVES}
-    return session.verification(delegate, _try, products.systems_of(delegate), engine, needs)
+
+def trials_on(system: System, delegate: Path, runtime: Path, engine: str) -> Iterator[Step]:
+    """The trials of a delegate's wheel on one system, as all boards."""
+    wheels = {"runtime": runtime, "delegate": delegate}
+    env = session.installation(wheels, system, engine, delegate.stem)
+    archives = {name: pins.shared(name) for name in runtime_trials.ARCHIVES}
+    told = {"delegate": delegate.name, "runtime": runtime.name}
+    for board in BOARDS:
+        yield session.trial(
+            _try, system, board, engine, delegate.stem, {"env": env, **archives}, told
+        )
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    session.write_record(inputs, folder, _trials(inputs))
+    told, needs = inputs.parameters, inputs.needs
+    system, board = systems.system(told["system"]), systems.board(told["board"])
+    archives = {name: needs[name] for name in runtime_trials.ARCHIVES}
+    tried = trial_setup(Path(told["delegate"]), Path(told["runtime"]), system, board, archives)
+    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
 
 
-def _trials(inputs: Inputs) -> Iterator[Trial]:
-    delegate, runtime = inputs.needs["wheel"], inputs.needs["runtime"]
-    archives = {name: inputs.needs[name] for name in runtime_trials.ARCHIVES}
-    for system in map(systems.system, inputs.parameters["systems"]):
-        console.say(f"Verifying {delegate.name} on {system.name}")
-        tried = exam(delegate, runtime, system, archives)
-        yield from tried.run(inputs.store, inputs.needs.get(system.name))
-
-
-def exam(delegate: Path, runtime: Path, system: System, archives: Mapping[str, Path]) -> Exam:
-    """How the delegate is tried on a system, beside its own NumPy."""
+def trial_setup(
+    delegate: Path, runtime: Path, system: System, board: Board, archives: Mapping[str, Path]
+) -> TrialSetup:
+    """How the delegate is tried, beside the system's own NumPy."""
     tried = models_of(runtime, archives)
-    return Exam(
+    return TrialSetup(
         system=system,
-        wheels=[runtime, delegate],
+        board=board,
         numpy="own",
-        boards=BOARDS,
         probes=(runtime_trials.PROBE, _PROBE),
         models=tried,
-        plan=lambda outputs: _plan(tried, outputs),
-        judge=lambda board, seen: judge(delegate, board, tried, seen),
+        plan=_plan(tried),
+        judge=lambda seen: judge(delegate, board, tried, seen),
     )
 
 
 def models_of(runtime: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
-    """All models that the runtime takes, but for signatures, which delegates do not touch."""
+    """Arm NN's own models, and all that the runtime runs without a signature."""
     shared = [model for model in runtime_trials.models_of(runtime, archives) if not model.signature]
     return (*armnn.generated(), *shared)
 
 
-def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
+def _plan(tested: Sequence[Model]) -> dict[str, Any]:
+    """The plan of ``probe_armnn.py``."""
+
     def entry(name: str, model: str, options: object, default: bool = False) -> dict[str, Any]:
         return {
             "name": name,
             "model": f"{model}.tflite",
             "inputs": f"{model}.npz",
-            "outputs": f"{outputs}/{name}.npz",
+            "outputs": f"{session.OUTPUTS}/{name}.npz",
             "options": options,
             "default": default,
         }
@@ -138,7 +145,7 @@ def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
     return {
         "module": "tflite_runtime.interpreter",
         "runs": [
-            *(entry(model.name, model.name, {}) for model in tried),
+            *(entry(model.name, model.name, {}) for model in tested),
             entry("fp16", _FP16_OF, {"reduce_fp32_to_fp16": True}),
             entry("mixed", _MIXED, {}, default=True),
             entry("xnnpack", _FP16_OF, None, default=True),
@@ -147,44 +154,50 @@ def _plan(tried: Sequence[Model], outputs: str) -> dict[str, Any]:
     }
 
 
-def judge(delegate: Path, board: Board, tried: Sequence[Model], seen: Seen) -> Iterator[Check]:
-    """What the probe's report and outputs mean: one check per thing that a user relies on."""
-    yield seen.imported
-    if not seen.imported.passed:
+def judge(
+    delegate: Path, board: Board, tested: Sequence[Model], result: ProbeResult
+) -> Iterator[Check]:
+    """The checks of a probe's result, one for each promise to users.
+
+    ``tested`` are the models that ran.
+    """
+    yield result.imported
+    if not result.imported.passed:
         return
-    report, done, outputs = seen.report, seen.done, seen.outputs
-    _, built, _, _ = parse_wheel_filename(delegate.name)
-    yield Check("__version__", report["version"] == str(built), report["version"])
+    report, done, outputs = result.report, result.done, result.outputs
+    _, version, _, _ = parse_wheel_filename(delegate.name)
+    yield Check("__version__", report["version"] == str(version), report["version"])
     runs = report["runs"]
-    by_name = {model.name: model for model in tried}
-    for model in tried:
+    by_name = {model.name: model for model in tested}
+    for model in tested:
         yield from _judge_run(model, model.name, model.arithmetic, runs[model.name], outputs)
-    reduces = board.name in WITH_FP16
+    reduces = board.name in FP16_BOARDS
     model = by_name[_FP16_OF]
     yield from _judge_run(model, "fp16", FP16 if reduces else "float32", runs["fp16"], outputs)
-    halved = runs["fp16"].get("in_fp16")
-    yield Check("FP16 is used where the processor has it", halved is reduces, str(halved))
+    used = runs["fp16"].get("in_fp16")
+    yield Check("FP16 is used where the processor has it", used is reduces, str(used))
     yield from _judge_run(by_name[_MIXED], "mixed", "float32", runs["mixed"], outputs)
-    yield _compared(model, "xnnpack", "float32", outputs)
-    beside = runtime_trials.DELEGATE_LINE in done.stderr
-    yield Check("XNNPACK works in the same process", beside, done.stderr[-400:])
-    chosen = "backends CpuAcc, chosen by the model" in done.stderr
-    yield Check("the choice of backends is logged", chosen, done.stderr[-400:])
+    yield _compare(model, "xnnpack", "float32", outputs)
+    xnnpack = runtime_trials.DELEGATE_LINE in done.stderr
+    yield Check("XNNPACK works in the same process", xnnpack, done.stderr[-400:])
+    logged = "backends CpuAcc, chosen by the model" in done.stderr
+    yield Check("the choice of backends is logged", logged, done.stderr[-400:])
     worst = report["together"].get("worst", {})
     equal = set(worst) == {*_TOGETHER} and not any(worst.values())
     yield Check("two interpreters run in two threads", equal, str(report["together"]))
     yield from _judge_refusals(report["refusals"])
 
 
-def _judge_refusals(seen: dict[str, Any]) -> Iterator[Check]:
-    for name, kind, names in (
+def _judge_refusals(refusals: dict[str, Any]) -> Iterator[Check]:
+    """Each error must name what is allowed, or what was not known."""
+    for name, kind, words in (
         ("option", "TypeError", "num_threads"),
         ("backend", "ValueError", "CpuAcc, CpuRef"),
         ("library's option", "ValueError", "no-such-option"),
     ):
-        error = (seen[name] or {}).get("error") or {}
-        right = error.get("type") == kind and names in error.get("message", "")
-        yield Check(f"an unknown {name} is refused", right, str(error))
+        error = (refusals[name] or {}).get("error") or {}
+        refused = error.get("type") == kind and words in error.get("message", "")
+        yield Check(f"an unknown {name} is refused", refused, str(error))
 
 
 def _judge_run(
@@ -194,22 +207,23 @@ def _judge_run(
     if entry["error"] is not None:
         return
     inside = entry["delegation"]["inside"]
-    wanted = TAKEN.get(name, 1)
-    yield Check(f"{name} is delegated", len(inside) >= wanted, str(entry["delegation"]))
-    if left := LEFT.get(name):
+    least = MIN_DELEGATED.get(name, 1)
+    yield Check(f"{name} is delegated", len(inside) >= least, str(entry["delegation"]))
+    if left := LEFT_TO_TFLITE.get(name):
         outside = entry["delegation"]["outside"]
         yield Check(f"{name} leaves {left} to TFLite", outside == [left], str(outside))
     workloads = entry["workloads"]
-    accelerated = (bool(workloads) or not wanted) and not any(
-        each.startswith("Ref") for each in workloads
+    # Workloads of CpuRef, which computes without NEON, have names that begin with Ref.
+    accelerated = (bool(workloads) or not least) and not any(
+        workload.startswith("Ref") for workload in workloads
     )
     yield Check(f"{name} is run by CpuAcc", accelerated, str(workloads))
-    yield _compared(model, name, arithmetic, outputs)
+    yield _compare(model, name, arithmetic, outputs)
 
 
-def _compared(model: Model, name: str, arithmetic: str, outputs: Path) -> Check:
-    """With TFLite's built-in kernels, which run what Arm NN leaves."""
-    return session.compared(
+def _compare(model: Model, name: str, arithmetic: str, outputs: Path) -> Check:
+    """Compare with TFLite's built-in kernels, which run the operators that Arm NN leaves."""
+    return session.compare_outputs(
         f"{name} agrees with TFLite",
         model,
         outputs / f"{name}.npz",

@@ -1,6 +1,8 @@
-"""Try a wheel on emulated Raspberry Pis: lay out, install, probe, let it be judged, record.
+"""Try a wheel on emulated Raspberry Pis: install, lay out, probe, let it be judged, record.
 
-What is installed, which script runs there, and who judges its report, an :class:`Exam` tells.
+Each trial, of a wheel on one system and board beside one NumPy, is a step: one that passed is not
+repeated, and an interrupted verification goes on. Which script runs there, and who judges its
+report, an :class:`TrialSetup` tells.
 """
 
 from __future__ import annotations
@@ -10,25 +12,28 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
+import psutil
 
 from wheelhouse import record
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.common.step import Inputs, Pinned, Recipe, Step
+from wheelhouse.common.jobs import jobs
+from wheelhouse.common.step import Inputs, Pinned, Recipe, Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.machines import docker, images, rootfs
-from wheelhouse.machines.pi import Pi, Sandbox, contained
-from wheelhouse.machines.qemu import Emulated
+from wheelhouse.machines.pi import Pi, SandboxPi, container_pi
+from wheelhouse.machines.qemu import HOME, Emulated
 from wheelhouse.record import Check, Companion, Record, Trial
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens.models import Model
@@ -37,16 +42,22 @@ from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import reference
 from wheelhouse.verify.reference import Tolerance
 
-RECORD = "record.json"
-"""The file in a verification's folder."""
+RECORD, TRIAL = "record.json", "trial.json"
+"""The files in the folders of a verification and of a trial."""
+
+INSTALLED = "installed"
+"""The kind of steps of :func:`installation`."""
+
+OUTPUTS = "outputs"
+"""The folder, in the home folder, of what a probe writes."""
 
 _WHEELS = "/wheels"
 _INSTALLER = "Raspberry Pi 4"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a probe left: its report, how it ended, and the folder of its outputs."""
+class ProbeResult:
+    """What a probe left: its report, empty if it failed, how it ended, and its outputs' folder."""
 
     report: dict[str, Any]
     done: Emulated
@@ -54,54 +65,43 @@ class Seen:
 
     @cached_property
     def imported(self) -> Check:
-        """Whether the probe came to its runs at all."""
+        """The check that the probe could import the runtime and reach its runs."""
         error = self.report.get("error", self.done.signal or self.done.stderr[-400:])
         return Check("import", error is None, str(error))
 
 
 @dataclass(frozen=True)
-class Exam:
-    """How a wheel is tried on one system beside one NumPy.
+class TrialSetup:
+    """How wheels are tried on one system and board.
 
-    ``wheels`` are all that pip installs; ``probes`` are scripts, of which the last one runs, with
-    a plan made by ``plan`` from the name of the folder for outputs; ``files`` are more contents of
-    the home folder. ``numpy`` says for readers which NumPy it is: own or newest.
+    ``probes`` are scripts, of which the last one runs, with ``plan``; ``files`` are more contents
+    of the home folder. ``numpy`` says for readers which NumPy is installed: own or newest.
     """
 
     system: System
-    wheels: Sequence[Path]
+    board: Board
     numpy: str
-    boards: Sequence[str]
     probes: Sequence[Path]
     models: Sequence[Model]
-    plan: Callable[[str], dict[str, Any]]
-    judge: Callable[[Board, Seen], Iterable[Check]]
+    plan: Mapping[str, Any]
+    judge: Callable[[ProbeResult], Iterable[Check]]
     files: Mapping[str, bytes] = field(default_factory=dict)
 
-    def run(self, store: Store, tree: Path | None) -> Iterator[Trial]:
-        """Try it on all boards: in the system's ``tree``, or in containers if there is none.
+    def run(self, store: Store, tree: Path | None, env: Path) -> Trial:
+        """Try it in the system's ``tree``, or in a container if there is none.
 
-        Raises WheelhouseError if pip refuses.
+        ``env`` is the virtual environment that :func:`installation` makes.
         """
-        boards = [systems.board(name) for name in self.boards]
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            self.lay_out(work, boards)
-            with (
-                opened(self.system, store, tree, work, self.wheels) as pi,
-                ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-            ):
-                install_on(pi, self.wheels, self.system, store)
-                jobs = [pool.submit(self._probe, pi, board, work) for board in boards]
-                for board, job in zip(boards, jobs, strict=True):
-                    seen = job.result()
-                    numpy = seen.report.get("system", {}).get("numpy", "unknown")
-                    checks = tuple(self.judge(board, seen))
-                    trial = Trial(self.system.name, board.name, f"{numpy} ({self.numpy})", checks)
-                    console.say(summary(trial))
-                    yield trial
+            self.write_files(work)
+            with running_system(self.system, store, tree, work, {f"{HOME}/env": env}) as pi:
+                seen = self._probe(pi, work)
+            numpy = seen.report.get("system", {}).get("numpy", "unknown")
+            checks = tuple(self.judge(seen))
+        return Trial(self.system.name, self.board.name, f"{numpy} ({self.numpy})", checks)
 
-    def lay_out(self, work: Path, boards: Sequence[Board]) -> None:
+    def write_files(self, work: Path) -> None:
         """Write what the probe needs into the home folder."""
         for path in self.probes:
             shutil.copyfile(path, work / path.name)
@@ -110,104 +110,231 @@ class Exam:
             np.savez(work / f"{model.name}.npz", **dict(model.inputs))  # type: ignore[arg-type]
         for name, content in self.files.items():
             (work / name).write_bytes(content)
-        for outputs in (board.qemu_cpu for board in boards):
-            (work / outputs).mkdir()
-            (work / f"{outputs}.json").write_text(json.dumps(self.plan(outputs)))
+        (work / OUTPUTS).mkdir()
+        (work / "plan.json").write_text(json.dumps(self.plan))
 
-    def _probe(self, pi: Pi, board: Board, work: Path) -> Seen:
-        outputs = board.qemu_cpu
-        plan, report = f"{outputs}.json", f"{outputs}/report.json"
-        done = pi.run(["env/bin/python", self.probes[-1].name, plan, report], board)
-        pi.fetch(outputs)
+    def _probe(self, pi: Pi, work: Path) -> ProbeResult:
+        report = f"{OUTPUTS}/report.json"
+        command = ["env/bin/python", self.probes[-1].name, "plan.json", report]
+        done = pi.run(command, self.board)
+        pi.fetch(OUTPUTS)
         told = json.loads((work / report).read_text()) if done.status == 0 else {}
-        return Seen(told, done, work / outputs)
+        return ProbeResult(told, done, work / OUTPUTS)
 
 
-def verification(
-    wheel: Path,
-    recipe: Recipe,
-    on: Sequence[System],
-    engine: str,
-    needs: Mapping[str, Pinned | Path],
+class TrialError(WheelhouseError):
+    """A trial with a check that did not pass."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__(
+            f"{trial.board}, {trial.system}: {trial.failed[0].name}.", "Look at what was seen."
+        )
+        self.trial = trial
+
+
+def installation(
+    wheels: Mapping[str, Pinned | Path], system: System, engine: str, label: str
 ) -> Step:
-    """The folder with a wheel's record, by a recipe that calls :func:`write_record`.
+    """The folder ``env``: a virtual environment into which the system's pip installed wheels.
 
-    ``engine`` is ``host``, for sandboxes on this machine, or ``docker``.
+    ``engine`` is ``host``, for a sandbox of this machine, or ``docker``.
     """
-    trees = {system.name: rootfs.system_tree(system) for system in on if engine == "host"}
-    images_of = [images.pi_name(system) for system in on if engine == "docker"]
     return Step(
-        kind="verified",
-        label=wheel.stem,
+        kind=INSTALLED,
+        label=f"{label}-{system.suite}",
+        recipe=_install,
+        needs={**wheels, **_tree(system, engine)},
+        parameters={"system": system.name, "wheels": list(wheels), **_image(system, engine)},
+        sealed=False,
+    )
+
+
+def _install(inputs: Inputs, folder: Path) -> None:
+    system = systems.system(inputs.parameters["system"])
+    wheels = [inputs.needs[name] for name in inputs.parameters["wheels"]]
+    with running_system(
+        system, inputs.store, inputs.needs.get("tree"), folder, _files(wheels)
+    ) as pi:
+        install_on(pi, wheels, system, inputs.store)
+        pi.fetch("env")
+
+
+def trial(
+    recipe: Recipe,
+    system: System,
+    board: str,
+    engine: str,
+    label: str,
+    needs: Mapping[str, Step | Pinned | Path],
+    parameters: Mapping[str, Any],
+) -> Step:
+    """The folder with one trial, by a recipe that calls :func:`write_trial`."""
+    return Step(
+        kind="trials",
+        label=f"{label}-{system.suite}-{board.rpartition(' ')[2]}",
         recipe=recipe,
-        needs={"wheel": wheel, **needs, **trees},
+        needs={**needs, **_tree(system, engine)},
         parameters={
-            "wheel": wheel.name,
-            "engine": engine,
-            "systems": [system.name for system in on],
-            "images": images_of,
+            "system": system.name,
+            "board": board,
             "reference": f"ai-edge-litert {version('ai-edge-litert')}",
+            **parameters,
+            **_image(system, engine),
         },
     )
 
 
-def write_record(inputs: Inputs, folder: Path, trials: Iterable[Trial]) -> None:
-    """Write the record of a wheel's trials.
+def _tree(system: System, engine: str) -> dict[str, Step]:
+    return {"tree": rootfs.system_tree(system)} if engine == "host" else {}
 
-    Raises WheelhouseError if any check fails; the record of that is then in the cache's logs.
+
+def _image(system: System, engine: str) -> dict[str, str]:
+    return {"image": images.pi_name(system)} if engine == "docker" else {}
+
+
+def write_trial(folder: Path, made: Trial) -> None:
+    """Write a trial; raises TrialError if a check did not pass."""
+    if made.failed:
+        raise TrialError(made)
+    record.write_trial(made, folder / TRIAL)
+
+
+def verification(
+    wheel: Path, trials: Sequence[Step], engine: str, runtime: Path | None = None
+) -> Step:
+    """The folder with a wheel's record, made of its trials.
+
+    ``runtime`` is the wheel that a delegate is tried with.
     """
-    told, runtime = inputs.parameters, inputs.needs.get("runtime")
-    made = Record(
+    return Step(
+        kind="verified",
+        label=wheel.stem,
+        recipe=_record,
+        needs={
+            "wheel": wheel,
+            **({"runtime": runtime} if runtime else {}),
+            **{f"trial {number}": each for number, each in enumerate(trials)},
+        },
+        parameters={
+            "wheel": wheel.name,
+            "engine": engine,
+            "reference": f"ai-edge-litert {version('ai-edge-litert')}",
+            "trials": len(trials),
+        },
+    )
+
+
+def _record(inputs: Inputs, folder: Path) -> None:
+    folders = [inputs.needs[f"trial {n}"] for n in range(inputs.parameters["trials"])]
+    trials = [record.read_trial((each / TRIAL).read_bytes()) for each in folders]
+    record.write(_of_trials(inputs.parameters, inputs.needs, trials), folder / RECORD)
+
+
+def _of_trials(
+    told: Mapping[str, Any], paths: Mapping[str, Path], trials: Iterable[Trial]
+) -> Record:
+    runtime = paths.get("runtime")
+    return Record(
         wheel=told["wheel"],
-        sha256=file_digest(inputs.needs["wheel"]),
+        sha256=file_digest(paths["wheel"]),
         date=datetime.now(timezone.utc).replace(microsecond=0),
         engine=told["engine"],
         reference=told["reference"],
         runtime=Companion(runtime.name, file_digest(runtime)) if runtime else None,
         trials=tuple(trials),
     )
-    if problems := list(failures(made.trials)):
-        kept = inputs.store.log(f"verify-{made.wheel}")
-        record.write(made, kept)
-        raise WheelhouseError(
-            f"{made.wheel} did not pass:\n  " + "\n  ".join(problems[:10]),
-            f"All that was seen is in {kept}.",
-        )
-    record.write(made, folder / RECORD)
+
+
+def verified(step: Step, fetcher: Fetcher) -> Path:
+    """The record of a wheel's verification, after those of its trials that are not in the store.
+
+    They run side by side. Raises WheelhouseError if any check fails; all that was seen is then in
+    the cache's logs.
+    """
+    if not is_cached(step, fetcher.store):
+        _try(step, fetcher)
+    return get_or_make(step, fetcher) / RECORD
+
+
+def _try(step: Step, fetcher: Fetcher) -> None:
+    trials = [each for each in step.needs.values() if isinstance(each, Step)]
+    installs = [each for each in plan(*trials) if each.kind == INSTALLED]
+    made, failed = [], False
+    pool = ThreadPoolExecutor(jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available))
+    try:
+        with console.steps(f"Trying {step.parameters['wheel']}") as bar:
+            bar.update(0, len(trials))
+            for _ in pool.map(lambda each: get_or_make(each, fetcher), installs):
+                pass
+            running = [pool.submit(get_or_make, each, fetcher) for each in trials]
+            for done, _ in enumerate(as_completed(running), 1):
+                bar.update(done, len(trials))
+        for future in running:
+            try:
+                made.append(record.read_trial((future.result() / TRIAL).read_bytes()))
+            except TrialError as error:
+                made.append(error.trial)
+                failed = True
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failed:
+        raise _failure(step, made, fetcher.store)
+    for each in installs:  # they are large, and no passed trial is repeated
+        fetcher.store.discard(each.entry)
+
+
+def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError:
+    told = step.parameters
+    kept = store.log(f"verify-{told['wheel']}")
+    paths = {name: need for name, need in step.needs.items() if isinstance(need, Path)}
+    record.write(_of_trials(told, paths, made), kept)
+    return WheelhouseError(
+        f"{told['wheel']} failed verification:\n  " + "\n  ".join([*failures(made)][:10]),
+        f"All checks are in {kept}.",
+    )
 
 
 def install(
     wheel: Path, numpy: Path | None, system: System, fetcher: Fetcher, work: Path, *options: str
 ) -> None:
-    """Let the system's pip install a wheel, and a NumPy or the system's own, into ``work/env``.
+    """Let the system's pip install a wheel into the virtual environment ``work/env``.
 
-    ``options`` are more of pip's. Raises WheelhouseError if pip refuses.
+    ``numpy`` is a wheel to install with it, or None for the system's own NumPy; ``options`` are
+    further options of ``pip install``. Raises WheelhouseError if pip refuses.
     """
     wheels = [wheel, numpy] if numpy else [wheel]
-    with opened(system, fetcher.store, rootfs.tree(system, fetcher.store), work, wheels) as pi:
+    tree = rootfs.tree(system, fetcher.store)
+    with running_system(system, fetcher.store, tree, work, _files(wheels)) as pi:
         install_on(pi, wheels, system, fetcher.store, options)
 
 
 @contextmanager
-def opened(
-    system: System, store: Store, tree: Path | None, work: Path, wheels: Sequence[Path]
+def running_system(
+    system: System, store: Store, tree: Path | None, work: Path, files: Mapping[str, Path]
 ) -> Iterator[Pi]:
-    """The system with wheels to install and ``work`` as its home folder."""
-    files = _files(wheels)
+    """The system to run commands on, with ``files`` at paths there and ``work`` as home folder.
+
+    A sandbox in the root file system ``tree``, or a container if that is None.
+    """
     if tree:
-        yield Sandbox(tree, work, files)
+        yield SandboxPi(tree, work, files)
         return
     client = docker.connect()
-    with contained(client, images.pi(client, system, store), work, files) as pi:
+    with container_pi(client, images.pi(client, system, store), work, files) as pi:
         yield pi
 
 
 def install_on(
     pi: Pi, wheels: Sequence[Path], system: System, store: Store, options: Sequence[str] = ()
 ) -> None:
-    """Let the system's pip install wheels into ``env``; raises WheelhouseError if pip refuses."""
+    """Let the system's pip install wheels into the virtual environment ``env``.
+
+    Raises WheelhouseError if pip refuses.
+    """
+    # With copies, for no archive that is unpacked here may hold links to absolute paths.
+    venv = ("venv", "--copies", "--without-pip", "--system-site-packages", "env")
     for command in (
-        [f"python{system.python}", "-m", "venv", "--without-pip", "--system-site-packages", "env"],
+        [f"python{system.python}", "-m", *venv],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheels)],
     ):
         done = pi.run(command, systems.board(_INSTALLER))
@@ -225,9 +352,11 @@ def _files(wheels: Sequence[Path]) -> dict[str, Path]:
 
 
 _references: dict[tuple[str, bool], list[Any]] = {}
+_COMPUTING = Lock()
+"""The reference redirects standard error, which all threads share."""
 
 
-def compared(
+def compare_outputs(
     title: str,
     model: Model,
     stored: Path,
@@ -235,31 +364,27 @@ def compared(
     *,
     delegated: bool,
 ) -> Check:
-    """Whether a model's stored outputs are near enough to the reference's.
+    """The check, named ``title``, that a model's outputs agree with the reference's.
 
-    The reference computes with XNNPACK's kernels if ``delegated``, otherwise with TFLite's
-    built-in ones: the two kinds round differently.
+    ``stored`` is the file of outputs that the probe wrote, ``tolerance`` a key of
+    reference.TOLERANCES or a tolerance of its own. The reference computes with XNNPACK's kernels if
+    ``delegated``, otherwise with TFLite's built-in ones: the two kinds round differently.
     """
     if not stored.is_file():
         return Check(title, False, "There are no outputs.")
     key = (model.name, delegated)
-    if key not in _references:
-        _references[key] = reference.outputs(model.content, model.inputs, delegated=delegated)
+    with _COMPUTING:
+        if key not in _references:
+            _references[key] = reference.outputs(model.content, model.inputs, delegated=delegated)
     with np.load(stored) as file:
         actual = [file[name] for name in model.outputs or sorted(file.files, key=int)]
-    found = reference.compare(tolerance, _references[key], actual)
-    return Check(title, found.near, found.reason or f"{found.worst}")
+    comparison = reference.compare(tolerance, _references[key], actual)
+    return Check(title, comparison.near, comparison.reason or f"{comparison.worst}")
 
 
 def failures(trials: Iterable[Trial]) -> Iterator[str]:
-    """One line for each check that did not pass."""
+    """One line for each check that failed."""
     for trial in trials:
         for check in trial.failed:
             where = f"{trial.system}, {trial.board}, NumPy {trial.numpy}"
             yield f"{check.name}: {check.seen} ({where})"
-
-
-def summary(trial: Trial) -> str:
-    """How many checks passed."""
-    count = len(trial.checks) - len(trial.failed)
-    return f"  {trial.board}, NumPy {trial.numpy}: {count} of {len(trial.checks)} checks passed"
