@@ -47,7 +47,7 @@ class Small:
     systems: tuple[str, ...] = ("bookworm",)
 
     @property
-    def about(self) -> Any:
+    def metadata(self) -> Any:
         """Whose wheel it is."""
         return SimpleNamespace(package=self.label.partition("-")[0])
 
@@ -105,7 +105,7 @@ def main(words: list[str]) -> int:
         (products, "every", every),
         (workflow, "published", every),
         (workflow, "companion", beside),
-        (pipeline, "check", check),
+        (pipeline, "verify", check),
         (pipeline, "WHEELS", Path("wheels").absolute()),
     ):
         setattr(module, name, value)
