@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import figures, pipeline
+from wheelhouse import figures, pipeline, workflow
 from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
 from wheelhouse.common import console, process
@@ -139,6 +139,46 @@ def build(
         console.result(str(wheel))
     if verify:
         pipeline.verify_if_possible(wheels, fetcher, chosen)
+
+
+@task(
+    help={
+        "py": "as for build",
+        "xnnpack": "as for build",
+        "armnn": "as for build",
+        "tflite": "as for build",
+        "release": "all that a release publishes, instead",
+        "json": "as one line of JSON",
+        "append-to": "append that to this file instead, as plan=...: GitHub's GITHUB_OUTPUT",
+    }
+)
+def plan(
+    _: Context,
+    py: str = "3.7",
+    tflite: str = "",
+    xnnpack: bool = True,
+    armnn: bool = False,
+    release: bool = False,
+    json: bool = False,
+    append_to: str = "",
+) -> None:
+    """List the steps from sources to verified wheels, what is made of them, and what they cost."""
+    chosen = pipeline.wanted(pipeline.targets(py), xnnpack, choose(tflite), armnn)
+    asked = workflow.published() if release else chosen
+    made = workflow.Request(asked, Store.default()).plan()
+    if append_to:
+        workflow.append(made, Path(append_to))
+    elif json:
+        console.result(workflow.as_json(made))
+    else:
+        pipeline.show_plan(made)
+
+
+@task(positional=["steps"], help={"steps": "labels or keys of the plan, with commas", **OFFLINE})
+def make(_: Context, steps: str, offline: bool = False, sources: str = "") -> None:
+    """Make chosen steps of the plan in the cache, and what they need; wheels also into wheels/."""
+    for path in pipeline.make(steps, Fetcher.from_options(offline, sources)):
+        console.result(str(path))
 
 
 @task(

@@ -12,11 +12,11 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from wheelhouse import record
+from wheelhouse import record, workflow
 from wheelhouse.common import cache, console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.step import Step, is_cached, plan
+from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
@@ -103,11 +103,18 @@ def build_wheels(
             "Build in a checkout that this user owns; it can use the same cache.",
             Kind.MACHINE,
         )
-    wanted: list[Product] = [
+    asked = wanted(targets, xnnpack, chosen, armnn)
+    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine)]
+
+
+def wanted(
+    targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
+) -> list[Product]:
+    """A wheel of a release for each target; with ``armnn`` the delegate's as well."""
+    runtimes = [
         RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
     ]
-    wanted += [products.armnn()] if armnn else []
-    return [_deliver(path, WHEELS) for path in _build_products(wanted, fetcher, engine)]
+    return [*runtimes, *([products.armnn()] if armnn else [])]
 
 
 def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
@@ -178,7 +185,7 @@ def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 def _delegate_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
     """The delegate is tried with the universal runtime wheel beside it, built if there is none."""
-    runtime = RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
+    runtime = workflow.universal()
     beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, runtime))
     found = next(beside, None) or _build_products([runtime], fetcher, engine)[0]
     return delegate_trials.verification(path, found, engine)
@@ -348,3 +355,33 @@ def _about(path: Path) -> str:
         return record.read(path.read_bytes()).sha256
     except UnverifiedError:
         return ""
+
+
+def show_plan(made: workflow.Plan) -> None:
+    """Print a plan's steps and what they cost."""
+    rows = [
+        (node.kind, node.label, f"{node.cpu_seconds:,.0f}", "yes" if node.cached else "no")
+        for node in made.steps
+    ]
+    console.table("Steps", ("what", "label", "CPU s", "in the cache"), rows)
+    for what, seconds in (
+        ("All steps", made.cpu_seconds.all),
+        ("What is not in the cache", made.cpu_seconds.missing),
+        (f"{len(made.jobs.parts)} + {len(made.jobs.wheels)} jobs", made.cpu_seconds.jobs),
+        ("Each wheel alone", made.cpu_seconds.alone),
+    ):
+        console.result(f"{what}: {seconds / 60:,.0f} CPU minutes")
+
+
+@failures_of(Kind.COMPILE)
+def make(words: str, fetcher: Fetcher) -> list[Path]:
+    """Make the steps that ``words`` name, in the cache; their folders, or their wheels in wheels/.
+
+    Raises WheelhouseError if a word names no step of this checkout.
+    """
+    known = plan(*(product.step for product in products.every()))
+    made = []
+    for step in workflow.find(words, known):
+        folder = get_or_make(step, fetcher)
+        made += [_deliver(path, WHEELS) for path in folder.glob("*.whl")] or [folder]
+    return made

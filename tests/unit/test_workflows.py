@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -12,9 +14,8 @@ from invoke.collection import Collection
 
 import tasks
 from tests.support import REPO
-from wheelhouse.package import products
-from wheelhouse.sources import releases
-from wheelhouse.targets import matrix
+from wheelhouse import workflow
+from wheelhouse.common.store import Store
 
 FOLDER = REPO / ".github" / "workflows"
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
@@ -117,37 +118,140 @@ def test_a_release_is_built_without_a_cache_and_published_only_if_verified_and_a
     jobs = WORKFLOWS["release.yml"]["jobs"]
     assert WORKFLOWS["release.yml"][True] == {"push": {"tags": ["v*"]}}
     assert "actions/cache" not in str(jobs)
-    assert jobs["verify"]["needs"] == "build"
-    assert jobs["attest"]["needs"] == "verify"
+    assert jobs["compile"]["needs"] == "plan"
+    assert jobs["build"]["needs"] == ["plan", "compile"]
+    assert jobs["verify"]["needs"] == ["plan", "build"]
+    assert jobs["attest"]["needs"] == ["plan", "verify"]
     assert jobs["release"]["needs"] == jobs["publish"]["needs"] == "attest"
     assert jobs["pages"]["needs"] == "release"
 
 
+def test_no_artefact_comes_from_another_run() -> None:
+    for place, step in STEPS.items():
+        if "actions/download-artifact@" in step.get("uses", ""):
+            assert not {"run-id", "github-token", "repository"} & set(step["with"]), place
+
+
 def test_what_ci_keeps_is_named_by_files_that_are_here() -> None:
-    (key,) = [
+    keys = [
         step["with"]["key"] for step in STEPS.values() if "actions/cache@" in step.get("uses", "")
     ]
-    patterns = re.findall(r"'([^']+)'", key)
+    patterns = re.findall(r"'([^']+)'", "".join(keys))
     assert patterns
     assert all(list(REPO.glob(pattern)) for pattern in patterns)
 
 
-def test_a_release_has_a_wheel_for_every_target_of_the_matrix() -> None:
-    jobs = WORKFLOWS["release.yml"]["jobs"]
-    for name in ("build", "verify", "attest"):
-        pythons = jobs[name]["strategy"]["matrix"]["python"]
-        assert pythons == [target.python for target in matrix.targets()]
-        assert jobs[name]["strategy"]["matrix"]["tflite"] == releases.known_versions()
+PLANNED = [name for name, job in JOBS.items() if "strategy" in job]
 
 
-def test_a_release_has_the_delegate_once_and_attests_it_apart() -> None:
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the job ``plan`` hands to the others."""
+    folder = tmp_path_factory.mktemp("plan")
+    made = workflow.Request(workflow.published(), Store(folder / "cache")).plan()
+    workflow.append(made, folder / "output")
+    (line,) = (folder / "output").read_text().splitlines()
+    name, _, told = line.partition("=")
+    return {name: json.loads(told)}
+
+
+def rows(file: str, name: str, release: dict[str, Any]) -> list[dict[str, str]]:
+    """What a job's matrix makes of a plan: one row for each run of the job."""
+    job = WORKFLOWS[file]["jobs"][name]
+    if "strategy" not in job:
+        return [{}]
+    pattern = r"\$\{\{ fromJSON\(needs\.plan\.outputs\.(\w+)\)\.jobs\.(\w+) \}\}"
+    found = re.fullmatch(pattern, job["strategy"]["matrix"]["include"])
+    assert found
+    assert "plan" in job["needs"]
+    assert WORKFLOWS[file]["jobs"]["plan"]["outputs"] == {
+        found[1]: "${{ steps.plan.outputs.plan }}"
+    }
+    return list(release[found[1]]["jobs"][found[2]])
+
+
+def filled(text: str, row: dict[str, str]) -> str:
+    """A text of a step in one run of its job; raises KeyError for what no matrix has."""
+    return re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda found: row[found[1]], text)
+
+
+def artefacts(file: str, name: str, kind: str, release: dict[str, Any]) -> list[tuple[str, str]]:
+    """The names, or patterns, and the paths of all artefacts that a job's runs upload or download.
+
+    ``kind`` is ``upload`` or ``download``.
+    """
+    return [
+        (
+            filled(step["with"].get("name") or step["with"]["pattern"], row),
+            filled(step["with"]["path"], row),
+        )
+        for row in rows(file, name, release)
+        for step in WORKFLOWS[file]["jobs"][name].get("steps", ())
+        if f"actions/{kind}-artifact@" in step.get("uses", "")
+        and ("if" not in step or step["if"] == "always()" or row[step["if"].split(".")[1]])
+    ]
+
+
+def before(file: str, name: str) -> set[str]:
+    """The jobs that a job waits for, directly or through others."""
+    needs = WORKFLOWS[file]["jobs"][name].get("needs", [])
+    needs = [needs] if isinstance(needs, str) else needs
+    return {*needs}.union(*(before(file, each) for each in needs))
+
+
+@pytest.mark.parametrize("file", ["release.yml", "ci.yml"])
+def test_what_a_job_downloads_an_earlier_one_uploads(file: str, release: dict[str, Any]) -> None:
+    downloads = 0
+    for name in WORKFLOWS[file]["jobs"]:
+        earlier = [
+            each for job in before(file, name) for each in artefacts(file, job, "upload", release)
+        ]
+        names = [each for each, _ in earlier]
+        assert len({*names}) == len(names)
+        for pattern, path in artefacts(file, name, "download", release):
+            found = [place for each, place in earlier if fnmatch(each, pattern)]
+            assert found, pattern
+            downloads += 1
+            if path.startswith("~/"):  # what lay in a cache lies in the same place of another
+                assert {*found} == {path}
+    assert downloads >= 2
+
+
+def test_each_run_uploads_an_artefact_of_its_own(release: dict[str, Any]) -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
+    names = [name for job in jobs for name, _ in artefacts("release.yml", job, "upload", release)]
+    assert len({*names}) == len(names)
+
+
+def test_all_that_a_release_uploads_somebody_downloads(release: dict[str, Any]) -> None:
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    patterns = [
+        name for job in jobs for name, _ in artefacts("release.yml", job, "download", release)
+    ]
+    for job in jobs:
+        for name, _ in artefacts("release.yml", job, "upload", release):
+            assert any(fnmatch(name, pattern) for pattern in patterns), name
+
+
+@pytest.mark.parametrize("place", PLANNED)
+def test_a_matrix_names_only_what_the_plan_has(place: str, release: dict[str, Any]) -> None:
+    file, _, name = place.partition(":")
+    used = set(re.findall(r"matrix\.(\w+)", str(JOBS[place])))
+    assert used
+    for row in rows(file, name, release):
+        assert used <= set(row)
+
+
+def test_a_release_builds_verifies_and_attests_all_that_is_published(
+    release: dict[str, Any],
+) -> None:
+    labels = [product.label for product in workflow.published()]
     for name in ("build", "verify", "attest"):
-        (more,) = jobs[name]["strategy"]["matrix"]["include"]
-        first = {"python": matrix.targets()[0].python, "tflite": releases.known_versions()[0]}
-        assert more == {**first, "armnn": "--armnn"}
-    (command,) = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
-    assert shlex.split(command)[-1] == "$ARMNN"
-    paths = [step.get("with", {}).get("subject-path", "") for step in jobs["attest"]["steps"]]
-    projects = [products.every()[0].metadata.package, products.armnn().metadata.package]
-    assert list(filter(None, paths)) == [f"wheels/{name}-*.whl" for name in projects]
+        assert [row["name"] for row in rows("release.yml", name, release)] == labels
+
+
+def test_every_commands_variables_are_given_to_it() -> None:
+    for place, step in STEPS.items():
+        job = JOBS[place.rpartition(":")[0]]
+        known = {*job.get("env", {}), *step.get("env", {}), "GITHUB_OUTPUT", "GITHUB_REPOSITORY"}
+        assert set(re.findall(r"\$\{?(\w+)", step.get("run", ""))) <= known

@@ -20,7 +20,7 @@ RESTING = timedelta(days=1)
 """What was used since then stays while any build runs: it may need that."""
 
 _KEYED = re.compile(r"(?:.*-)?([0-9a-f]{16})(?:\.partial)?")
-_NO_STEPS = frozenset({"docker", "engine", "locks", "logs"})
+_NO_STEPS = frozenset({"costs", "docker", "engine", "locks", "logs"})
 _DURATION = re.compile(r"(\d+)\s*([dh])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MG])B?", re.IGNORECASE)
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from wheelhouse.common import recipe
+from wheelhouse.common import costs, recipe
 from wheelhouse.common.store import Entry, Store, digest, file_digest
 
 
@@ -99,7 +99,9 @@ def get_or_make(step: Step, fetcher: Fetcher) -> Path:
     """
 
     def make(folder: Path) -> None:
-        step.recipe(Inputs(_needs(step, fetcher), step.parameters, fetcher.store), folder)
+        inputs = Inputs(_needs(step, fetcher), step.parameters, fetcher.store)
+        with costs.noted(fetcher.store, step.kind, step.label, folder):
+            step.recipe(inputs, folder)
 
     return fetcher.store.get_or_make(step.entry, make, resume=step.resume, check=step.sealed)
 
