@@ -22,6 +22,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store
 from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Limits
+from wheelhouse.package import products
 from wheelhouse.package.container import MAIN
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
@@ -179,6 +180,15 @@ class TestBox:
         box.fetch("/cache/absent", tmp_path)
         assert list(tmp_path.iterdir()) == []
 
+    def test_keys_are_the_same_as_on_this_machine(self, box: docker.Box, repo: Path) -> None:
+        box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
+        code = (
+            "from wheelhouse.package.products import every\n"
+            "print(*(product.step.key for product in every()))"
+        )
+        done = box.run([PYTHON, "-c", code], cwd="/project", env={})
+        assert done.stdout.split() == [product.step.key for product in products.every()]
+
     def test_a_build_without_its_sources_fails_instead_of_fetching(
         self, box: docker.Box, repo: Path
     ) -> None:
@@ -187,7 +197,7 @@ class TestBox:
         env = {"WHEELHOUSE_CACHE": "/cache"}
         done = box.run([*MAIN, label], cwd="/project", env=env)
         assert done.status == Kind.FETCH
-        failure = box.run(["cat", "/cache/failure.json"], cwd="/").stdout
+        failure = box.run(["cat", "/cache/failure/failure.json"], cwd="/").stdout
         assert "the network is not to be used" in failure
 
     def test_lack_of_memory_is_named_with_a_remedy(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,6 +47,14 @@ NEUTRAL = frozenset(
     )
 )
 """The modules whose code does not decide the content of any output."""
+
+PROJECTS = {
+    "PIL": "pillow",
+    "backports": "backports.tarfile",
+    "debian": "python-debian",
+    "elftools": "pyelftools",
+}
+"""The projects of modules with other names. Python's own table of them differs by its version."""
 
 _PROJECT = "wheelhouse"
 _Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
@@ -152,7 +160,7 @@ class _Reached:
             raise TypeError(f"{module.name} names __file__ in a recipe; use a constant")
         source, *names = [*module.imports.get(first, [""]), *rest]
         if source.partition(".")[0] != _PROJECT:
-            self._version(".".join([source, *names]))
+            self._version(source)
             return None
         while names and _is_module(f"{source}.{names[0]}"):
             source = f"{source}.{names.pop(0)}"
@@ -160,20 +168,11 @@ class _Reached:
             return "#"
         return self.resolve(_Module.named(source), names)
 
-    def _version(self, named: str) -> None:
-        top = named.partition(".")[0]
-        if top not in sys.stdlib_module_names:
-            found = _projects().get(top, [])
-            # Several projects share a namespace such as ``backports``.
-            owners = [
-                name for name in found if len(found) == 1 or f"{named}.".startswith(f"{name}.")
-            ]
-            self.versions |= {f"{name} {version(name)}" for name in owners}
-
-
-@cache
-def _projects() -> dict[str, list[str]]:
-    return {name: sorted(set(found)) for name, found in packages_distributions().items()}
+    def _version(self, module: str) -> None:
+        top = module.partition(".")[0]
+        if top and top not in sys.stdlib_module_names:
+            project = PROJECTS.get(top, top.replace("_", "-"))
+            self.versions.add(f"{project} {version(project)}")
 
 
 def _is_module(name: str) -> bool:

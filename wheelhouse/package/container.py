@@ -146,8 +146,9 @@ def _settle(new: Path, final: Path, whole: bool) -> None:
 
 def _failure(box: Box, store: Store, done: Completed) -> WheelhouseError:
     with tempfile.TemporaryDirectory() as scratch:
-        box.fetch(f"{CACHE}/{FAILURE}", Path(scratch))
-        failure = Path(scratch, FAILURE)
+        path = Path(FAILURE)
+        box.fetch(f"{CACHE}/{path.parent}", Path(scratch))
+        failure = Path(scratch, path.name)
         if failure.is_file():
             what, hint, kind = msgspec.json.decode(failure.read_bytes())
             return WheelhouseError(what, hint.replace(CACHE, str(store.root)), Kind(kind))

@@ -1,7 +1,7 @@
 """Build wheels inside the builder's container: ``python -m`` this module, with products' labels.
 
-Nothing is fetched: all sources lie in the cache already. A failure is written to ``failure.json``
-in the cache, for the process that started the container.
+Nothing is fetched: all sources lie in the cache already. A failure is written to a file of
+the cache, for the process that started the container.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wheelhouse.common.store import Store
 from wheelhouse.package import products
 from wheelhouse.sources.fetch import Fetcher
 
-FAILURE = "failure.json"
+FAILURE = "failure/failure.json"
 """In the cache's folder: a list of the error's sentence, its hint and its kind."""
 
 
@@ -30,7 +30,9 @@ def main(labels: Sequence[str]) -> int:
         if error.kind is Kind.DISK:
             return Kind.DISK
         failure = [error.what, error.hint, error.kind]
-        (fetcher.store.root / FAILURE).write_bytes(msgspec.json.encode(failure))
+        path = fetcher.store.root / FAILURE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(failure))
         return error.kind
     return 0
 
