@@ -27,7 +27,7 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.store import file_digest
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.package import products
-from wheelhouse.sources import archives, pins
+from wheelhouse.sources import archives, pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter
