@@ -1,0 +1,1 @@
+"""Which tests run, where, and whose results still count?"""
