@@ -86,7 +86,8 @@ def _surroundings() -> list[object]:
     settings = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("DOCKER_", "WHEELHOUSE_")) and name != "WHEELHOUSE_CACHE"
+        if name.startswith(("DOCKER_", "PYTEST_ADDOPTS", "WHEELHOUSE_"))
+        and name != "WHEELHOUSE_CACHE"
     }
     found = [file_digest(Path(path)) for path in programs if path]
     return [sys.version, os.geteuid() == 0, found, settings]
