@@ -1,1 +1,1 @@
-"""Which tests run, where, and whose results still count?"""
+"""Which tests run, and which results still count?"""
