@@ -38,7 +38,7 @@ def newest(): return "newest"
 @pytest.fixture
 def wheel(request): return request.getfixturevalue(request.param.partition("-")[0])
 """,
-    "tests/unit/test_one.py": """
+    "tests/integration/test_one.py": """
 import os, time
 import pytest
 def test_one(): pass
@@ -107,19 +107,19 @@ def test_the_table_tells_what_was_tried_what_was_not_and_why(
     assert caught.value.kind is Kind.OTHER
     assert ran() == ["test_four", "test_one", "test_three", "test_two", "test_wheel[universal]"]
     assert rows(capfd.readouterr().out) == [
-        ["unit", "2", "0", "1", "1", "0.0"],
+        ["integration", "2", "0", "1", "1", "0.0"],
         ["the universal wheel", "1", "0", "0", "0", "0.0"],
-        ["unit", "for a reason", "1"],
+        ["integration", "for a reason", "1"],
         ["TFLite 2.22", "./inv test --all", "2"],
     ]
     monkeypatch.delenv("PYTEST_FAIL")
     tiers.run(ALL, store, small)  # what passed in the first tier counts
     assert ran() == ["test_four", "test_newest", "test_two", "test_wheel[newest-cp37]"]
     assert rows(capfd.readouterr().out) == [
-        ["unit", "1", "2", "0", "1", "0.0"],
+        ["integration", "1", "2", "0", "1", "0.0"],
         ["the universal wheel", "0", "1", "0", "0", "0.0"],
         ["TFLite 2.22", "2", "0", "0", "0", "0.0"],
-        ["unit", "for a reason", "1"],
+        ["integration", "for a reason", "1"],
     ]
     (small / "README.md").write_text("Something else.")
     tiers.run(ALL, store, small)
@@ -151,7 +151,7 @@ def test_two_shards_have_each_test_once(
 def test_shards_run_one_after_another_as_long_as_they_fit(
     small: Path, store: Store, ran: Ran, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    noted = {"unit-test_one-unit": 540, "emulated-test_other-newest": 60}
+    noted = {"integration-test_one-integration": 540, "emulated-test_other-newest": 60}
     for label, seconds in {**noted, "emulated-test_other-universal": 60}.items():
         costs.note(store, shards.TESTS, label, Cost(seconds, seconds))
     tiers.run(Wanted(everything=True, shard=(1, 2), minutes=4), store, small)
@@ -179,7 +179,7 @@ def test_an_interrupted_run_goes_on(
     out, err = process.communicate(timeout=60)
     assert process.returncode == Kind.INTERRUPTED
     assert "Interrupted." in err
-    assert ["unit", "./inv test --all", "2"] in rows(out)
+    assert ["integration", "./inv test --all", "2"] in rows(out)
     assert {"test_one", "test_two"} <= {*ran()}
     again = task(code, WHEELHOUSE_CACHE=str(store.root))
     out, err = again.communicate(timeout=60)

@@ -83,24 +83,26 @@ def test_what_a_result_depends_on_is_all_that_is_here() -> None:
 @pytest.mark.parametrize(
     ("changed", "again"),
     [
-        ("tests/unit/test_a.py", {"tests/unit/test_a.py", "tests/unit/test_b.py"}),
-        ("tests/unit/test_b.py", {"tests/unit/test_b.py"}),
-        ("tests/support/helper.py", {"tests/unit/test_a.py", "tests/unit/test_b.py"}),
-        ("wheelhouse/common/store.py", {"tests/unit/test_a.py", "tests/unit/test_b.py"}),
-        ("requirements.lock", {"tests/unit/test_a.py", "tests/unit/test_b.py"}),
-        ("docs/plan.md", {"tests/unit/test_a.py"}),
-        ("docs/decisions/0001-x.md", set()),
-        ("README.md", set()),
-        ("changes/new.md", set()),
-        ("elsewhere.txt", set()),
+        ("tests/integration/test_a.py", "a b c"),
+        ("tests/integration/test_b.py", "b c"),
+        ("tests/unit/test_c.py", "c"),
+        ("tests/support/helper.py", "a b c"),
+        ("wheelhouse/common/store.py", "a b c"),
+        ("requirements.lock", "a b c"),
+        ("docs/plan.md", "a c"),
+        ("docs/decisions/0001-x.md", "c"),
+        ("README.md", "c"),
+        ("changes/new.md", "c"),
+        ("elsewhere.txt", ""),
     ],
 )
 def test_a_change_makes_run_again_what_it_can_change(
-    changed: str, again: set[str], tmp_path: Path
+    changed: str, again: str, tmp_path: Path
 ) -> None:
     files = {
-        "tests/unit/test_a.py": "HOW_TO = 'plan.md'",
-        "tests/unit/test_b.py": "from tests.unit.test_a import HOW_TO",
+        "tests/integration/test_a.py": "HOW_TO = 'plan.md'",
+        "tests/integration/test_b.py": "from tests.integration.test_a import X",
+        "tests/unit/test_c.py": "",
         "tests/support/helper.py": "",
         "wheelhouse/common/store.py": "",
         "requirements.lock": "",
@@ -113,17 +115,17 @@ def test_a_change_makes_run_again_what_it_can_change(
     (tmp_path / changed).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / changed).write_text(files.get(changed, "") + "# changed")
     after = results.digests(tmp_path)
-    assert {file for file in after if after[file] != before[file]} == again
+    assert [Path(file).stem[-1] for file in after if after[file] != before[file]] == again.split()
 
 
 def test_a_damaged_result_does_not_count(tmp_path: Path) -> None:
-    held = results.Results(Store(tmp_path), {"tests/unit/test_a.py": "0" * 64})
-    folder = held.folder("tests/unit/test_a.py")
-    writer = results.Writer({"tests/unit/test_a.py": str(folder)})
-    writer.add("tests/unit/test_a.py::one", 1.5)
-    writer.add("tests/unit/test_a.py::two", 2.5)
-    (folder / "other.json").write_text('{"tests/unit/test_a.py::three": ')
-    assert held.passed() == {"tests/unit/test_a.py::one": 1.5, "tests/unit/test_a.py::two": 2.5}
+    file = "tests/unit/test_a.py"
+    held = results.Results(Store(tmp_path), {file: "0" * 64})
+    writer = results.Writer({file: str(held.folder(file))})
+    writer.add(f"{file}::one", 1.5)
+    writer.add(f"{file}::two", 2.5)
+    (held.folder(file) / "other.json").write_text(f'{{"{file}::three": ')
+    assert held.passed() == {f"{file}::one": 1.5, f"{file}::two": 2.5}
 
 
 @pytest.mark.parametrize(
