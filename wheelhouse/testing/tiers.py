@@ -79,15 +79,20 @@ class Wanted:
         limit = _number(minutes) if minutes else None
         return cls(suites, everything, _shard(shard, limit is not None) if shard else None, limit)
 
-    def command(self, number: int = 0, suite: str = "", everything: bool = False) -> str:
-        """The command that runs a shard, or all that is asked for, or a suite that is not."""
-        words = ["./inv test"]
-        if self.everything or everything:
-            words.append("--all")
+    def command(self, number: int = 0) -> str:
+        """The command that runs this, or one of the shards."""
+        words = ["./inv test", *(["--all"] if self.everything else [])]
         if self.shard and number:
             words.append(f"--shard {number}/{self.shard[1]}")
-        if suite or list(self.suites) != list(SUITES):
-            words.append(f"--only {suite or ','.join(self.suites)}")
+        if list(self.suites) != list(SUITES):
+            words.append(f"--only {','.join(self.suites)}")
+        return " ".join(words)
+
+    def command_for(self, case: Case) -> str:
+        """The command that runs a test that this does not."""
+        words = ["./inv test", *(["--all"] if self.everything or not case.group.first else [])]
+        if case.suite not in self.suites:
+            words.append(f"--only {case.suite}")
         return " ".join(words)
 
 
@@ -119,15 +124,19 @@ class _Round:
 
 @dataclass
 class _Session:
-    """The tests that ran and that are known to pass; ``untried`` has a command for each other."""
+    """How tests ended, and what is known of them; ``rounds`` are asked for, ``foreign`` are not.
+
+    ``known`` has the seconds of units, ``remembered`` those of tests that passed before, and
+    ``foreign`` the command that runs each test.
+    """
 
     root: Path
     results: Results
     known: Mapping[str, float]
     remembered: Mapping[str, float]
+    rounds: Sequence[_Round]
+    foreign: Sequence[tuple[Case, str]]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    untried: list[tuple[Case, str]] = field(default_factory=list)
-    tried: list[Case] = field(default_factory=list)
     shards: list[int] = field(default_factory=list)
     status: int = 0
 
@@ -140,16 +149,12 @@ class _Session:
         return sorted(left, key=lambda case: -times[file_of(case.id)])
 
     def run(self, chosen: _Round) -> None:
-        """Run tests; a part of the outcomes is there if that is interrupted."""
-        todo = self.todo(chosen.cases)
-        self.tried += chosen.cases
+        """Run tests; the outcomes so far are there if that is interrupted."""
         self.shards.append(chosen.shard)
         try:
-            if todo:
+            if todo := self.todo(chosen.cases):
                 self._pytest(todo)
         finally:
-            missing = [case for case in todo if case.id not in self.outcomes]
-            self.untried += [(case, chosen.command) for case in missing]
             self._note(chosen.cases)
 
     def _pytest(self, todo: Sequence[Case]) -> None:
@@ -165,8 +170,9 @@ class _Session:
                 self.status = process.show(command, cwd=self.root) or self.status
             finally:
                 for line in outcomes.read_bytes().splitlines() if outcomes.exists() else ():
-                    outcome = msgspec.json.decode(line, type=Outcome)
-                    self.outcomes[outcome.test] = outcome
+                    with suppress(msgspec.DecodeError):  # the last one may be cut off
+                        outcome = msgspec.json.decode(line, type=Outcome)
+                        self.outcomes[outcome.test] = outcome
 
     def _note(self, cases: Iterable[Case]) -> None:
         """Note what the units took that ended."""
@@ -183,24 +189,32 @@ class _Session:
         outcome = self.outcomes.get(test)
         return outcome.own if outcome else self.remembered.get(test)
 
+    def lost(self) -> int:
+        """How many tests should have run and did not."""
+        begun = (case for each in self.rounds if each.shard in self.shards for case in each.cases)
+        return sum(self._seconds(case.id) is None for case in begun)
+
     def show(self) -> None:
         """Print what was tried and what was not."""
         for reason in {each.unwritten for each in self.outcomes.values()} - {""}:
             console.warn(f"What passed is not remembered, so `--all` runs it again: {reason}")
         columns = ("tests of", "passed", "remembered", "failed", "skipped", "minutes")
         console.table("Tried", columns, [*self._rows()])
+        asked = [(case, chosen.command) for chosen in self.rounds for case in chosen.cases]
         skipped = Counter(
             (case.group.title, outcome.reason)
-            for case in self.tried
+            for case, _ in asked
             if (outcome := self.outcomes.get(case.id)) and outcome.end == "skipped"
         )
         _counted("Skipped", ("tests of", "because", "tests"), skipped)
-        others = Counter((case.group.title, command) for case, command in self.untried)
+        untried = [each for each in asked if self._seconds(each[0].id) is None]
+        others = Counter((case.group.title, command) for case, command in [*untried, *self.foreign])
         _counted("Not tried", ("tests of", "the command that tries them", "tests"), others)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
+        asked = [case for chosen in self.rounds for case in chosen.cases]
         for group in reversed(GROUPS):
-            cases = [case for case in self.tried if case.group == group]
+            cases = [case for case in asked if case.group == group]
             ended = [self.outcomes[case.id] for case in cases if case.id in self.outcomes]
             ends = Counter(outcome.end for outcome in ended)
             remembered = sum(case.id in self.remembered for case in cases)
@@ -221,25 +235,21 @@ def run(wanted: Wanted, store: Store, root: Path = ROOT) -> None:
     Raises WheelhouseError if a test fails.
     """
     begun = time.monotonic()
-    cases = _collect(root)
-    held = Results(store, results.digests(root))
-    known = shards.seconds(cases, store)
-    session = _Session(root, held, known, held.passed() if wanted.everything else {})
+    session = _prepared(wanted, store, root)
     try:
-        for each in _rounds(wanted, cases, session):
+        for each in session.rounds:
             left = wanted.minutes and wanted.minutes - (time.monotonic() - begun) / 60
             if _fits(each, session, left):
                 session.run(each)
-            else:
-                session.untried += [(case, each.command) for case in each.cases]
     finally:
         session.show()
     if wanted.shard:
         numbers = ", ".join(map(str, session.shards)) or "none"
         console.result(f"Shards of {wanted.shard[1]} that ran: {numbers}")
-    if session.status:
+    if session.status or session.lost():
+        lost = f"; {session.lost()} tests did not run" if session.lost() else ""
         raise WheelhouseError(
-            f"pytest ended with status {session.status}.",
+            f"pytest ended with status {session.status}{lost}.",
             "Correct what it reports above and run the same command again.",
         )
 
@@ -258,31 +268,30 @@ def _fits(chosen: _Round, session: _Session, left: float | None) -> bool:
     return needed <= left
 
 
-def _rounds(wanted: Wanted, cases: Sequence[Case], session: _Session) -> list[_Round]:
-    """What to run, one after another; what is not asked for is noted as untried."""
-    chosen = []
+def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
+    """What to run, one round after another, and what is known before."""
+    cases = _collect(root)
+    held = Results(store, results.digests(root))
+    known = shards.seconds(cases, store)
+    chosen, foreign = [], []
     for case in cases:
-        foreign = case.suite not in wanted.suites
-        if foreign or not (wanted.everything or case.group.first):
-            more = not case.group.first
-            command = wanted.command(suite=case.suite if foreign else "", everything=more)
-            session.untried.append((case, command))
-        else:
+        if case.suite in wanted.suites and (wanted.everything or case.group.first):
             chosen.append(case)
-    if not wanted.shard:
-        return [_Round(0, wanted.command(), chosen)]
-    first, count = wanted.shard
-    key = results.split_key(session.results.digests)
-    numbers = shards.agreed(session.known, count, key, session.results.store)
-    rounds = [
-        _Round(number, wanted.command(number), [c for c in chosen if numbers[c.unit] == number])
-        for number in (*range(first, count + 1), *range(1, first))
-    ]
-    if wanted.minutes is None:
-        for other in rounds[1:]:
-            session.untried += [(case, other.command) for case in other.cases]
-        return rounds[:1]
-    return rounds
+        else:
+            foreign.append((case, wanted.command_for(case)))
+    rounds = [_Round(0, wanted.command(), chosen)]
+    if wanted.shard:
+        first, count = wanted.shard
+        numbers = shards.agreed(known, count, results.split_key(held.digests), store)
+        rounds = [
+            _Round(n, wanted.command(n), [case for case in chosen if numbers[case.unit] == n])
+            for n in (*range(first, count + 1), *range(1, first))
+        ]
+        if wanted.minutes is None:
+            foreign += [(case, other.command) for other in rounds[1:] for case in other.cases]
+            rounds = rounds[:1]
+    remembered = held.passed() if wanted.everything else {}
+    return _Session(root, held, known, remembered, rounds, foreign)
 
 
 def _collect(root: Path) -> list[Case]:
