@@ -21,6 +21,13 @@ Report = dict[str, Any]
 Reports = Callable[[str, str, Path], Report]
 
 OWN = {target.systems[0]: target.tag for target in matrix.targets() if not target.abi3}
+LONG = [
+    ("bookworm", "universal"),
+    *((suite, f"wheels-{tag}") for suite, tag in OWN.items()),
+    *((suite, "wheels-cp37") for suite in OWN if suite != "bookworm"),
+]
+"""What takes long is tried in the first tier with the universal wheel in one suite."""
+
 GUEST = sorted(transcripts.GUEST.rglob("*.py"))
 BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runtime"}
 """What is installed or laid beside them on a Pi."""
@@ -106,6 +113,7 @@ def test_the_universal_wheel_behaves_like_the_systems_own(
     assert transcripts.differences(own, reports("behaviour", suite, universal)) == []
 
 
+@pytest.mark.parametrize("wheel_in_suite", LONG, indirect=True, ids=str)
 def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
     report = reports("leaks", *wheel_in_suite)

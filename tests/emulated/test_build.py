@@ -129,7 +129,7 @@ def test_a_wheel_that_is_not_ours_is_refused(name: str, tmp_path: Path, cli: Cli
     assert "is for no CPython of the matrix" in done.stderr
 
 
-@pytest.mark.usefixtures("universal")
+@pytest.mark.usefixtures("wheels")
 def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
     root = cache("files", "trees", "toolchains", "zig")
     first = _killed_after(project, root, steps=30)
