@@ -18,8 +18,8 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
-from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
-from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
+from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs
+from wheelhouse.package import container, diff, products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
@@ -30,7 +30,7 @@ from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.testing import results
 from wheelhouse.testing.shards import SUITES
-from wheelhouse.verify import delegate_trials, runtime_trials, session
+from wheelhouse.verify import session, trials
 
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
@@ -173,30 +173,15 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
 
 
 def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    """The step that makes a wheel's record.
+    """The step that makes a wheel's record; the runtime's wheel beside it is built if it is absent.
 
-    Raises WheelhouseError if the matrix has no such wheel.
+    Raises WheelhouseError if no product matches the wheel's name.
     """
-    return _VERIFICATIONS[products.matching(path).metadata.package](path, fetcher, engine)
-
-
-def _runtime_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    return runtime_trials.verification(path, engine)
-
-
-def _delegate_verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    """The delegate is tried with the universal runtime wheel beside it, built if there is none."""
-    runtime = workflow.universal()
-    beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, runtime))
-    found = next(beside, None) or _build_products([runtime], fetcher, engine)[0]
-    return delegate_trials.verification(path, found, engine)
-
-
-_VERIFICATIONS = {
-    runtime_wheel.PROJECT: _runtime_verification,
-    delegate_wheel.PROJECT: _delegate_verification,
-}
-"""The function that makes the verification step, by the wheel's package."""
+    if not (needed := products.companion(products.matching(path))):
+        return trials.verification(path, engine)
+    beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, needed))
+    found = next(beside, None) or _build_products([needed], fetcher, engine)[0]
+    return trials.verification(path, engine, found)
 
 
 def _check_record(path: Path) -> None:
@@ -299,6 +284,25 @@ def _make_folder(path: Path) -> Path:
 def _copy(source: Path, final: Path) -> None:
     with disk_space(final.parent), tempfile.TemporaryDirectory(dir=final.parent) as scratch:
         shutil.copyfile(source, Path(scratch, final.name)).rename(final)
+
+
+def examine_machine(store: Store) -> None:
+    """Print what this machine has for each purpose and what mends the rest.
+
+    Raises WheelhouseError if it cannot build.
+    """
+    console.result(doctor.machine())
+    lacking = []
+    for each in doctor.examine(store):
+        console.result(str(each))
+        if each.remedy and each.purpose == doctor.BUILDING:
+            lacking.append(each.subject)
+    if lacking:
+        raise WheelhouseError(
+            f"This machine cannot build: {', '.join(lacking)}.",
+            "Do what is written above, then run `./inv doctor` again.",
+            Kind.MACHINE,
+        )
 
 
 def show_cache(store: Store) -> None:

@@ -19,7 +19,6 @@ from wheelhouse.common.step import Step, plan
 from wheelhouse.common.store import Store, digest
 from wheelhouse.machines import rootfs
 from wheelhouse.package import products
-from wheelhouse.package.delegate_wheel import DelegateWheel
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
@@ -113,16 +112,6 @@ def published() -> list[Product]:
     return [*wheels, products.armnn()]
 
 
-def universal() -> RuntimeWheel:
-    """The wheel for every CPython, of the default release."""
-    return RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
-
-
-def companion(product: Product) -> Product | None:
-    """The wheel beside which another is tried: for a delegate the universal one."""
-    return universal() if isinstance(product, DelegateWheel) else None
-
-
 @dataclass(frozen=True)
 class _Long:
     """The steps of a part, and its job."""
@@ -150,7 +139,7 @@ class Request:
     @cached_property
     def products(self) -> list[Product]:
         """What is wanted, and what that is tried with."""
-        with_it = (each for product in self.wanted if (each := companion(product)))
+        with_it = (each for product in self.wanted if (each := products.companion(product)))
         return list({each.label: each for each in (*self.wanted, *with_it)}.values())
 
     @cached_property
@@ -216,7 +205,7 @@ class Request:
 
     def _trial(self, product: Product) -> Node:
         """The step that tries a wheel; the table tells what one system takes."""
-        beside = companion(product)
+        beside = products.companion(product)
         needs = [product.step, *([beside.step] if beside else []), *_trees(product)]
         return Node(
             key=None,
@@ -229,7 +218,7 @@ class Request:
         )
 
     def _jobs(self, product: Product) -> WheelJobs:
-        part, beside = self.parts[product.label].job, companion(product)
+        part, beside = self.parts[product.label].job, products.companion(product)
         return WheelJobs(
             name=product.label,
             steps=product.step.key,

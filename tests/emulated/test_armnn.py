@@ -14,12 +14,13 @@ import pytest
 from tests.emulated import transcripts
 from wheelhouse import record
 from wheelhouse.machines import qemu, rootfs
+from wheelhouse.package import products
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import armnn, models
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
-from wheelhouse.verify import delegate_trials, reference, runtime_trials, session
+from wheelhouse.verify import reference, runtime_trials, session
 from wheelhouse.verify.reference import Tolerance
 
 SPARSE = "face_detection_full_range_sparse"
@@ -181,4 +182,4 @@ def test_each_interpreter_has_its_own_number_of_threads(seen: Seen) -> None:
 def test_it_is_verified_on_every_release(armnn_wheel: Path, name: str) -> None:
     told = json.loads(record.path_for(armnn_wheel).read_text())
     boards = {trial["board"] for trial in told["trials"] if trial["system"] == name}
-    assert boards == {*delegate_trials.BOARDS}
+    assert boards == {*products.armnn().boards}

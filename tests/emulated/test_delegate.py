@@ -107,7 +107,7 @@ def test_pip_takes_the_delegate_with_the_extra(
     armnn_wheel: Path, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     """A real pip, asked on behalf of a Raspberry Pi with CPython 3.11."""
-    numpy = fetcher.file(pins.shared("numpy-3.11"))
+    numpy = fetcher.file(pins.shared("numpy-3.11-aarch64"))
     platforms = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
     command = [
         *(sys.executable, "-m", "pip", "download", "tflite-runtime[armnn]", "--no-index"),

@@ -67,7 +67,7 @@ def work(tmp_path: Path) -> Path:
 
 
 def _numpy(system: System) -> pins.Component:
-    return pins.shared(f"numpy-{system.python}")
+    return pins.shared(f"numpy-{system.python}-{system.processor}")
 
 
 def run(

@@ -145,12 +145,12 @@ COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count,
 def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig: Link, packed: Pack) -> None:
     newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
     with pytest.raises(WheelhouseError) as failure:
-        audit.atomics(packed(newer))
+        audit.atomics(packed(newer), "aarch64")
     assert failure.value.kind is Kind.AUDIT
     first, second = failure.value.what.splitlines()
     assert first == "tiny/thing.so has 1 atomics that a Raspberry Pi 4 lacks:"
     assert ": ldadd " in second
-    audit.atomics(packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17")))
+    audit.atomics(packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17")), "aarch64")
 
 
 @pytest.mark.parametrize("wrong", [("PyInit_thing",), ("PyInit_thing", "count", "more")])

@@ -300,7 +300,7 @@ def accelerated(
     named = {model.name: model for model in tested}
     kinds = {model.name: model.arithmetic for model in tested}
     kinds |= dict.fromkeys(ALIASES, "float32")
-    kinds["fp16"] = delegate_trials.FP16 if board in delegate_trials.FP16_BOARDS else "float32"
+    kinds["fp16"] = delegate_trials.FP16 if systems.board(board).has_fp16 else "float32"
     content = stored(f"delegate-{request.param}")
     trial = Trial(
         content["report"],
@@ -355,17 +355,21 @@ def delegate_faults() -> Iterator[tuple[str, Fault, set[str]]]:
             continue
         fp16 = {"FP16 is used where the processor has it"} if name == "fp16" else set()
         yield f"{name} broken", broken(name), {f"{name} runs", *fp16}
+        if name in delegate_trials.NOT_DELEGATED:
+            stays = {f"{name} is left to TFLite"}
+            yield f"{name} taken", put(["CONV_2D"], "runs", name, "delegation", "inside"), stays
+            yield f"{name} seen", put(["NeonWorkload"], "runs", name, "workloads"), stays
+            continue
         accelerated = {f"{name} is run by CpuAcc"}
         yield (
             f"{name} by Ref",
             put(["RefConvolution2dWorkload"], "runs", name, "workloads"),
             (accelerated),
         )
-        if least := delegate_trials.MIN_DELEGATED.get(name, 1):
-            few = entry["delegation"]["inside"][: least - 1]
-            taken = {f"{name} is delegated"}
-            yield f"{name} left", put(few, "runs", name, "delegation", "inside"), taken
-            yield f"{name} unseen", put([], "runs", name, "workloads"), accelerated
+        few = entry["delegation"]["inside"][: delegate_trials.MIN_DELEGATED.get(name, 1) - 1]
+        taken = {f"{name} is delegated"}
+        yield f"{name} left", put(few, "runs", name, "delegation", "inside"), taken
+        yield f"{name} unseen", put([], "runs", name, "workloads"), accelerated
 
 
 DELEGATE_FAULTS = list(delegate_faults())
@@ -390,6 +394,4 @@ def test_a_fault_of_the_delegate_fails_its_own_check(
 
 def test_every_check_of_the_delegate_has_a_fault(delegate: Trial) -> None:
     names = {check.name for check in delegate.checks()}
-    # Arm NN may leave the whole of the perceptron to TFLite.
-    names.remove("perceptron is delegated")
     assert names == set().union(*(checks for _, _, checks in DELEGATE_FAULTS))

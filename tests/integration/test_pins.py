@@ -269,7 +269,7 @@ def test_a_mirror_that_does_not_answer_ends_the_command(
     cli: Cli, mirror: Mirror, tmp_path: Path
 ) -> None:
     mirror.close()
-    done = cli("update-pins", "--pin", "python-3.11", WHEELHOUSE_CACHE=str(tmp_path))
+    done = cli("update-pins", "--pin", "python-3.11-aarch64", WHEELHOUSE_CACHE=str(tmp_path))
     error, reason, then = done.stderr.splitlines()
     assert error == "error: The Debian mirror does not answer:"
     assert mirror.url in reason
@@ -278,6 +278,6 @@ def test_a_mirror_that_does_not_answer_ends_the_command(
 
 
 def test_an_unknown_pin_is_answered_with_the_nearest(cli: Cli) -> None:
-    done = cli("update-pins", "--pin", "pyton-3.11")
-    assert "did you mean python-3.11?" in done.stderr
+    done = cli("update-pins", "--pin", "pyton-3.11-aarch64")
+    assert "did you mean python-3.11-aarch64?" in done.stderr
     assert done.status == Kind.USAGE

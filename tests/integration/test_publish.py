@@ -24,7 +24,6 @@ from wheelhouse.package import products
 from wheelhouse.publish.upload import publish
 from wheelhouse.record import path_for
 from wheelhouse.targets import systems
-from wheelhouse.verify import runtime_trials
 
 USER, PASSWORD = "publisher", "pass-Wort-4711"
 MANYLINUX = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -121,10 +120,11 @@ def wheel(tmp_path: Path) -> Make:
 
 def record(path: Path, **changes: object) -> None:
     """The record of a wheel that passed on all systems of its target."""
+    product = products.matching(path)
     trials = [
         wheels.trial(systems.system(name).name, board)
-        for name in products.matching(path).systems
-        for board in runtime_trials.BOARDS
+        for name in product.systems
+        for board in product.boards
     ]
     wheels.record(path, {"trials": trials, **changes})
 

@@ -104,7 +104,7 @@ def main(words: list[str]) -> int:
     for module, name, value in (
         (products, "every", every),
         (workflow, "published", every),
-        (workflow, "companion", beside),
+        (products, "companion", beside),
         (pipeline, "verify", check),
         (pipeline, "WHEELS", Path("wheels").absolute()),
     ):

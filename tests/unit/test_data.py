@@ -26,6 +26,12 @@ builds = { tflite-runtime = { "2.14.1" = 1 } }
 processor = "aarch64"
 python = "3.11"
 systems = ["bookworm"]
+boards = ["Raspberry Pi 5"]
+
+[armnn]
+processor = "aarch64"
+systems = ["bookworm"]
+boards = ["Raspberry Pi 5"]
 """,
     Pins: f"""\
 [tflite]
@@ -63,7 +69,7 @@ def test_the_examples_here_are_valid(loaded: Load, shape: Shape) -> None:
         (Matrix, '"aarch64"', '"aarch46"', "Did you mean 'aarch64'? Known are: aarch64, x86_64."),
         (Matrix, '"aarch64"', '"aarch46"', "$.targets[0]"),
         (Matrix, '"1.23.2"', "1.23", "$.numpy"),
-        (Matrix, 'systems = ["bookworm"]\n', "", "$.targets[0]"),
+        (Matrix, 'boards = ["Raspberry Pi 5"]\n', "", "$.targets[0]"),
         (Matrix, 'systems = ["bookworm"]', "systems = [bookworm]", "line 8"),
         (Matrix, "[[targets]]", "[targets]", "$.targets"),
         (Matrix, 'python = "3.11"', 'python = "3.11"\nabi3 = 1', "$.targets[0].abi3"),

@@ -206,7 +206,7 @@ def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, 
     found = {}
     for kind in KINDS:
         model = models.benchmark_mobilenet(kind).content
-        for board in map(systems.board, runtime_trials.BOARDS):
+        for board in map(systems.board, matrix.targets()[0].boards):
             pair = _pair(
                 _instructions_per_use(wheel, model, 2, board, fetcher) / MEGABYTE
                 for wheel in (ours, theirs)
@@ -229,7 +229,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     found = {
         "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
     }
-    for board in map(systems.board, runtime_trials.BOARDS):
+    for board in map(systems.board, matrix.targets()[0].boards):
         ratios = {
             model.name: _instructions_per_use(ours, model.content, 2, board, fetcher)
             / _instructions_per_use(theirs, model.content, 2, board, fetcher)
@@ -258,7 +258,7 @@ def _mean_and_worst(ratios: Mapping[str, float], board: Board, versus: str) -> d
 def _overhead_figures(
     universal: Path, specific: Path, theirs: Path, fetcher: Fetcher
 ) -> dict[str, Figure]:
-    board = systems.board(runtime_trials.BOARDS[0])
+    board = systems.board(matrix.targets()[0].boards[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
     uses = _pair(
         _instructions_per_use(wheel, tiny, 1000, board, fetcher) / 1000

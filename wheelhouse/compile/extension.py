@@ -37,6 +37,9 @@ _FLAGS = (
     # The oldest NumPy that the module must work with is 1.19.5, which Raspberry Pi OS 11 has.
     "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
 )
+_NUMPY = "3.11"
+"""The CPython whose NumPy has the headers to compile against; they are the same for all."""
+
 _LINK_FLAGS = (*toolchain.LINK_FLAGS, "-Wl,--version-script=exports.map")
 
 
@@ -55,10 +58,13 @@ class Extension:
     @property
     def components(self) -> dict[str, Component]:
         """The components that it is compiled from besides those of its core, by name."""
-        headers = self.target.headers
-        names = {"numpy": "numpy-3.11", "python": f"python-{headers}"}
+        headers, processor = self.target.headers, self.target.processor
+        names = {
+            "numpy": f"numpy-{_NUMPY}-{processor}",
+            "python": f"python-{headers}-{processor}",
+        }
         if headers == "3.9":
-            names["libxcrypt"] = "libxcrypt"  # Python.h of 3.9 includes crypt.h
+            names["libxcrypt"] = f"libxcrypt-{processor}"  # Python.h of 3.9 includes crypt.h
         if not self.target.abi3:
             names["pybind11"] = "pybind11"
         wrapper = pins.release_components(self.core.tflite, self.core.checkout)["wrapper"]

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import capstone
 from auditwheel.architecture import Architecture as Auditwheel
 from auditwheel.libc import Libc
 from auditwheel.policy import Policy, WheelPolicies
 from auditwheel.wheel_abi import analyze_wheel_abi
-from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+from capstone import Cs
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
@@ -28,9 +29,6 @@ from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import Store
 from wheelhouse.targets.architectures import Architecture, architecture
-
-_ATOMIC = re.compile("(casp?|swp|(ld|st)(add|clr|eor|set|[su]max|[su]min))(a|al|l)?(b|h)?")
-"""The instructions that Armv8.1 added as its large system extensions (Arm DDI 0487, FEAT_LSE)."""
 
 
 @failures_of(Kind.AUDIT)
@@ -121,27 +119,32 @@ def exports(wheel: Path, wanted: Sequence[str]) -> None:
 
 
 @failures_of(Kind.AUDIT)
-def atomics(wheel: Path) -> None:
-    """Check that the wheel's objects have no atomic instruction of a later Armv8 than 8.0.
+def atomics(wheel: Path, processor: str) -> None:
+    """Check that the wheel's objects have no atomic instruction that its oldest processor lacks.
 
-    Other instructions of newer processors are in kernels that are chosen at run time; compilers put
+    ``processor`` is the name of a row of architectures.toml, whose ``atomics`` these are. Other
+    instructions of newer processors are in kernels that are chosen at run time; compilers put
     atomics into common code. Raises WheelhouseError naming an object and the first ten of them.
     """
-    decoder = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
+    newer = architecture(processor).atomics
+    if not newer:
+        return
+    decoder = Cs(getattr(capstone, newer.decoder), capstone.CS_MODE_LITTLE_ENDIAN)
     decoder.skipdata = True
+    pattern = re.compile(newer.pattern)
     for name, elf in _objects(wheel):
         code = [part for part in elf.iter_sections() if part["sh_flags"] & SH_FLAGS.SHF_EXECINSTR]
         atomic = [
             f"{address:#x}: {mnemonic} {operands}"
             for part in code
             for address, _, mnemonic, operands in decoder.disasm_lite(part.data(), part["sh_addr"])
-            if _ATOMIC.fullmatch(mnemonic)
+            if pattern.fullmatch(mnemonic)
         ]
         if atomic:
             raise WheelhouseError(
-                f"{name} has {len(atomic)} atomics that a Raspberry Pi 4 lacks:\n  "
+                f"{name} has {len(atomic)} atomics that {newer.lacked_by} lacks:\n  "
                 + "\n  ".join(atomic[:10]),
-                "Compile the sources that have them for armv8-a, as in -march=armv8-a+fp16.",
+                newer.remedy,
             )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ninja.ninja_syntax import Writer
 
@@ -59,12 +60,15 @@ class DelegateWheel:
     """A ``tflite_armnn_delegate`` wheel; ``floor`` is the oldest glibc it supports, as in 2.17.
 
     ``processor`` is the name of a row of architectures.toml; ``systems`` are those to verify the
-    wheel on, by Debian suite or name.
+    wheel on, by Debian suite or name, as each of ``boards``.
     """
 
     processor: str
     floor: str
     systems: tuple[str, ...]
+    boards: tuple[str, ...]
+    trials: ClassVar = "delegate"
+    needs_runtime: ClassVar = True
 
     @property
     def metadata(self) -> CoreMetadata:
@@ -139,13 +143,14 @@ def _ninja(inputs: Inputs) -> str:
 def _pack(inputs: Inputs, folder: Path) -> None:
     files = {path.name: path.read_bytes() for path in _PACKAGE.iterdir() if path.is_file()}
     files[LIBRARY] = (inputs.needs["library"] / LIBRARY).read_bytes()
-    wheel.pack(inputs, folder, files, _audit)
+    processor = inputs.parameters["processor"]
+    wheel.pack(inputs, folder, files, lambda draft: _audit(draft, processor))
 
 
-def _audit(draft: Path) -> None:
-    """Check that the library exports only its entry points and runs on a Raspberry Pi 3 or 4.
+def _audit(draft: Path, processor: str) -> None:
+    """Check that the library exports only its entry points and has no atomics of newer processors.
 
     Raises WheelhouseError if it does not.
     """
     audit.exports(draft, EXPORTS)
-    audit.atomics(draft)
+    audit.atomics(draft, processor)

@@ -13,7 +13,7 @@ from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.package.delegate_wheel import DelegateWheel
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.package.wheel import Packable
-from wheelhouse.sources import pins
+from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems, versions
 from wheelhouse.targets.architectures import architecture
@@ -28,14 +28,36 @@ class Product(Packable, Protocol):
         """The step whose folder holds the audited wheel."""
 
     @property
+    def trials(self) -> str:
+        """The trials that verify the wheel: a name in ``verify/verifiers.py``."""
+
+    @property
     def systems(self) -> tuple[str, ...]:
         """The systems to verify the wheel on, by Debian suite or name."""
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The boards to verify the wheel as, by name."""
+
+    @property
+    def needs_runtime(self) -> bool:
+        """Whether the wheel is tried beside the universal wheel of the runtime."""
 
 
 def armnn() -> DelegateWheel:
     """The wheel of the Arm NN delegate."""
-    first = matrix.targets()[0]
-    return DelegateWheel(first.processor, first.floor, first.systems)
+    row = matrix.matrix().armnn
+    return DelegateWheel(row.processor, row.architecture.floor, row.systems, row.boards)
+
+
+def universal() -> RuntimeWheel:
+    """The wheel for every CPython, of the default release."""
+    return RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
+
+
+def companion(wanted: Product) -> RuntimeWheel | None:
+    """The wheel that another is tried beside, if it needs one."""
+    return universal() if wanted.needs_runtime else None
 
 
 def every() -> list[Product]:

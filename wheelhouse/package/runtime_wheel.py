@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from packaging.version import Version
 
@@ -46,6 +47,8 @@ class RuntimeWheel:
     tflite: str
     xnnpack: bool
     checkout: Path | None = None
+    trials: ClassVar = "runtime"
+    needs_runtime: ClassVar = False
 
     @property
     def extension(self) -> Extension:
@@ -94,6 +97,11 @@ class RuntimeWheel:
     def systems(self) -> tuple[str, ...]:
         """The systems to verify the wheel on, by Debian suite or name."""
         return self.target.systems
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The boards to verify the wheel as, by name."""
+        return self.target.boards
 
     @property
     def label(self) -> str:

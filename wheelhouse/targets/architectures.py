@@ -25,6 +25,19 @@ class Emulator(toml.Table, frozen=True):
     """The Debian package to install: ``qemu-user``, because static builds load no plugins."""
 
 
+class Atomics(toml.Table, frozen=True):
+    """Atomic instructions that compilers may put into code for newer processors only."""
+
+    decoder: str
+    """The name of capstone's constant for the architecture, as in ``CS_ARCH_ARM64``."""
+    pattern: str
+    """The regular expression that the mnemonic of such an instruction matches."""
+    lacked_by: str
+    """A machine that has none of them, as in ``a Raspberry Pi 4``."""
+    remedy: str
+    """What to do about them."""
+
+
 class Architecture(toml.Table, frozen=True):
     """One ``[[architectures]]`` table of architectures.toml."""
 
@@ -54,6 +67,8 @@ class Architecture(toml.Table, frozen=True):
     """The platform of its Docker images, after ``linux/``."""
     cpu: str = ""
     """The oldest processor to compile for: zig's ``-mcpu``; the target's baseline if empty."""
+    atomics: Atomics | None = None
+    """The atomics that its oldest processor lacks; None if there are none."""
     qemu: Emulator | None = None
     """The emulator that runs its programs on another processor; None if there is none."""
 

@@ -19,13 +19,20 @@ from wheelhouse.targets.architectures import Architecture, ForProcessor
 FILE = ROOT / "wheelhouse" / "targets" / "matrix.toml"
 
 
-class TargetRow(ForProcessor, frozen=True):
+class WheelRow(ForProcessor, frozen=True):
+    """The table of a wheel in ``matrix.toml``."""
+
+    systems: tuple[str, ...]
+    """The systems to verify the wheel on, each by Debian suite or name."""
+    boards: tuple[str, ...]
+    """The boards to verify the wheel as, by name."""
+
+
+class TargetRow(WheelRow, frozen=True, kw_only=True):
     """One ``[[targets]]`` table of ``matrix.toml``."""
 
     python: str
     """The CPython version, as in ``3.11``; with ``abi3`` the oldest that the wheel runs on."""
-    systems: tuple[str, ...]
-    """The systems to verify the wheel on, each by Debian suite or name."""
     abi3: bool = False
     """Whether the wheel uses the stable ABI alone, and so runs on every later CPython too."""
     headers: str = ""
@@ -47,7 +54,9 @@ class Matrix(Table, frozen=True):
     builds: Mapping[str, Mapping[str, Annotated[int, Meta(ge=0, le=99)]]]
     """For each project the build number of each upstream release; 0 if it is not here."""
     targets: tuple[TargetRow, ...]
-    """The wheels, oldest CPython first."""
+    """The runtime's wheels, oldest CPython first."""
+    armnn: WheelRow
+    """The wheel of the Arm NN delegate."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,13 @@ class Target:
 
     ``python`` is the CPython version, as in 3.11; with ``abi3`` the wheel uses the stable ABI alone
     and runs on all later ones too. ``headers`` is the version whose headers it is compiled against.
-    ``systems`` are those to verify it on, each by Debian suite or name.
+    ``systems`` are those to verify it on, each by Debian suite or name, as each of ``boards``.
     """
 
     python: str
     headers: str
     systems: tuple[str, ...]
+    boards: tuple[str, ...]
     processor: str
     abi3: bool
 
@@ -100,7 +110,14 @@ def matrix() -> Matrix:
 def targets() -> tuple[Target, ...]:
     """All targets of the matrix, oldest CPython first."""
     return tuple(
-        Target(row.python, row.headers or row.python, row.systems, row.processor, row.abi3)
+        Target(
+            row.python,
+            row.headers or row.python,
+            row.systems,
+            row.boards,
+            row.processor,
+            row.abi3,
+        )
         for row in matrix().targets
     )
 

@@ -49,6 +49,11 @@ class Board(ForProcessor, frozen=True):
     part: str
     revision: int
 
+    @property
+    def has_fp16(self) -> bool:
+        """Whether its processor has FP16 arithmetic on vectors."""
+        return "asimdhp" in self.features.split()
+
     def cpuinfo(self) -> str:
         """The text of /proc/cpuinfo as Raspberry Pi OS's 64-bit kernel prints it."""
         processors = (
@@ -90,6 +95,11 @@ def system(name: str) -> System:
         if name in (candidate.name, candidate.suite):
             return candidate
     raise _unknown("system", name, [each.name for each in emulated().systems])
+
+
+def installer(system: System) -> Board:
+    """The board on which wheels are installed for all: the oldest of the system's processor."""
+    return next(each for each in emulated().boards if each.processor == system.processor)
 
 
 def board(name: str) -> Board:

@@ -27,13 +27,17 @@ KIND = "results"
 """The folder of the store."""
 
 CODE = (
-    *(".ci", ".dockerignore", ".github", ".gitignore", ".pre-commit-config.yaml", "LICENSE"),
+    *(".ci", ".dockerignore", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml"),
+    "LICENSE",
     *("apps", "dockerfiles", "index.toml", "inv", "native", "patches", "pyproject.toml"),
     *("requirements.in", "requirements.lock", "tasks.py", "tests", "wheelhouse"),
 )
 """What each result depends on; of ``tests`` all but the test files."""
 
-DOCUMENTS = ("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "changes", "docs", "wheels")
+DOCUMENTS = (
+    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"),
+    *("changes", "docs", "wheels"),
+)
 """What a result depends on only if the test is a unit test, or its file names it."""
 
 

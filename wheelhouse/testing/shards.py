@@ -59,7 +59,7 @@ GROUPS = (
     Group("newest", "TFLite 2.22", products=lambda: _runtimes(-1, "3.7,3.11")),
     Group("plain_wheel", "without XNNPACK", products=lambda: _runtimes(0, "3.11", xnnpack=False)),
     Group("wheels", "a wheel for each CPython", products=lambda: _runtimes(0, "all")),
-    Group("universal", "the universal wheel", True, lambda: [workflow.universal()]),
+    Group("universal", "the universal wheel", True, lambda: [products.universal()]),
     Group("emulated", "emulated systems", True),
     Group("integration", "integration", True),
     Group("unit", "unit", True),

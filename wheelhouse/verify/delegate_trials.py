@@ -17,7 +17,6 @@ from packaging.utils import parse_wheel_filename
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import products
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import armnn
@@ -29,10 +28,6 @@ from wheelhouse.verify.reference import Tolerance
 from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 PROJECT = "tflite_armnn_delegate"
-
-BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
-FP16_BOARDS = ("Raspberry Pi 5",)
-"""The boards whose processor has FP16 arithmetic."""
 
 FP16 = "FP16"
 """The arithmetic of an FP32 model that runs with ``reduce_fp32_to_fp16``."""
@@ -58,7 +53,6 @@ MIN_DELEGATED: Mapping[str, int] = {
     "mobilenet-0.25-96-float32": 30,
     "mobilenet-0.25-96-int8": 30,
     "mobilenet-0.25-96-uint8": 30,
-    "perceptron": 0,
     "face_detection_short_range": 164,
     "face_detection_full_range_sparse": 204,
     "face_landmark": 210,
@@ -67,9 +61,11 @@ MIN_DELEGATED: Mapping[str, int] = {
 }
 """How many operators of a model Arm NN must take, at least; 1 for models that are not named.
 
-Those that it converts while it loads the model count. It leaves dense layers with INT8 weights and
-FP32 activations to TFLite.
+Those that it converts while it loads the model count.
 """
+
+NOT_DELEGATED = ("perceptron",)
+"""The models that Arm NN leaves to TFLite: dense layers with INT8 weights and FP32 activations."""
 
 LEFT_TO_TFLITE: Mapping[str, str] = {"comparison": "GREATER", "unsupported": "CUMSUM"}
 """The only operator of a model that Arm NN must leave to TFLite."""
@@ -80,20 +76,16 @@ _MIXED = "face_detection_full_range_sparse"
 _TOGETHER = ("mobilenet-0.25-96-int8", "detector-float32")
 
 
-def verification(delegate: Path, runtime: Path, engine: str) -> Step:
-    """The folder with a delegate wheel's record, of its trials beside a runtime's wheel."""
-    on = products.systems_of(delegate)
-    trials = [trial for system in on for trial in trials_on(system, delegate, runtime, engine)]
-    return session.verification(delegate, trials, engine, runtime)
-
-
-def trials_on(system: System, delegate: Path, runtime: Path, engine: str) -> Iterator[Step]:
-    """The trials of a delegate's wheel on one system, as all boards."""
+def trials_on(
+    delegate: Path, beside: Sequence[Path], system: System, boards: Sequence[str], engine: str
+) -> Iterator[Step]:
+    """The trials of a delegate's wheel beside a runtime's on one system, as all boards."""
+    (runtime,) = beside
     wheels = {"runtime": runtime, "delegate": delegate}
     env = session.installation(wheels, system, engine, delegate.stem)
     archives = {name: pins.shared(name) for name in runtime_trials.ARCHIVES}
     told = {"delegate": delegate.name, "runtime": runtime.name}
-    for board in BOARDS:
+    for board in boards:
         yield session.trial(
             _try, system, board, engine, delegate.stem, {"env": env, **archives}, told
         )
@@ -171,7 +163,7 @@ def judge(
     by_name = {model.name: model for model in tested}
     for model in tested:
         yield from _judge_run(model, model.name, model.arithmetic, runs[model.name], outputs)
-    reduces = board.name in FP16_BOARDS
+    reduces = board.has_fp16
     model = by_name[_FP16_OF]
     yield from _judge_run(model, "fp16", FP16 if reduces else "float32", runs["fp16"], outputs)
     used = runs["fp16"].get("in_fp16")
@@ -206,19 +198,30 @@ def _judge_run(
     yield Check(f"{name} runs", entry["error"] is None, str(entry["error"]))
     if entry["error"] is not None:
         return
-    inside = entry["delegation"]["inside"]
-    least = MIN_DELEGATED.get(name, 1)
-    yield Check(f"{name} is delegated", len(inside) >= least, str(entry["delegation"]))
+    if name in NOT_DELEGATED:
+        yield _judge_left(name, entry)
+    else:
+        yield from _judge_delegation(name, entry)
+    yield _compare(model, name, arithmetic, outputs)
+
+
+def _judge_left(name: str, entry: dict[str, Any]) -> Check:
+    taken, workloads = entry["delegation"]["inside"], entry["workloads"]
+    left = not taken and not workloads
+    return Check(f"{name} is left to TFLite", left, f"{taken} {workloads}")
+
+
+def _judge_delegation(name: str, entry: dict[str, Any]) -> Iterator[Check]:
+    inside, workloads = entry["delegation"]["inside"], entry["workloads"]
+    enough = len(inside) >= MIN_DELEGATED.get(name, 1)
+    yield Check(f"{name} is delegated", enough, str(entry["delegation"]))
     if left := LEFT_TO_TFLITE.get(name):
         outside = entry["delegation"]["outside"]
         yield Check(f"{name} leaves {left} to TFLite", outside == [left], str(outside))
-    workloads = entry["workloads"]
     # Workloads of CpuRef, which computes without NEON, have names that begin with Ref.
-    accelerated = (bool(workloads) or not least) and not any(
-        workload.startswith("Ref") for workload in workloads
-    )
+    by_reference = any(workload.startswith("Ref") for workload in workloads)
+    accelerated = bool(workloads) and not by_reference
     yield Check(f"{name} is run by CpuAcc", accelerated, str(workloads))
-    yield _compare(model, name, arithmetic, outputs)
 
 
 def _compare(model: Model, name: str, arithmetic: str, outputs: Path) -> Check:

@@ -19,7 +19,6 @@ from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Pinned, Step
-from wheelhouse.package import products
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import faces, models
@@ -29,7 +28,6 @@ from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import session
 from wheelhouse.verify.session import ProbeResult, TrialSetup
 
-BOARDS = ("Raspberry Pi 4", "Raspberry Pi 5")
 DELEGATE_LINE = "Created TensorFlow Lite XNNPACK delegate for CPU."
 """What TFLite writes to standard error when it makes its default delegate."""
 
@@ -45,26 +43,18 @@ PROBE = ROOT / "wheelhouse" / "guest" / "probe.py"
 _FACES = "face_detection_short_range"
 
 
-def verification(wheel: Path, engine: str) -> Step:
-    """The folder with a runtime wheel's record, of its trials on all its systems.
-
-    Raises WheelhouseError if the wheel is for no target of the matrix.
-    """
-    on = products.systems_of(wheel)
-    trials = [trial for system in on for trial in trials_on(system, wheel, engine)]
-    return session.verification(wheel, trials, engine)
-
-
-def trials_on(system: System, wheel: Path, engine: str) -> Iterator[Step]:
+def trials_on(
+    wheel: Path, _: Sequence[Path], system: System, boards: Sequence[str], engine: str
+) -> Iterator[Step]:
     """The trials of a wheel on one system: beside both NumPys, as all boards."""
-    newest = pins.shared(f"numpy-{system.python}")
+    newest = pins.shared(f"numpy-{system.python}-{system.processor}")
     archives = {name: pins.shared(name) for name in ARCHIVES}
     beside: Mapping[str, Mapping[str, Pinned | Path]] = {"own": {}, "newest": {"numpy": newest}}
     for numpy, more in beside.items():
         label = f"{wheel.stem}-{numpy}"
         env = session.installation({"wheel": wheel, **more}, system, engine, label)
         told = {"wheel": wheel.name, "numpy": numpy, "newest": newest.pin.artefacts[0].filename}
-        for board in BOARDS:
+        for board in boards:
             yield session.trial(_try, system, board, engine, label, {"env": env, **archives}, told)
 
 

@@ -52,7 +52,6 @@ OUTPUTS = "outputs"
 """The folder, in the home folder, of what a probe writes."""
 
 _WHEELS = "/wheels"
-_INSTALLER = "Raspberry Pi 4"
 
 
 @dataclass(frozen=True)
@@ -337,7 +336,7 @@ def install_on(
         [f"python{system.python}", "-m", *venv],
         ["env/bin/python", "-m", "pip", "install", "--no-index", *options, *_files(wheels)],
     ):
-        done = pi.run(command, systems.board(_INSTALLER))
+        done = pi.run(command, systems.installer(system))
         if done.status:
             raise process.failure(
                 f"On {system.name} `{' '.join(command)}` failed",
