@@ -224,3 +224,21 @@ if not filler.exists():
     assert full.count("What passed is not remembered") == 1
     assert "No space left on device" in full
     assert "warning" not in larger
+
+
+def test_who_alone_is_interrupted_interrupts_what_it_started(task: Task) -> None:
+    child = """
+import time
+print("begun", flush=True)
+try: time.sleep(60)
+except KeyboardInterrupt: print("ended", flush=True)
+"""
+    process = task(
+        "import sys\nfrom wheelhouse.common import process\nprocess._PATIENCE = 0.1\n"
+        f"process.show([sys.executable, '-c', {child!r}], cwd=Path('.'))"
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "begun\n"
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert (out, process.returncode) == ("ended\n", Kind.INTERRUPTED)
