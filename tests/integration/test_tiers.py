@@ -110,7 +110,7 @@ def test_the_table_tells_what_was_tried_what_was_not_and_why(
         ["integration", "2", "0", "1", "1", "0.0"],
         ["the universal wheel", "1", "0", "0", "0", "0.0"],
         ["integration", "for a reason", "1"],
-        ["TFLite 2.22", "./inv test --all", "2"],
+        ["the newest TFLite", "./inv test --all", "2"],
     ]
     monkeypatch.delenv("PYTEST_FAIL")
     tiers.run(ALL, store, small)  # what passed in the first tier counts
@@ -118,7 +118,7 @@ def test_the_table_tells_what_was_tried_what_was_not_and_why(
     assert rows(capfd.readouterr().out) == [
         ["integration", "1", "2", "0", "1", "0.0"],
         ["the universal wheel", "0", "1", "0", "0", "0.0"],
-        ["TFLite 2.22", "2", "0", "0", "0", "0.0"],
+        ["the newest TFLite", "2", "0", "0", "0", "0.0"],
         ["integration", "for a reason", "1"],
     ]
     (small / "README.md").write_text("Something else.")

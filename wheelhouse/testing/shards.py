@@ -56,7 +56,7 @@ GROUPS = (
     Group("whole_release", "a whole release, job by job", products=workflow.published),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("armnn_wheel", "the Arm NN delegate", products=lambda: [products.armnn()]),
-    Group("newest", "TFLite 2.22", products=lambda: _runtimes(-1, "3.7,3.11")),
+    Group("newest", "the newest TFLite", products=lambda: _runtimes(-1, "3.7,3.11")),
     Group("plain_wheel", "without XNNPACK", products=lambda: _runtimes(0, "3.11", xnnpack=False)),
     Group("wheels", "a wheel for each CPython", products=lambda: _runtimes(0, "all")),
     Group("universal", "the universal wheel", True, lambda: [products.universal()]),
