@@ -179,7 +179,8 @@ def test_an_interrupted_run_goes_on(
     out, err = process.communicate(timeout=60)
     assert process.returncode == Kind.INTERRUPTED
     assert "Interrupted." in err
-    assert ["integration", "./inv test --all", "2"] in rows(out)
+    (untried,) = (row[2] for row in rows(out) if row[:2] == ["integration", "./inv test --all"])
+    assert untried in ("2", "3")  # what has just ended may be remembered and not yet told
     assert {"test_one", "test_two"} <= {*ran()}
     again = task(code, WHEELHOUSE_CACHE=str(store.root))
     out, err = again.communicate(timeout=60)
