@@ -91,12 +91,6 @@ def build_wheels(
     wheel is built too. Raises WheelhouseError if a wheel cannot be built or written.
     """
     chosen = release or releases.choose()
-    if engine == "docker" and chosen.checkout:
-        raise WheelhouseError(
-            "A container cannot read a TensorFlow checkout of this machine.",
-            "Leave out --tflite-source or --engine.",
-            Kind.USAGE,
-        )
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, the folder for wheels.",
@@ -104,7 +98,7 @@ def build_wheels(
             Kind.MACHINE,
         )
     asked = wanted(targets, xnnpack, chosen, armnn)
-    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine)]
+    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine, chosen)]
 
 
 def wanted(
@@ -117,9 +111,13 @@ def wanted(
     return [*runtimes, *([products.armnn()] if armnn else [])]
 
 
-def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
+def _build_products(
+    wanted: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease | None = None
+) -> list[Path]:
     if engine == "docker":
-        return container.build(wanted, fetcher)
+        folder = chosen.checkout if chosen else None
+        checkout = pins.checkout(chosen.version, folder) if chosen and folder else None
+        return container.build(wanted, fetcher, checkout)
     return [products.build(one, fetcher) for one in wanted]
 
 

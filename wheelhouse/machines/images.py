@@ -20,6 +20,7 @@ from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
 from wheelhouse.common.toml import Table, load
+from wheelhouse.compile import toolchain
 from wheelhouse.machines import docker, rootfs
 from wheelhouse.sources import pip
 from wheelhouse.sources.fetch import Fetcher
@@ -64,7 +65,12 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
     base = _base_name(native)
     if not docker.image_is_here(client, base):
         base = catalogue().bases[catalogue().builder.suite]
-    arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
+    arguments = {
+        "BASE": base,
+        "COMPILE": " ".join(toolchain.COMPILE_FLAGS),
+        "LINK": " ".join(toolchain.LINK_FLAGS),
+        "TARGETS": "\n".join(_compiled_for()),
+    }
     name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
     if not docker.image_is_here(client, name):
         if not fetcher.network:
@@ -76,6 +82,12 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
         context = {"Dockerfile": BUILDER, "requirements": requirements}
         _make(client, name, context, native, arguments, fetcher.store)
     return name
+
+
+def _compiled_for() -> list[str]:
+    """The compiler's options for each processor and glibc floor that the matrix builds for."""
+    targets = dict.fromkeys((target.processor, target.floor) for target in matrix.targets())
+    return [toolchain.toolchain(*each).parameters["options"] for each in targets]
 
 
 def pi(client: DockerClient, system: System, store: Store) -> str:
