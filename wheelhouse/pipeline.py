@@ -18,7 +18,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
-from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
+from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs, volumes
 from wheelhouse.package import container, delegate_wheel, diff, products, runtime_wheel
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
@@ -234,6 +234,14 @@ def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
     client = docker.connect()
     (images.bootstrap if bootstrap else images.prepare)(client, fetcher)
     console.say("The Docker engine has all images")
+
+
+def prune_engine(store: Store) -> None:
+    """Remove from the Docker engine what no pin of this checkout needs and no container uses."""
+    client = docker.connect()
+    kept = volumes.prune(client, _needed(store))
+    made = images.prune(client)
+    console.say(f"{kept} volumes and {made} images removed from the Docker engine")
 
 
 def show_matrix() -> None:

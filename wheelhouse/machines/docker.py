@@ -45,7 +45,7 @@ TIMEOUT = 600
 """The longest time, in seconds, that the engine may send nothing."""
 
 LABEL = "tflite-wheelhouse"
-"""The label of every container, volume and intermediate image."""
+"""The label of every container, volume and intermediate image, and the folder of images' names."""
 
 _SOCKET = "/var/run/docker.sock"
 _PROCESSES = 4096
@@ -261,6 +261,28 @@ def image_is_here(client: DockerClient, name: str) -> bool:
         try:
             client.images.get(name)
         except ImageNotFound:
+            return False
+    return True
+
+
+def image_names(client: DockerClient) -> set[str]:
+    """The names of this project's images; raises WheelhouseError if the engine fails."""
+    with explained():
+        names = {str(tag) for image in client.images.list() for tag in image.tags}
+    return {name for name in names if name.startswith(f"{LABEL}/")}
+
+
+def remove_image(client: DockerClient, name: str) -> bool:
+    """Remove an image; False if a container uses it.
+
+    Raises WheelhouseError if the engine fails.
+    """
+    with explained():
+        try:
+            client.images.remove(name)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
             return False
     return True
 
