@@ -11,7 +11,7 @@ import platform
 from pathlib import Path
 
 from docker import DockerClient
-from docker.errors import APIError, ContainerError
+from docker.errors import APIError
 
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -27,17 +27,18 @@ _NO_EMULATOR = "exec format error"
 def runs(client: DockerClient, image: str) -> bool:
     """Whether the engine can run ``/bin/true`` of an image; raises WheelhouseError if it fails."""
     with explained():
+        container = client.containers.create(
+            image, ["/bin/true"], network_mode="none", labels=[LABEL]
+        )
         try:
-            client.containers.run(
-                image, ["/bin/true"], remove=True, network_mode="none", labels=[LABEL]
-            )
-        except ContainerError:
-            return False
+            container.start()
+            return bool(container.wait()["StatusCode"] == 0)
         except APIError as error:
             if _NO_EMULATOR not in str(error.explanation):
                 raise
             return False
-    return True
+        finally:
+            container.remove(force=True)
 
 
 def is_this_machine(client: DockerClient) -> bool:
