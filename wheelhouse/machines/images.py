@@ -36,7 +36,7 @@ BUILDER, PI, TREE, PROBE = (
     FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree", "probe")
 )
 _PROBE = "probe"
-_TRUE = ROOT / "native" / "true.c"
+_TRUE = ROOT / "native" / "true.zig"
 _ABLE: set[tuple[str, str]] = set()
 """The engines that can run programs of an architecture."""
 
@@ -133,16 +133,15 @@ def require(client: DockerClient, architecture: Architecture, store: Store) -> N
 
 def true(architecture: Architecture) -> Step:
     """The step whose folder holds ``true``, a program of an architecture without libraries."""
-    target = {"target": architecture.zig.replace("-gnu", "-musl")}
+    target = {"target": architecture.zig}
     return Step("probes", f"true-{architecture.name}", _compile, {"source": _TRUE}, target)
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    options = ("-target", inputs.parameters["target"], "-static", "-Os", "-s")
-    command = (plain_path(toolchain.ZIG), "cc", *options, plain_path(inputs.needs["source"]))
-    done = process.run(
-        [*command, "-o", plain_path(folder) / "true"], env=ninja.environment(inputs.store)
-    )
+    options = ("-target", inputs.parameters["target"], "-O", "ReleaseSmall", "-fstrip")
+    command = (plain_path(toolchain.ZIG), "build-exe", *options, plain_path(inputs.needs["source"]))
+    program = plain_path(folder) / "true"
+    done = process.run([*command, f"-femit-bin={program}"], env=ninja.environment(inputs.store))
     if done.status:
         log = inputs.store.log("probe")
         raise process.failure(f"{_TRUE.name} did not compile", done, log, "Correct that file.")
