@@ -18,9 +18,11 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.package import products
+from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import read_trial
 from wheelhouse.sources import releases
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.targets import matrix
 from wheelhouse.verify import delegate_trials, session
 
 Cli = Callable[..., Completed]
@@ -97,12 +99,16 @@ def test_a_checkout_is_built_in_a_container(
     tmp_path: Path,
 ) -> None:
     """Its module is the release's, for only its Python differs. The core is this machine's."""
-    folder = checkouts.newest(fetcher, releases.known_versions()[-1], tmp_path / "tensorflow")
+    release = releases.known_versions()[-1]
+    folder = checkouts.newest(fetcher, release, tmp_path / "tensorflow")
     notice = folder / "tensorflow/lite/python/interpreter.py"
     notice.write_text(notice.read_text() + "\nMINE = True\n")
-    root = cache("files", "trees", "requirements", "cores")
-    (root / "docker").mkdir()
-    (root / "cores").rename(root / "docker" / "cores")
+    root = cache("files", "trees", "requirements")
+    (target,) = matrix.choose("3.11")
+    core = fetcher.store.path(RuntimeWheel(target, release, True).extension.core.step.entry)
+    cores = root / "docker" / "cores"
+    shutil.copytree(core, cores / core.name)
+    shutil.copy2(fetcher.store.seal(core), cores)
     words = ("--tflite-source", str(folder), "--py", "3.11", "--engine", "docker", "--no-verify")
     done = cli("build", *words, cwd=project, WHEELHOUSE_CACHE=str(root))
     assert done.status == 0, done.stderr
