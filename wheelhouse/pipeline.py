@@ -18,7 +18,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
-from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs
+from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
 from wheelhouse.package import container, diff, products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
@@ -92,12 +92,6 @@ def build_wheels(
     wheel is built too. Raises WheelhouseError if a wheel cannot be built or written.
     """
     chosen = release or releases.choose()
-    if engine == "docker" and chosen.checkout:
-        raise WheelhouseError(
-            "A container cannot read a TensorFlow checkout of this machine.",
-            "Leave out --tflite-source or --engine.",
-            Kind.USAGE,
-        )
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, the folder for wheels.",
@@ -105,7 +99,7 @@ def build_wheels(
             Kind.MACHINE,
         )
     asked = wanted(targets, xnnpack, chosen, armnn)
-    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine)]
+    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine, chosen)]
 
 
 def wanted(
@@ -118,9 +112,13 @@ def wanted(
     return [*runtimes, *([products.armnn()] if armnn else [])]
 
 
-def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
+def _build_products(
+    wanted: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease | None = None
+) -> list[Path]:
     if engine == "docker":
-        return container.build(wanted, fetcher)
+        folder = chosen.checkout if chosen else None
+        checkout = pins.checkout(chosen.version, folder) if chosen and folder else None
+        return container.build(wanted, fetcher, checkout)
     return [products.build(one, fetcher) for one in wanted]
 
 
@@ -222,6 +220,14 @@ def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
     client = docker.connect()
     (images.bootstrap if bootstrap else images.prepare)(client, fetcher)
     console.say("The Docker engine has all images")
+
+
+def prune_engine(store: Store) -> None:
+    """Remove from the Docker engine what no pin of this checkout needs and no container uses."""
+    client = docker.connect()
+    kept = volumes.prune(client, _needed(store))
+    made = images.prune(client)
+    console.say(f"{kept} volumes and {made} images removed from the Docker engine")
 
 
 def show_matrix() -> None:
