@@ -30,10 +30,14 @@ def plain_path(path: Path) -> Path:
     if not odd:
         return whole
     split = odd[-1] + 1
-    return Path(_link(Path(*whole.parts[:split])), *whole.parts[split:])
+    return Path(short_path(Path(*whole.parts[:split])), *whole.parts[split:])
 
 
-def _link(target: Path) -> Path:
+def short_path(target: Path) -> Path:
+    """The path of a symbolic link to an absolute path, which has less than 60 characters.
+
+    Raises WheelhouseError if the link cannot be made.
+    """
     folder = LINKS / f"tflite-wheelhouse-{os.geteuid()}"
     link = folder / sha256(os.fsencode(target)).hexdigest()[:16]
     try:
