@@ -51,8 +51,8 @@ def short_path(target: Path) -> Path:
                 new.replace(link)
     except OSError as error:
         raise WheelhouseError(
-            f"Compilers do not accept all characters of the path {target}, and no link to it can "
-            f"be made in {LINKS}: {error.strerror}.",
+            f"Compilers do not accept all characters of the path {target}, or it is too long, and "
+            f"no link to it can be made in {LINKS}: {error.strerror}.",
             "Correct that, or rename the folder: only Latin letters, digits and . _ + - are safe.",
             Kind.MACHINE,
         ) from error

@@ -34,7 +34,7 @@ _IDLE = 600
 _INTERVAL = 2.0
 _TRIES = 3
 _ADDRESS_BYTES = 107
-_FAILED = "Got unexpected error"
+_FAILURES = (" ERROR opendal", "Error checking cache level")  # what sccache logs
 _WITHOUT = "this build goes on without it"
 
 
@@ -219,29 +219,29 @@ class _Server:
             self._settings_file.write_text(replace(self, shared=None)._settings)
 
     def counts(self) -> _Counts:
-        """What the server was asked for so far."""
+        """What the server was asked for so far, and how often its shared cache failed."""
         done = self._run("--show-stats")
         try:
             stats = json.loads(done.stdout)["stats"]
         except ValueError:
             return _Counts(0, 0, 0)
-        hits, misses = (
-            sum(stats[key]["counts"].values()) for key in ("cache_hits", "cache_misses")
+        hits, misses, errors = (
+            sum(stats[key]["counts"].values())
+            for key in ("cache_hits", "cache_misses", "cache_errors")
         )
-        failures = sum(level["write_failures"] for level in stats.get("multi_level") or [])
-        return _Counts(hits, misses, failures + self._log.read_text().count(_FAILED))
+        log = self._log.read_text(errors="replace")
+        return _Counts(hits, misses, errors + sum(map(log.count, _FAILURES)))
 
     def report(self, before: _Counts, lost: bool) -> None:
         """Say how many objects were found, and warn of failures unless that was said."""
         after = self.counts()
         hits, misses = after.hits - before.hits, after.misses - before.misses
-        failures = after.failures - before.failures
         if hits > 0:
             console.say(f"{hits} of {hits + misses} objects came from the compiler cache")
-        if failures > 0 and self.shared and not lost:
+        if after.failures and self.shared and not lost:
             console.warn(
-                f"The shared cache {self.shared.where} failed {failures} times; what it could not "
-                f"give was compiled. The log is {self._log}."
+                f"The shared cache {self.shared.where} failed {after.failures} times; what it "
+                f"could not give was compiled. Its errors are in {self._log}."
             )
 
 
