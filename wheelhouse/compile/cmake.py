@@ -22,8 +22,8 @@ TREES = "trees"
 PREFIX_MAPS = (f"-ffile-prefix-map={TREES}/=", "-ffile-prefix-map=./=build/")
 """The compiler flags by which ``__FILE__`` begins with a component's name, or with ``build``."""
 
-_OWN_FOLDER = "  COMMAND = "
-"""How a line begins whose command may run in another folder, as code generators do."""
+_ABSOLUTE = ("  COMMAND = ", "cmake_ninja_workdir = ")
+"""How lines begin that stay: code generators run in other folders, and the second is a name."""
 
 
 def build(
@@ -77,7 +77,7 @@ def _make_relative(work: Path, trees: Mapping[str, Path]) -> None:
 
 
 def _replaced(line: str, names: Mapping[str, str]) -> str:
-    if not line.startswith(_OWN_FOLDER):
+    if not line.startswith(_ABSOLUTE):
         for path, name in names.items():
             line = line.replace(path, name)
     return line
