@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -66,14 +67,14 @@ def right(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def servers_of(store: Store) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["name", "environ"]):
-        env = process.info["environ"] or {}
-        if process.info["name"] == "sccache" and env.get("SCCACHE_DIR") == str(
-            store.root / "sccache"
-        ):
-            found.append(process)
-    return found
+    """The processes of a store's server; clients have more words."""
+    folder = str(store.root / sccache.FOLDER)
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if (process.info["environ"] or {}).get("SCCACHE_DIR") == folder
+        and len(process.info["cmdline"] or []) == 1
+    ]
 
 
 class TestShared:
@@ -276,12 +277,12 @@ class TestServer:
         self, store: Store, task: Task, tmp_path: Path, until: Until
     ) -> None:
         builds = [build(task, store, sources(tmp_path / name, 12)) for name in ("a", "b")]
-        pids = set()
+        seen: Counter[int] = Counter()
         while any(each.poll() is None for each in builds):
-            pids |= {process.pid for process in servers_of(store)}
+            seen.update(process.pid for process in servers_of(store))
             time.sleep(0.02)
         assert [each.wait() for each in builds] == [0, 0]
-        assert len(pids) == 1
+        assert len([pid for pid, times in seen.items() if times > 5]) == 1  # a start takes forks
         until(lambda: not servers_of(store))
 
     def test_that_of_a_killed_build_is_used_and_ended_by_the_next(
