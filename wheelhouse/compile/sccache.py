@@ -133,7 +133,7 @@ class _Server:
     def _join(self, users: int) -> bool:
         if not self._runs():
             started = self._start()
-        elif self._settings_file.read_text() == self._settings:
+        elif self._has_settings():
             started = True
         elif _is_alone(users):  # killed builds left it
             self._run("--stop-server")
@@ -157,14 +157,18 @@ class _Server:
         return True
 
     @property
-    def _settings_file(self) -> Path:
-        return self._locks / "sccache.settings"
-
-    @property
     def _settings(self) -> str:
-        """A digest of the settings without the password."""
+        """A digest of the shared cache's settings without the password."""
         settings = self.shared.settings if self.shared else {}
         return digest({key: value for key, value in settings.items() if "PASSWORD" not in key})
+
+    @property
+    def _noted(self) -> Path:
+        return self._locks / "sccache.settings"
+
+    def _has_settings(self) -> bool:
+        """Whether the server that runs was started with the same settings."""
+        return self._noted.is_file() and self._noted.read_text() == self._settings
 
     def _start(self) -> bool:
         self.store.log("sccache")
@@ -174,8 +178,8 @@ class _Server:
         env = {"SCCACHE_ERROR_LOG": str(self._log), "SCCACHE_LOG": "warn"}
         if self.shared:
             env |= {"SCCACHE_MULTILEVEL_CHAIN": f"disk,{self.shared.level}", **self.shared.settings}
+        self._noted.write_text(self._settings)
         done = self._run("--start-server", env)
-        self._settings_file.write_text(self._settings)
         if done.status == 0:
             return True
         reason = process.first_error(done.stderr.splitlines())
@@ -195,7 +199,7 @@ class _Server:
     def watched(self) -> Iterator[threading.Event]:
         """Go on without the shared cache as soon as it no longer answers; the event tells that."""
         done, lost = threading.Event(), threading.Event()
-        if not self.shared or self._settings_file.read_text() != self._settings:
+        if not self.shared or not self._has_settings():
             yield lost
             return
         thread = threading.Thread(target=self._watch, args=(self.shared, done, lost), daemon=True)
@@ -216,7 +220,7 @@ class _Server:
         console.warn(f"The shared cache {shared.where} no longer answers; {_WITHOUT}.")
         with self._changing():
             self._run("--stop-server")  # the next client starts one that has only the store
-            self._settings_file.write_text(replace(self, shared=None)._settings)
+            self._noted.write_text(replace(self, shared=None)._settings)
 
     def counts(self) -> _Counts:
         """What the server was asked for so far, and how often its shared cache failed."""
