@@ -20,6 +20,7 @@ from tests.support import compile_cache
 from tests.support.compile_cache import Redis, User, compiled, of_folder, running, sources
 from tests.support.loopback import Scripted, closed
 from tests.support.running import Task, Until
+from wheelhouse.common import costs
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import sccache, shared_cache
@@ -75,6 +76,11 @@ def servers_of(store: Store) -> list[psutil.Process]:
         if (process.info["environ"] or {}).get("SCCACHE_DIR") == folder
         and len(process.info["cmdline"] or []) == 1
     ]
+
+
+def objects(store: Store) -> list[Path]:
+    """The objects that the compiler cache of a store keeps."""
+    return [path for path in (store.root / sccache.FOLDER).rglob("*") if path.is_file()]
 
 
 class TestShared:
@@ -273,6 +279,15 @@ class TestServer:
         assert compiled(step, store) == made
         assert "4 of 4 objects came from the compiler cache" in capfd.readouterr().err
 
+    def test_its_compiles_count_as_costs_of_the_step(self, store: Store, tmp_path: Path) -> None:
+        templates = '#include <regex>\nbool f() { return std::regex_match("a", std::regex("a")); }'
+        folder = tmp_path / "slow"
+        folder.mkdir()
+        (folder / "slow.cc").write_text(templates)
+        step = of_folder(folder)
+        compiled(step, store)
+        assert costs.expected(store, step.kind, step.label) > 1
+
     def test_builds_at_once_share_one_and_the_last_one_ends_it(
         self, store: Store, task: Task, tmp_path: Path, until: Until
     ) -> None:
@@ -289,7 +304,7 @@ class TestServer:
         self, store: Store, task: Task, tmp_path: Path, until: Until, step: Step
     ) -> None:
         killed = build(task, store, sources(tmp_path / "a", 40))
-        until(lambda: servers_of(store))
+        until(lambda: objects(store))
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
         (left,) = servers_of(store)
@@ -300,11 +315,11 @@ class TestServer:
     def test_a_killed_server_is_started_again(
         self, store: Store, step: Step, task: Task, tmp_path: Path, until: Until, right: bytes
     ) -> None:
-        until_it_runs = build(task, store, sources(tmp_path / "a", 12))
-        until(lambda: servers_of(store))
+        going_on = build(task, store, sources(tmp_path / "a", 12))
+        until(lambda: objects(store))
         for process in servers_of(store):
             process.kill()
-        assert until_it_runs.wait() == 0
+        assert going_on.wait() == 0
         assert compiled(step, store) == right
 
     def test_a_build_with_other_settings_compiles_without_it(
@@ -312,7 +327,7 @@ class TestServer:
         step: Step, right: bytes, until: Until
     ) -> None:  # fmt: skip
         other = build(task, store, sources(tmp_path / "a", 40))
-        until(lambda: servers_of(store))
+        until(lambda: objects(store))
         use(redis.address)
         assert compiled(step, store) == right
         assert "with other settings of WHEELHOUSE_SHARED_CACHE" in capfd.readouterr().err

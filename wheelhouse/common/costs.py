@@ -66,6 +66,12 @@ class _Meter:
             self._settle()
             return self._used.pop(user)
 
+    def add(self, seconds: float) -> None:
+        """Count what was used elsewhere."""
+        with self._lock:
+            for user in self._used:
+                self._used[user] += seconds / len(self._used)
+
     def _settle(self) -> None:
         usages = (resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         now = sum(usage.ru_utime + usage.ru_stime for usage in usages)
@@ -93,6 +99,11 @@ def noted(store: Store, kind: str, label: str, folder: Path) -> Iterator[None]:
     if whole and kind not in _ELSEWHERE:
         with suppress(OSError):  # a step that is made counts more than its note
             _write(_note(store, kind, label), cost)
+
+
+def add(cpu_seconds: float) -> None:
+    """Count what a process that is no child of this one used for the step that runs."""
+    _METER.add(cpu_seconds)
 
 
 def expected(store: Store, kind: str, label: str) -> float:

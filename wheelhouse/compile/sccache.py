@@ -12,14 +12,17 @@ import fcntl
 import json
 import os
 import socket
+import struct
 import sysconfig
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wheelhouse.common import console, process
+import psutil
+
+from wheelhouse.common import console, costs, process
 from wheelhouse.common.plain import plain_path, short_path
 from wheelhouse.common.store import Store, digest
 from wheelhouse.compile import shared_cache
@@ -34,6 +37,7 @@ _IDLE = 600
 _INTERVAL = 2.0
 _TRIES = 3
 _ADDRESS_BYTES = 107
+_CREDENTIALS = struct.Struct("3i")  # process, user and group at the other end of a socket
 _FAILURES = (" ERROR opendal", "Error checking cache level")  # what sccache logs
 _WITHOUT = "this build goes on without it"
 
@@ -65,9 +69,10 @@ def serving(store: Store | None) -> Iterator[Cache]:
         if not joined:
             yield OFF
             return
-        before = server.counts()
+        before, used = server.counts(), server.cpu_seconds()
         with server.watched() as lost:
             yield Cache(plain_path(PROGRAM), server.local)
+        costs.add(max(0, server.cpu_seconds() - used))
         server.report(before, lost.is_set())
 
 
@@ -221,6 +226,14 @@ class _Server:
         with self._changing():
             self._run("--stop-server")  # the next client starts one that has only the store
             self._noted.write_text(replace(self, shared=None)._settings)
+
+    def cpu_seconds(self) -> float:
+        """What the server and its ended compilers used; 0 if it does not run."""
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError, psutil.Error):
+            client.connect(str(self._socket))
+            told = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            return sum(psutil.Process(_CREDENTIALS.unpack(told)[0]).cpu_times()[:4])
+        return 0.0
 
     def counts(self) -> _Counts:
         """What the server was asked for so far, and how often its shared cache failed."""
