@@ -79,8 +79,9 @@ def test_a_delegate_passes_in_a_container(
 ) -> None:
     """On one system, as one board; the trial is not taken from the cache."""
     system = products.systems_of(armnn_wheel)[-1]
-    trials = delegate_trials.trials_on(system, armnn_wheel, wheels["cp37"], "docker")
-    trial = next(each for each in trials if each.parameters["board"] == "Raspberry Pi 5")
+    (trial,) = delegate_trials.trials_on(
+        armnn_wheel, [wheels["cp37"]], system, ["Raspberry Pi 5"], "docker"
+    )
     fresh = replace(fetcher, store=Store(tmp_path))
     (tmp_path / "files").symlink_to(fetcher.store.root / "files")
     made = read_trial((get_or_make(trial, fresh) / session.TRIAL).read_bytes())

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -27,6 +26,7 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached
 from wheelhouse.common.store import Store, disk_space
+from wheelhouse.compile import shared_cache
 from wheelhouse.machines import docker, images, volumes
 from wheelhouse.machines.docker import LABEL, Box
 from wheelhouse.machines.volumes import Kept
@@ -64,10 +64,10 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store, checkout: St
     made, ready = _split([product.step for product in wanted], store)
     kept, files = _kept([*ready, *([checkout] if checkout else [])], fetcher, store)
     files |= {f"{PROJECT}/{name}": ROOT / name for name in _PROJECT_FOLDERS}
-    if any(step.resume for step in made) and (store.root / "ccache").is_dir():
-        files[f"{CACHE}/ccache"] = store.root / "ccache"
-    kinds = dict.fromkeys((*(step.kind for step in made), "logs", "ccache"))
+    kinds = dict.fromkeys((*(step.kind for step in made), "logs"))
     options = ["--checkout", _path(checkout)] if checkout else []
+    if shared_cache.named():
+        console.say(f"A container has no network: {shared_cache.ADDRESS} is not used")
     console.say(f"Building in a container of {image}")
     with volumes.box(client, image, docker.limits(client), kept) as box:
         box.send(files)
@@ -90,12 +90,7 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store, checkout: St
 
 
 def _environment(box: Box) -> dict[str, str]:
-    return {
-        "WHEELHOUSE_CACHE": CACHE,
-        VARIABLE: str(box.limits.processors),
-        "CCACHE_DIR": f"{CACHE}/ccache",
-        "CCACHE_MAXSIZE": "500M",
-    }
+    return {"WHEELHOUSE_CACHE": CACHE, VARIABLE: str(box.limits.processors)}
 
 
 def _split(steps: Sequence[Step], store: Store) -> tuple[list[Step], list[Step]]:
@@ -153,19 +148,11 @@ def _fetch(box: Box, kinds: Iterable[str], store: Store) -> None:
                 new = Path(scratch, kind)
                 new.mkdir()
                 box.fetch(f"{CACHE}/{kind}", new)
-                _settle(new, store.root / kind, whole=kind == "ccache")
+                _settle(new, store.root / kind)
 
 
-def _settle(new: Path, final: Path, whole: bool) -> None:
-    """Move fetched outputs to their place in the store, without incomplete (``.partial``) ones.
-
-    With ``whole`` the folder replaces the store's, else only what the store lacks is moved.
-    """
-    if whole:
-        if any(new.iterdir()):
-            shutil.rmtree(final, ignore_errors=True)
-            new.rename(final)
-        return
+def _settle(new: Path, final: Path) -> None:
+    """Move fetched outputs that the store lacks there, without incomplete (``.partial``) ones."""
     final.mkdir(exist_ok=True)
     finished = [path for path in new.iterdir() if not path.name.endswith(".partial")]
     for path in sorted(finished, key=lambda path: path.is_dir()):
