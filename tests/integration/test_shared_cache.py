@@ -116,6 +116,19 @@ class TestShared:
                     assert ELFFile(stream)["e_machine"] == f"EM_{processor.upper()}"
         assert len(redis.objects) == 4
 
+    def test_two_sources_with_the_same_text_never_mix(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their objects have the names of the sources."""
+        monkeypatch.setenv("WHEELHOUSE_JOBS", "1")
+        twins = tmp_path / "twins"
+        twins.mkdir()
+        for name in ("one.cc", "two.cc"):
+            (twins / name).write_text("")
+        made = compiled(of_folder(twins), Store(tmp_path / "a"))
+        assert b"one.cc\0" in made
+        assert b"two.cc\0" in made
+
     def test_a_reader_writes_nothing(
         self, redis: Redis, use: Use, step: Step, tmp_path: Path, capfd: Output
     ) -> None:

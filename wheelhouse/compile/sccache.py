@@ -42,15 +42,24 @@ _FAILURES = (" ERROR opendal", "Error checking cache level")  # what sccache log
 _WITHOUT = "this build goes on without it"
 
 
+# sccache's key has the preprocessed source without its name, but an object has the name. The last
+# word of a compile is the source or the object.
+_SCRIPT = """\
+#!/bin/sh
+for last do :; done
+SCCACHE_C_CUSTOM_CACHE_BUSTER=$last exec {program} "$@"
+"""
+
+
 @dataclass(frozen=True)
 class Cache:
-    """The program to start compilers with, and its environment variables."""
+    """The script to start compilers with, and its environment variables."""
 
-    launcher: Path
+    script: str
     environment: Mapping[str, str]
 
 
-OFF = Cache(Path("/usr/bin/env"), {})
+OFF = Cache('#!/bin/sh\nexec "$@"\n', {})
 """Compiles without a compiler cache."""
 
 
@@ -71,7 +80,7 @@ def serving(store: Store | None) -> Iterator[Cache]:
             return
         before, used = server.counts(), server.cpu_seconds()
         with server.watched() as lost:
-            yield Cache(plain_path(PROGRAM), server.local)
+            yield Cache(_SCRIPT.format(program=plain_path(PROGRAM)), server.local)
         costs.add(max(0, server.cpu_seconds() - used))
         server.report(before, lost.is_set())
 
