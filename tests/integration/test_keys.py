@@ -66,7 +66,7 @@ CHANGES = [
         "wheelhouse/targets/architectures.toml",
         '"+fp16" = "+fullfp16"',
         '"+fp16" = ""',
-        {"toolchains", *COMPILED},
+        {"toolchains", *COMPILED, *INSTALLED},
     ),
     (
         "wheelhouse/targets/architectures.toml",
@@ -81,7 +81,7 @@ CHANGES = [
         CORES,
     ),
     ("wheelhouse/compile/flatc.py", "-O1 -g0", "-O2 -g0", {"tools", *CORES}),
-    ("wheelhouse/compile/extension.py", '        trees["eigen"],\n', "", LINKED - {"delegates"}),
+    ("wheelhouse/compile/extension.py", '        "eigen",\n', "", LINKED - {"delegates"}),
     (
         "wheelhouse/compile/extension.py",
         '"-Wl,--version-script=exports.map"',
