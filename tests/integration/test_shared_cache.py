@@ -68,14 +68,25 @@ def right(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def servers_of(store: Store) -> list[psutil.Process]:
-    """The processes of a store's server; clients have more words."""
-    folder = str(store.root / sccache.FOLDER)
+    """The processes of a store's server."""
+    return _servers(lambda folder: folder == str(store.root / sccache.FOLDER))
+
+
+def _servers(chosen: Callable[[str], bool]) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline", "environ"])
-        if (process.info["environ"] or {}).get("SCCACHE_DIR") == folder
-        and len(process.info["cmdline"] or []) == 1
+        if chosen((process.info["environ"] or {}).get("SCCACHE_DIR", ""))
+        and len(process.info["cmdline"] or []) == 1  # clients have more words
     ]
+
+
+@pytest.fixture(autouse=True)
+def none_left(tmp_path: Path) -> Iterator[None]:
+    """End the servers that would end themselves in 10 minutes, as those of killed builds."""
+    yield
+    for process in _servers(lambda folder: folder.startswith(f"{tmp_path}/")):
+        process.kill()
 
 
 def objects(store: Store) -> list[Path]:
