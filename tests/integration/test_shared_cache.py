@@ -19,8 +19,9 @@ from elftools.elf.elffile import ELFFile
 from tests.support import compile_cache
 from tests.support.compile_cache import Redis, User, compiled, of_folder, running, sources
 from tests.support.loopback import Scripted, closed
-from tests.support.running import Task, Until
+from tests.support.running import Cli, Task, Until
 from wheelhouse.common import costs
+from wheelhouse.common.errors import Kind
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import sccache, shared_cache
@@ -291,6 +292,24 @@ class TestFailures:
         assert "failed 4 times; what it could not give was compiled" in self.warned(capfd)
         assert compiled(step, Store(tmp_path / "third")) == right
         assert "4 of 4 objects" in capfd.readouterr().err  # the second user mended them
+
+
+@pytest.mark.parametrize("words", [("build", "--no-verify"), ("make", "anything")])
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"WHEELHOUSE_SHARED_CACHE": "http://me:s3cr3t@there"},
+        {"WHEELHOUSE_SHARED_CACHE_MODE": "both"},
+    ],
+)
+def test_a_wrong_setting_is_told_before_anything_is_made(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], env: dict[str, str]
+) -> None:
+    done = cli(*words, WHEELHOUSE_CACHE=str(tmp_path / "cache"), **env)
+    assert done.status == Kind.USAGE
+    assert f"error: {next(iter(env))} is " in done.stderr
+    assert "s3cr3t" not in done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 class TestServer:
