@@ -33,10 +33,10 @@ FOLDER = "sccache"
 """The folder of objects in the store."""
 
 _SIZE = "5G"
-_IDLE = 600
-_INTERVAL = 2.0
-_TRIES = 3
-_ADDRESS_BYTES = 107
+_IDLE = 600  # seconds
+_INTERVAL = 2.0  # seconds between questions whether the shared cache answers,
+_TRIES = 3  # which is lost after so many without an answer
+_ADDRESS_BYTES = 107  # the longest path of a socket
 _CREDENTIALS = struct.Struct("3i")  # process, user and group at the other end of a socket
 _FAILURES = (" ERROR opendal", "Error checking cache level")  # what sccache logs
 _WITHOUT = "this build goes on without it"
@@ -165,8 +165,10 @@ class _Server:
         with socket.socket(socket.AF_UNIX) as client:
             try:
                 client.connect(str(self._socket))
-            except OSError:
-                self._socket.unlink(missing_ok=True)  # of a server that was killed
+            except ConnectionRefusedError:
+                self._socket.unlink()  # of a server that was killed
+                return False
+            except FileNotFoundError:
                 return False
         return True
 
@@ -255,7 +257,7 @@ class _Server:
             sum(stats[key]["counts"].values())
             for key in ("cache_hits", "cache_misses", "cache_errors")
         )
-        log = self._log.read_text(errors="replace")
+        log = self._log.read_text(errors="replace") if self._log.is_file() else ""
         return _Counts(hits, misses, errors + sum(map(log.count, _FAILURES)))
 
     def report(self, before: _Counts, lost: bool) -> None:
