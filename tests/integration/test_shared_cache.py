@@ -19,8 +19,9 @@ from elftools.elf.elffile import ELFFile
 from tests.support import compile_cache
 from tests.support.compile_cache import Redis, User, compiled, of_folder, running, sources
 from tests.support.loopback import Scripted, closed
-from tests.support.running import Task, Until
+from tests.support.running import Cli, Task, Until
 from wheelhouse.common import costs
+from wheelhouse.common.errors import Kind
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import sccache, shared_cache
@@ -68,14 +69,25 @@ def right(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def servers_of(store: Store) -> list[psutil.Process]:
-    """The processes of a store's server; clients have more words."""
-    folder = str(store.root / sccache.FOLDER)
+    """The processes of a store's server."""
+    return _servers(lambda folder: folder == str(store.root / sccache.FOLDER))
+
+
+def _servers(chosen: Callable[[str], bool]) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline", "environ"])
-        if (process.info["environ"] or {}).get("SCCACHE_DIR") == folder
-        and len(process.info["cmdline"] or []) == 1
+        if chosen((process.info["environ"] or {}).get("SCCACHE_DIR", ""))
+        and len(process.info["cmdline"] or []) == 1  # clients have more words
     ]
+
+
+@pytest.fixture(autouse=True)
+def none_left(tmp_path: Path) -> Iterator[None]:
+    """End the servers that would end themselves in 10 minutes, as those of killed builds."""
+    yield
+    for process in _servers(lambda folder: folder.startswith(f"{tmp_path}/")):
+        process.kill()
 
 
 def objects(store: Store) -> list[Path]:
@@ -115,6 +127,19 @@ class TestShared:
                 with next(made.glob("*.o")).open("rb") as stream:
                     assert ELFFile(stream)["e_machine"] == f"EM_{processor.upper()}"
         assert len(redis.objects) == 4
+
+    def test_two_sources_with_the_same_text_never_mix(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their objects have the names of the sources."""
+        monkeypatch.setenv("WHEELHOUSE_JOBS", "1")
+        twins = tmp_path / "twins"
+        twins.mkdir()
+        for name in ("one.cc", "two.cc"):
+            (twins / name).write_text("")
+        made = compiled(of_folder(twins), Store(tmp_path / "a"))
+        assert b"one.cc\0" in made
+        assert b"two.cc\0" in made
 
     def test_a_reader_writes_nothing(
         self, redis: Redis, use: Use, step: Step, tmp_path: Path, capfd: Output
@@ -269,6 +294,24 @@ class TestFailures:
         assert "4 of 4 objects" in capfd.readouterr().err  # the second user mended them
 
 
+@pytest.mark.parametrize("words", [("build", "--no-verify"), ("make", "anything")])
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"WHEELHOUSE_SHARED_CACHE": "http://me:s3cr3t@there"},
+        {"WHEELHOUSE_SHARED_CACHE_MODE": "both"},
+    ],
+)
+def test_a_wrong_setting_is_told_before_anything_is_made(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], env: dict[str, str]
+) -> None:
+    done = cli(*words, WHEELHOUSE_CACHE=str(tmp_path / "cache"), **env)
+    assert done.status == Kind.USAGE
+    assert f"error: {next(iter(env))} is " in done.stderr
+    assert "s3cr3t" not in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
 class TestServer:
     def test_it_ends_with_the_build_and_what_it_keeps_serves_the_next(
         self, step: Step, store: Store, capfd: Output, until: Until
@@ -319,7 +362,8 @@ class TestServer:
         until(lambda: objects(store))
         for process in servers_of(store):
             process.kill()
-        assert going_on.wait() == 0
+        _, told = going_on.communicate()
+        assert going_on.returncode == 0, told
         assert compiled(step, store) == right
 
     def test_a_build_with_other_settings_compiles_without_it(

@@ -1,7 +1,7 @@
 """The environment of the processes started here: chosen variables and settings of the user's pip.
 
 Kept is what says where things are and how to reach them: folders, proxies, certificates, indexes.
-Dropped is what would change the behaviour of Python, pip or a compiler, or the
+Dropped is what would change the behaviour of Python, pip, a compiler or a compiler cache, or the
 language of messages.
 
 This module needs the standard library alone, because ``inv`` runs pip through it before anything

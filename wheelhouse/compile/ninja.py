@@ -60,16 +60,15 @@ def build(folder: Path, label: str, log: Path, env: Env, *, cached: Store | None
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
     command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
-    _link(folder / LIB, plain_path(ZIG).with_name("lib"))
+    lib, launcher = folder / LIB, folder / LAUNCHER
+    for path in (lib, launcher):
+        path.unlink(missing_ok=True)
+    lib.symlink_to(plain_path(ZIG).with_name("lib"))
     with sccache.serving(cached) as cache, console.steps(label) as bar:
-        _link(folder / LAUNCHER, cache.launcher)
+        launcher.write_text(cache.script)
+        launcher.chmod(0o755)
         env = {**env, **cache.environment, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)
-
-
-def _link(link: Path, target: Path) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
 
 
 def _logged(

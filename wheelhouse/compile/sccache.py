@@ -33,24 +33,37 @@ FOLDER = "sccache"
 """The folder of objects in the store."""
 
 _SIZE = "5G"
-_IDLE = 600
-_INTERVAL = 2.0
-_TRIES = 3
-_ADDRESS_BYTES = 107
+_IDLE = 600  # seconds
+_INTERVAL = 2.0  # seconds between questions whether the shared cache answers,
+_TRIES = 3  # which is lost after so many without an answer
+_ADDRESS_BYTES = 107  # the longest path of a socket
 _CREDENTIALS = struct.Struct("3i")  # process, user and group at the other end of a socket
 _FAILURES = (" ERROR opendal", "Error checking cache level")  # what sccache logs
 _WITHOUT = "this build goes on without it"
 
 
+# sccache's key has the preprocessed source without its name, but an object has the name. The last
+# word of a compile is the source or the object. 2 is the status of sccache's own errors, as when
+# its server is killed.
+_SCRIPT = """\
+#!/bin/sh
+for last do :; done
+SCCACHE_C_CUSTOM_CACHE_BUSTER=$last {program} "$@"
+status=$?
+[ $status -ne 2 ] || exec "$@"
+exit $status
+"""
+
+
 @dataclass(frozen=True)
 class Cache:
-    """The program to start compilers with, and its environment variables."""
+    """The script to start compilers with, and its environment variables."""
 
-    launcher: Path
+    script: str
     environment: Mapping[str, str]
 
 
-OFF = Cache(Path("/usr/bin/env"), {})
+OFF = Cache('#!/bin/sh\nexec "$@"\n', {})
 """Compiles without a compiler cache."""
 
 
@@ -71,7 +84,7 @@ def serving(store: Store | None) -> Iterator[Cache]:
             return
         before, used = server.counts(), server.cpu_seconds()
         with server.watched() as lost:
-            yield Cache(plain_path(PROGRAM), server.local)
+            yield Cache(_SCRIPT.format(program=plain_path(PROGRAM)), server.local)
         costs.add(max(0, server.cpu_seconds() - used))
         server.report(before, lost.is_set())
 
@@ -156,8 +169,10 @@ class _Server:
         with socket.socket(socket.AF_UNIX) as client:
             try:
                 client.connect(str(self._socket))
-            except OSError:
-                self._socket.unlink(missing_ok=True)  # of a server that was killed
+            except ConnectionRefusedError:
+                self._socket.unlink()  # of a server that was killed
+                return False
+            except FileNotFoundError:
                 return False
         return True
 
@@ -246,7 +261,7 @@ class _Server:
             sum(stats[key]["counts"].values())
             for key in ("cache_hits", "cache_misses", "cache_errors")
         )
-        log = self._log.read_text(errors="replace")
+        log = self._log.read_text(errors="replace") if self._log.is_file() else ""
         return _Counts(hits, misses, errors + sum(map(log.count, _FAILURES)))
 
     def report(self, before: _Counts, lost: bool) -> None:
