@@ -1,4 +1,4 @@
-"""Run commands on an arm64 system: in a sandbox on this machine, or in a container of an engine.
+"""Run commands on another system: in a sandbox on this machine, or in a container of an engine.
 
 Both emulate a given board and have a home folder of their own. A program can tell them apart by one
 thing only: in a container it can start other programs.
@@ -14,7 +14,6 @@ from typing import Protocol
 
 from docker import DockerClient
 
-from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.machines import docker, qemu
 from wheelhouse.machines.docker import Box
 from wheelhouse.machines.qemu import HOME, Emulated
@@ -79,18 +78,9 @@ def container_pi(
     """A running container; its home folder is a copy of ``work``.
 
     ``files`` are copied to the container's paths that are their keys. Raises WheelhouseError if the
-    engine fails or its machine cannot run arm64 programs.
+    engine fails.
     """
     home = {f"{HOME}/{path.name}": path for path in work.iterdir()}
-    try:
-        with docker.box(client, image, docker.limits(client)) as box:
-            box.send({**home, **files})
-            yield ContainerPi(box, work)
-    except WheelhouseError as error:
-        if "exec format error" not in error.what:
-            raise
-        raise WheelhouseError(
-            "The Docker engine cannot run arm64 programs.",
-            "On its machine, as root: `apt-get install qemu-user-static binfmt-support`.",
-            Kind.ENGINE,
-        ) from error
+    with docker.box(client, image, docker.limits(client)) as box:
+        box.send({**home, **files})
+        yield ContainerPi(box, work)
