@@ -8,7 +8,10 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """The kind of a failure; its number is the exit status of ``./inv`` (docs/exit-codes.md)."""
+    """The kind of a failure; its number is the exit status of ``./inv``.
+
+    docs/reference/exit-codes.md lists them.
+    """
 
     OTHER = 1
     USAGE = 2

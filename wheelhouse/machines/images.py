@@ -34,18 +34,23 @@ BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi",
 
 
 class BuilderImage(Table, frozen=True):
-    """The builder image: its Debian suite, that suite's CPython, and the packages of its base."""
+    """The builder image, in which wheels are compiled."""
 
     suite: str
+    """Its Debian suite, as in ``bookworm``."""
     python: str
+    """That suite's CPython, as in ``3.11``."""
     packages: tuple[str, ...]
+    """The Debian packages of its base where ``./inv images --bootstrap`` makes that."""
 
 
 class ImageTable(Table, frozen=True):
-    """The content of images.toml; ``bases`` are Debian's images by suite, each with a digest."""
+    """The whole of images.toml."""
 
     bases: Mapping[str, str]
+    """Debian's images by suite, each pinned by its digest."""
     builder: BuilderImage
+    """The builder image."""
 
 
 @cache
