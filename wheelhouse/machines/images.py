@@ -235,6 +235,7 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
             "the same command again.",
             Kind.FETCH,
+            "image-registry",
         )
     return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 

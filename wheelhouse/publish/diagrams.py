@@ -10,9 +10,9 @@ from jinja2 import Environment, StrictUndefined
 
 from wheelhouse.common.root import ROOT
 
-WIDTH, HEIGHT = 150, 64
+WIDTH, HEIGHT = 164, 64
 """The size of a box, in the pixels of the drawing."""
-GAP_X, GAP_Y, MARGIN = 50, 30, 4
+GAP_X, GAP_Y, MARGIN = 40, 30, 4
 LINE = 17
 """The distance between two lines of text."""
 

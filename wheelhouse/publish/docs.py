@@ -30,6 +30,7 @@ SETTINGS = {
     "extensions": ["myst_parser"],
     "myst_heading_anchors": 3,
     "nitpicky": True,
+    "smartquotes": False,
     "html_theme": "furo",
     "html_theme_options": {"navigation_with_keys": False, "top_of_page_buttons": []},
     "html_copy_source": False,
@@ -43,8 +44,10 @@ SETTINGS = {
 _LACKING = {
     b'<aside class="sidebar-drawer">': b'<aside class="sidebar-drawer" aria-label="All pages">',
     b'<p class="caption" role="heading">': b'<p class="caption" role="heading" aria-level="2">',
+    b"<pre>": b'<pre tabindex="0">',
+    b'<div class="table-wrapper ': b'<div tabindex="0" class="table-wrapper ',
 }
-"""What Furo writes without a name or a level, and the same with it."""
+"""What Furo writes without a name, a level, or a way to scroll it with the keyboard."""
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -73,11 +76,11 @@ def pages(source: Path = SOURCE) -> dict[str, bytes]:
         if sphinx.statuscode:
             raise _failure(said.getvalue())
         files = (path for path in sorted(made.rglob("*")) if path.is_file())
-        return {path.relative_to(made).as_posix(): _named(path.read_bytes()) for path in files}
+        return {path.relative_to(made).as_posix(): _accessible(path.read_bytes()) for path in files}
 
 
-def _named(content: bytes) -> bytes:
-    """A page in which each landmark and heading has what a screen reader needs of it."""
+def _accessible(content: bytes) -> bytes:
+    """A page in which landmarks, headings and scrolling parts have what assistive tools need."""
     for lacking, whole in _LACKING.items():
         content = content.replace(lacking, whole)
     return content
@@ -91,6 +94,7 @@ def expressions() -> dict[str, Callable[..., str]]:
         "figure": reference.figure,
         "figures": lambda: figures.table(figures.read().values()),
         "keys": reference.keys,
+        "rooms": reference.rooms,
         "schema": reference.schema,
         "surroundings": reference.surroundings_of,
         "tasks": reference.tasks,

@@ -265,6 +265,15 @@ def _names(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
             yield ast.unparse(each.targets[0]), each
 
 
+def rooms() -> str:
+    """A table of the packages of ``wheelhouse/``, each with the question that it answers."""
+    rows = []
+    for path in sorted((ROOT / "wheelhouse").glob("*/__init__.py")):
+        question = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        rows.append((f"`{path.parent.name}`", question))
+    return _table(("room", "question"), rows)
+
+
 def figure(key: str) -> str:
     """A measured figure of figures.toml, as in ``13.7 min``; raises KeyError if it is not there."""
     return figures.read()[key].measured
