@@ -21,6 +21,7 @@ from wheelhouse import figures
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.publish import diagrams, reference
+from wheelhouse.publish.index import templates
 
 SOURCE = ROOT / "docs"
 
@@ -41,13 +42,14 @@ SETTINGS = {
 }
 """Sphinx's configuration values."""
 
-_LACKING = {
+_LEFT_OUT = {
+    b"</head>": templates.get_template("icon.html").render().encode() + b"</head>",
     b'<aside class="sidebar-drawer">': b'<aside class="sidebar-drawer" aria-label="All pages">',
     b'<p class="caption" role="heading">': b'<p class="caption" role="heading" aria-level="2">',
     b"<pre>": b'<pre tabindex="0">',
     b'<div class="table-wrapper ': b'<div tabindex="0" class="table-wrapper ',
 }
-"""What Furo writes without a name, a level, or a way to scroll it with the keyboard."""
+"""What Furo writes without an icon, a name, a level, or a way to scroll it with the keyboard."""
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -76,12 +78,12 @@ def pages(source: Path = SOURCE) -> dict[str, bytes]:
         if sphinx.statuscode:
             raise _failure(said.getvalue())
         files = (path for path in sorted(made.rglob("*")) if path.is_file())
-        return {path.relative_to(made).as_posix(): _accessible(path.read_bytes()) for path in files}
+        return {path.relative_to(made).as_posix(): _completed(path.read_bytes()) for path in files}
 
 
-def _accessible(content: bytes) -> bytes:
-    """A page in which landmarks, headings and scrolling parts have what assistive tools need."""
-    for lacking, whole in _LACKING.items():
+def _completed(content: bytes) -> bytes:
+    """A page with what Furo leaves out; a file of another kind has none of it."""
+    for lacking, whole in _LEFT_OUT.items():
         content = content.replace(lacking, whole)
     return content
 
