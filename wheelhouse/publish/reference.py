@@ -223,9 +223,18 @@ def api(name: str) -> str:
     doc = ast.get_docstring(found) if isinstance(found, ast.FunctionDef | ast.ClassDef) else None
     if doc:
         lines = lines[: found.body[0].lineno - found.lineno]
-    code = textwrap.dedent("\n".join(lines)).removesuffix(" ...").removesuffix(":")
+    code = _as_class(name, textwrap.dedent("\n".join(lines))).removesuffix(" ...").removesuffix(":")
     code = code.replace(": ...  #", "  #")
     return f"```python\n{code}\n```" + (f"\n\n{_markdown(doc)}" if doc else "")
+
+
+def _as_class(name: str, code: str) -> str:
+    """The signature of a class's ``__init__`` as that of the class; other code as it is."""
+    class_name, _, method = name.rpartition(".")
+    if method != "__init__":
+        return code
+    start = f"class {class_name.rpartition('.')[2]}("
+    return re.sub(r"^def __init__\(\s*self,", start, code).replace(") -> None", ")")
 
 
 def public_names() -> list[str]:
