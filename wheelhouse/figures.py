@@ -1,4 +1,4 @@
-"""Measured figures: ``figures.toml`` stores them, README's table and the front page show them."""
+"""Measured figures: ``figures.toml`` stores them; README, front page and docs show them."""
 
 from __future__ import annotations
 

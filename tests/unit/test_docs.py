@@ -35,17 +35,17 @@ FENCE = re.compile(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", re.MULTILINE | re.DOTAL
 
 FOREIGN = {
     ".": "tells the release; tests/integration/test_front.py runs it",
-    "cp": "in tutorials, which a test follows",
+    "cp": "in the first tutorial, which tests/emulated/test_index.py follows",
     "docker": "of Docker, which the reader has",
     "gh": "of GitHub, which needs a repository there",
     "inv()": "shell completion; tests/integration/test_docs.py runs it",
-    "python3": "in tutorials, which a test follows",
+    "python3": "in tutorials; the first is followed, the third's server is Python's own",
     "source": "shell completion",
     "sudo": "apt, which an emulated system cannot run",
-    "~/tflite/bin/pip": "in tutorials, which a test follows",
-    "~/tflite/bin/python": "in tutorials, which a test follows",
+    "~/tflite/bin/pip": "as the front page's, which tests/emulated/test_index.py runs",
+    "~/tflite/bin/python": "in tutorials, whose programs tests run",
 }
-"""Programs of commands in the documentation other than ``./inv``, and who runs them."""
+"""Programs of commands in the documentation other than ``./inv``, and what is known of them."""
 
 PLACES = {
     "images.toml": "wheelhouse/machines",
