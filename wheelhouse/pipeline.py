@@ -142,6 +142,7 @@ def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
             f"{theirs.name} is not what this checkout builds (report: {log}).",
             "Check out the tag of the wheel's release; if the bytes still differ, do not trust it.",
             Kind.VERIFICATION,
+            "other-bytes",
         )
     console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 

@@ -42,18 +42,23 @@ _ABLE: set[tuple[str, str]] = set()
 
 
 class BuilderImage(Table, frozen=True):
-    """The builder image: its Debian suite, that suite's CPython, and the packages of its base."""
+    """The builder image, in which wheels are compiled."""
 
     suite: str
+    """Its Debian suite, as in ``bookworm``."""
     python: str
+    """That suite's CPython, as in ``3.11``."""
     packages: tuple[str, ...]
+    """The Debian packages of its base where ``./inv images --bootstrap`` makes that."""
 
 
 class ImageTable(Table, frozen=True):
-    """The content of images.toml; ``bases`` are Debian's images by suite, each with a digest."""
+    """The whole of images.toml."""
 
     bases: Mapping[str, str]
+    """Debian's images by suite, each pinned by its digest."""
     builder: BuilderImage
+    """The builder image."""
 
 
 @cache
@@ -300,6 +305,7 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
             "the same command again.",
             Kind.FETCH,
+            "image-registry",
         )
     return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 

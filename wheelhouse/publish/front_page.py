@@ -102,10 +102,13 @@ class ProjectRelease:
         return all(row.yanked for row in self.rows)
 
 
-def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure]) -> bytes:
+def page(
+    projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure], docs: bool = False
+) -> bytes:
     """Render the front page for index.toml's first project that has a release to install.
 
-    ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns.
+    ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns; ``docs`` tells
+    whether the site has the documentation.
     """
     releases = {project.name: _releases(project, place) for project in projects}
     known = {name: _newest(found) for name, found in releases.items()}
@@ -132,6 +135,7 @@ def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figur
         "parts": licensed_components(files),
         "attested": any(row.provenance for row in newest.rows) if newest else False,
         "figures": figures,
+        "docs": docs,
     }
     return templates.get_template("front.html").render(context).encode()
 

@@ -91,7 +91,10 @@ class Architecture(toml.Table, frozen=True):
 
 
 class Architectures(toml.Table, frozen=True):
-    """The whole of architectures.toml."""
+    """The whole of architectures.toml.
+
+    ``architectures``: the processors that wheels are built for or on.
+    """
 
     architectures: tuple[Architecture, ...]
 

@@ -33,10 +33,14 @@ class Board(ForProcessor, frozen=True):
     """A Raspberry Pi board: its qemu CPU model and the fields of its ``/proc/cpuinfo``.
 
     ``name``: what messages call it, as in ``Raspberry Pi 5``.
-    ``model``, ``bogomips``, ``features``, ``variant``, ``part`` and ``revision``: the text of the
-    fields ``Model``, ``BogoMIPS``, ``Features``, ``CPU variant``, ``CPU part``, ``CPU revision``.
+    ``model``: the text of the field ``Model``.
     ``qemu_cpu``: the CPU model for qemu's ``-cpu``, as in ``cortex-a76``.
     ``cores``: the number of processor cores.
+    ``bogomips``: the text of the field ``BogoMIPS``.
+    ``features``: the text of the field ``Features``, the instruction sets in the kernel's words.
+    ``variant``: the text of the field ``CPU variant``.
+    ``part``: the text of the field ``CPU part``.
+    ``revision``: the number of the field ``CPU revision``.
     """
 
     name: str
@@ -71,7 +75,11 @@ class Board(ForProcessor, frozen=True):
 
 
 class Emulated(toml.Table, frozen=True):
-    """The whole of systems.toml."""
+    """The whole of systems.toml.
+
+    ``systems``: the systems, oldest first.
+    ``boards``: the boards, oldest first.
+    """
 
     systems: tuple[System, ...]
     boards: tuple[Board, ...]
