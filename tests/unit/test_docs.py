@@ -144,6 +144,8 @@ def test_each_key_of_a_toml_file_is_explained(file: str) -> None:
         assert written.pop(name)
     if file == "sources.toml":
         written.pop("cartons")  # names of tables
+    for each in written.get("architectures", ()):
+        each.pop("flags", None)  # a compiler's flags
     explained = {key.strip("`") for key, *_ in found}
     assert set(used_keys(file, written)) <= explained
     assert f'{{{{ keys("{file}") }}}}' in PAGES["reference/toml.md"]
