@@ -84,6 +84,9 @@ class Architecture(toml.Table, frozen=True):
     qemu: Emulator | None = None
     """The emulator that runs its programs on another processor; None if there is none."""
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def target(self) -> str:
         """zig's target triple with the glibc version, as in ``aarch64-linux-gnu.2.17``."""
