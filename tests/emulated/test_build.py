@@ -140,7 +140,7 @@ def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
 
 def _killed_after(project: Path, root: Path, *, steps: int) -> dict[str, int]:
     """Kill a build, and all its processes, once so many steps are done; the last step's numbers."""
-    for log in (root / "logs").glob("core-*"):
+    for log in (root / "logs").glob("tflite-*"):
         log.unlink()
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", "build", "--no-verify"],
@@ -152,7 +152,7 @@ def _killed_after(project: Path, root: Path, *, steps: int) -> dict[str, int]:
     )
     try:
         while process.poll() is None:
-            text = "".join(log.read_text() for log in (root / "logs").glob("core-*"))
+            text = "".join(log.read_text() for log in (root / "logs").glob("tflite-*"))
             seen = re.findall(r"^\[(\d+)/(\d+)\]", text, re.MULTILINE)
             if seen and int(seen[-1][0]) >= steps:
                 return {"done": int(seen[-1][0]), "total": int(seen[-1][1])}
