@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import REPO
-from tests.support.browser import chromium
+from tests.support.browser import running_browser
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
@@ -59,12 +59,8 @@ def host(folder: Path) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium()
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=sandbox)
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
