@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import figures, pipeline, workflow
+from wheelhouse import pipeline, workflow
 from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
 from wheelhouse.common import console, process
@@ -299,12 +299,10 @@ def docs(_: Context) -> None:
     console.say(f"The documentation begins at {folder / 'index.html'}")
 
 
-@task(help={"measure": "measure (the default); --no-measure only updates README's table"})
-def bench(_: Context, measure: bool = True) -> None:
-    """Measure the figures in wheelhouse/figures.toml and update README's table of them."""
-    if measure:
-        run(Fetcher.from_options())
-    figures.update_readme(figures.read().values())
+@task()
+def bench(_: Context) -> None:
+    """Measure the figures in wheelhouse/figures.toml, which the front page and the docs show."""
+    run(Fetcher.from_options())
 
 
 @task(positional=["release"], help={"release": "the release's tag, as in v2.14.1"})

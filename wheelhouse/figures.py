@@ -1,4 +1,4 @@
-"""Measured figures: ``figures.toml`` stores them; README, front page and docs show them."""
+"""Measured figures: ``figures.toml`` stores them; front page and documentation show them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
-from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.toml import Table, load
 
 FILE = ROOT / "wheelhouse" / "figures.toml"
-README = FILE.parent.parent / "README.md"
-START, END = "<!-- figures: `invoke bench` writes these -->", "<!-- end of figures -->"
 
 _HEAD = """\
-# Measured figures. `invoke bench` writes this file and makes README's table from it.
+# Measured figures. `invoke bench` writes this file; front page and documentation show them.
 # A figure that a run cannot measure keeps its value and date.
 """
 
@@ -57,26 +54,6 @@ def write(figures: Mapping[str, Figure], path: Path = FILE) -> None:
     """Write the figures in the format that :func:`read` reads."""
     tables = (f"\n[{key}]\n{_fields(figure)}" for key, figure in figures.items())
     path.write_text(_HEAD + "".join(tables), encoding="utf-8")
-
-
-def update_readme(figures: Iterable[Figure], readme: Path = README) -> None:
-    """Update README's table of figures; raises WheelhouseError if README has no place for it."""
-    text = with_table(readme.read_text(encoding="utf-8"), figures)
-    readme.write_text(text, encoding="utf-8")
-
-
-def with_table(text: str, figures: Iterable[Figure]) -> str:
-    """README's text with a new table between its two marks.
-
-    Raises WheelhouseError if a mark is missing.
-    """
-    before, _, rest = text.partition(START)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise WheelhouseError(
-            "README.md has no place for the figures.", f"Restore the lines {START} and {END}."
-        )
-    return f"{before}{START}\n{table(figures)}{END}{after}"
 
 
 def table(figures: Iterable[Figure]) -> str:

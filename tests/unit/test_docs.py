@@ -30,6 +30,7 @@ from wheelhouse.targets import systems
 
 DOCS = REPO / "docs"
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text() for path in DOCS.rglob("*.md")}
+PAGES["README.md"] = (REPO / "README.md").read_text()
 TROUBLE = PAGES["howto/troubleshooting.md"]
 FENCE = re.compile(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
@@ -42,8 +43,8 @@ FOREIGN = {
     "python3": "in tutorials; the first is followed, the third's server is Python's own",
     "source": "shell completion",
     "sudo": "apt, which an emulated system cannot run",
-    "~/tflite/bin/pip": "as the front page's, which tests/emulated/test_index.py runs",
-    "~/tflite/bin/python": "in tutorials, whose programs tests run",
+    "~/tflite/bin/pip": "README's and the front page's, which tests/emulated run",
+    "~/tflite/bin/python": "in README and tutorials, whose programs tests run",
 }
 """Programs of commands in the documentation other than ``./inv``, and what is known of them."""
 

@@ -1,4 +1,4 @@
-"""Measured figures: the data, and the table that README makes of it."""
+"""Measured figures: the data, and the table that the documentation makes of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support import REPO
 from wheelhouse import figures
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.figures import END, START, Figure
+from wheelhouse.figures import Figure
 
 WHEEL = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
 RATIO = Figure('A \\ "B"', 0.5, "×", date(2026, 11, 23), "counted", detail="1 M / 2 M")
@@ -25,30 +25,12 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_value_goal_manner_and_date() -> None:
-    text = figures.with_table(f"before\n{START}\nold\n{END}\nafter\n", [WHEEL, RATIO])
-    assert text == (
-        f"before\n{START}\n"
+    assert figures.table([WHEEL, RATIO]) == (
         "| figure | measured | goal | how | date |\n"
         "|---|---|---|---|---|\n"
         "| Largest wheel | 1.63 MB | ≤ 2.0 MB | bytes of the file | 2026-11-22 |\n"
         '| A \\ "B" | 0.5 × (1 M / 2 M) | — | counted | 2026-11-23 |\n'
-        f"{END}\nafter\n"
     )
-
-
-@pytest.mark.parametrize("text", ["", START, END, f"{END}{START}"])
-def test_a_readme_without_its_marks_is_not_overwritten(tmp_path: Path, text: str) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(text)
-    with pytest.raises(WheelhouseError, match=r"README\.md has no place for the figures"):
-        figures.update_readme([WHEEL], readme)
-    assert readme.read_text() == text
-
-
-def test_readme_s_table_is_what_the_data_gives() -> None:
-    readme = figures.README.read_text()
-    made = figures.with_table(readme, figures.read().values())
-    assert readme == made, "run `./inv bench --no-measure`"
 
 
 def test_each_figure_keeps_its_goal() -> None:

@@ -91,6 +91,7 @@ def _completed(content: bytes) -> bytes:
 def expressions() -> dict[str, Callable[..., str]]:
     """What pages may call in double braces; each returns Markdown."""
     return {
+        "address": reference.address,
         "api": reference.api,
         "diagram": diagrams.diagram,
         "figure": reference.figure,

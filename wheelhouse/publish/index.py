@@ -78,6 +78,8 @@ class IndexSettings(Table, frozen=True):
 
     projects: Mapping[str, ProjectSettings]
     """The projects of the index, by name as in ``tflite-runtime``."""
+    address: str = ""
+    """Where the index is published, for README and documentation; ``--url`` is for the site."""
 
     def __post_init__(self) -> None:
         for name in self.projects:

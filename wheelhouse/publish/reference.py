@@ -67,6 +67,11 @@ _FIELD = re.compile(r"^``(\w+)``: ((?:.|\n(?!``|\n))+)", re.MULTILINE)
 _ROLE = re.compile(r":\w+:`~?([^`]+)`")
 
 
+def address() -> str:
+    """The address of the published index, with a slash at its end."""
+    return IndexSettings.read(ROOT / "index.toml").address
+
+
 def tasks() -> str:
     """A section for each task, with a table of its options."""
     known = sorted(known_tasks(), key=lambda task: str(task.name))
