@@ -20,7 +20,7 @@ from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.compile import shared_cache
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
-from wheelhouse.package import container, diff, products
+from wheelhouse.package import container, diff, products, retagged
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
@@ -127,16 +127,24 @@ def _build_products(
 def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
     """Build a published wheel again, without a shared cache, and compare the bytes.
 
-    Raises WheelhouseError if they differ; diffoscope's report is then in the cache's logs.
+    A wheel for older pips is made of the one that was built again. Raises WheelhouseError if they
+    differ; diffoscope's report is then in the cache's logs.
     """
     if not theirs.is_file():
         raise WheelhouseError(f"There is no file {theirs}.", "Name a published wheel.", Kind.USAGE)
     if os.environ.pop(shared_cache.ADDRESS, None):
         console.say(f"Others could change the result: {shared_cache.ADDRESS} is not used")
     ours, *_ = _build_products([products.from_filename(theirs)], fetcher, engine)
+    with tempfile.TemporaryDirectory() as scratch:
+        if theirs.stem.endswith(f"-{retagged.PLATFORM}"):
+            ours = retagged.retag(ours, Path(scratch))
+        _compare(theirs, ours, fetcher.store)
+
+
+def _compare(theirs: Path, ours: Path, store: Store) -> None:
     if found := diff.report(theirs, ours):
         console.result(found)
-        log = fetcher.store.log(f"difference-{theirs.name}")
+        log = store.log(f"difference-{theirs.name}")
         log.write_text(found)
         raise WheelhouseError(
             f"{theirs.name} is not what this checkout builds (report: {log}).",

@@ -174,10 +174,32 @@ def test_outside_of_an_environment_the_error_is_the_one_on_the_page(
     assert "error: externally-managed-environment" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("pip", "platform"), [("18.1", "linux_aarch64"), ("", "manylinux2014_aarch64")]
+)
+def test_cpython_3_7_gets_a_wheel_whatever_its_pip(
+    pip: str, platform: str, srv: Path, work: Path, fetcher: Fetcher
+) -> None:
+    """pip 18.1 is that of Raspberry Pi OS 10; the other one here is that of 11, 20.3.4."""
+    system = systems.system("bullseye")
+    path = {}
+    if pip:
+        with zipfile.ZipFile(fetcher.file(pins.shared(f"pip-{pip}"))) as archive:
+            archive.extractall(work / "pip")
+        path = {"PYTHONPATH": f"{qemu.HOME}/pip"}
+    python = ("python3", "-W", "ignore", "-m", "guest.pip_of_buster")
+    words = (*python, "install", "--user", *INDEX, "tflite-runtime")
+    done = run(system, fetcher, srv, work, *words, **path)
+    assert done.status == 0, done.stderr
+    (info,) = work.glob(".local/lib/*/site-packages/tflite_runtime-2.14.1.dist-info")
+    assert f"Tag: cp37-abi3-{platform}\n" in (info / "WHEEL").read_text()
+    assert infers(system, fetcher, srv, work, "python3") == "1.19.5"
+
+
 def test_buster_s_pip_can_download_by_every_spelling(
     srv: Path, work: Path, fetcher: Fetcher
 ) -> None:
-    """pip 18.1, which is too old to install such a wheel, but reads the index and checks hashes."""
+    """pip 18.1 reads the index and checks hashes."""
     system = systems.system("bullseye")
     with zipfile.ZipFile(fetcher.file(pins.shared("pip-18.1"))) as archive:
         archive.extractall(work / "pip")
@@ -197,7 +219,7 @@ def test_buster_s_pip_can_download_by_every_spelling(
     assert "-cp39-cp39-" in got.name
     got.unlink()
     data = json.loads((srv / "site/simple/tflite-runtime/index.json").read_text())
-    other = next(each for each in data["files"] if "-cp39-" not in each["filename"])
+    other = next(each for each in data["files"] if "-cp311-" in each["filename"])
     (work / "requirements.txt").write_text(
         f"tflite-runtime==2.14.1 --hash=sha256:{other['hashes']['sha256']}\n"
     )

@@ -257,6 +257,39 @@ def test_wheels_at_another_address_are_found(client: Client, tmp_path: Path) -> 
         assert there.asked[-1] == f"/v1.0/{path.name}"
 
 
+@pytest.mark.parametrize(
+    ("platforms", "python", "taken"),
+    [
+        (("manylinux2014_aarch64", "linux_aarch64"), "3.7", "manylinux_2_17_aarch64"),
+        (("linux_aarch64",), "3.7", "linux_aarch64"),
+        (("linux_aarch64",), "3.11", ""),  # with musl
+        (("manylinux2014_aarch64", "linux_aarch64"), "3.11", "manylinux_2_17_aarch64"),
+    ],
+)
+@pytest.mark.parametrize("pip", [pytest.param("pip-23.0.1", marks=OLD), f"pip-{NEWEST}"])
+def test_the_file_for_older_pips_is_for_nobody_else(
+    platforms: tuple[str, ...],
+    python: str,
+    taken: str,
+    pip: str,
+    programs: Programs,
+    tmp_path: Path,
+) -> None:
+    wheel(tmp_path / "in", tag="cp37-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")
+    settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    site.make([tmp_path / "in"], settings, Place(), tmp_path / "site")
+    chosen = [word for each in platforms for word in ("--platform", each)]
+    chosen += ["--implementation", "cp", "--python-version", python, "--abi", "abi3"]
+    with hosted(tmp_path / "site") as host:
+        index = ("--index-url", f"{host.url}/simple/", "--only-binary", ":all:", "--no-deps")
+        done = Client(pip, tmp_path, programs[pip]).run(
+            "download", *index, *chosen, "--dest", tmp_path / "got", "tflite-runtime"
+        )
+    got = [path.name for path in (tmp_path / "got").glob("*.whl")]
+    assert (done.returncode == 0) == bool(taken), done.stderr
+    assert [name.split("-")[-1].split(".")[0] for name in got] == [taken] * bool(taken)
+
+
 @pytest.mark.parametrize("accept", [ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY], ids=["html", "json"])
 def test_a_strict_reader_gets_all_that_the_pages_promise(
     host: Host, tmp_path: Path, accept: str

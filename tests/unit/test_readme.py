@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from tests.support import REPO
 from tests.support.wheels import trial, wheel
-from wheelhouse.publish import front_page, index, wheel_file
+from wheelhouse.publish import front_page, index, site, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
@@ -45,13 +45,16 @@ def panels(tmp_path: Path) -> BeautifulSoup:
     """The front page of an index of one wheel at the address of index.toml."""
     trials = [trial(f"Raspberry Pi OS {number}") for number in (11, 12, 13)]
     path = wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": trials})
-    projects = index.group_by_project([wheel_file.read(path)], SETTINGS)
+    read = [wheel_file.read(path)]
+    read += site.for_older_pips(read, tmp_path)
+    projects = index.group_by_project(read, SETTINGS)
     page = front_page.page(projects, Place(site=SETTINGS.address), [])
     return BeautifulSoup(page, "html.parser")
 
 
 @pytest.mark.parametrize(
-    ("suite", "number"), [("bullseye", "11"), ("bookworm", "12"), ("trixie", "12")]
+    ("suite", "number"),
+    [("buster", "11, and 10"), ("bullseye", "11"), ("bookworm", "12"), ("trixie", "12")],
 )
 def test_its_lines_are_those_of_the_front_page(
     suite: str, number: str, panels: BeautifulSoup

@@ -23,16 +23,30 @@ from wheelhouse.targets.systems import System
 MANAGED_SINCE = Version("3.11")
 """Debian's first externally managed Python (PEP 668), that of Raspberry Pi OS 12."""
 
+BUSTER = System(
+    processor="aarch64",
+    name="Raspberry Pi OS 10",
+    suite="buster",
+    python="3.7",
+    packages=(),
+)
+"""The oldest 64-bit release. Nothing is tried on it: Debian's mirrors do not have it any more."""
+
 _NUMBER = re.compile(r"\d+")
 _FLOOR = re.compile(r"manylinux_(\d+)_(\d+)_")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A release of Raspberry Pi OS on the page, and the wheel that pip installs there."""
+    """A release of Raspberry Pi OS on the page, and the wheel that its own pip installs there."""
 
     system: System
     file: WheelFile
+
+    @property
+    def tried(self) -> bool:
+        """Whether the release can be emulated, and the wheel was tried on it."""
+        return self.system is not BUSTER
 
     @property
     def key(self) -> str:
@@ -86,7 +100,7 @@ class FileRow:
     @property
     def record(self) -> str:
         """The URL of the file's record."""
-        return f"{FILES}/{self.file.name}.verified.json"
+        return f"{FILES}/{self.file.tried_as or self.file.name}.verified.json"
 
 
 @dataclass(frozen=True)
@@ -115,8 +129,9 @@ def page(
     offered = [name for name, newest in known.items() if newest]
     main = offered[0] if offered else None
     newest = known[main] if main else None
-    files = [row.file for row in newest.rows if not row.yanked] if newest else []
-    offers = choices(files)
+    offered_files = [row.file for row in newest.rows if not row.yanked] if newest else []
+    files = [file for file in offered_files if not file.tried_as]
+    offers = choices(offered_files)
     context = {
         "main": main,
         "others": offered[1:],
@@ -141,12 +156,14 @@ def page(
 
 
 def choices(files: Sequence[WheelFile]) -> list[Choice]:
-    """The systems on which the files were tried, one for each Debian suite.
+    """The systems on which the files were tried, one for each Debian suite, and :data:`BUSTER`.
 
     The newest comes first; one that is not released yet comes last.
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
+    if older := next((file for file in files if file.tried_as), None):
+        found[BUSTER.suite] = Choice(BUSTER, older)
     for system in systems.emulated().systems:
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
@@ -163,7 +180,13 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
         *cpython_tags(version, platforms=platforms),
         *compatible_tags(version, platforms=platforms),
     ]
-    ranked = [(order.index(tag), file) for file in files for tag in file.tags if tag in order]
+    allowed = [
+        file
+        for file in files
+        if not file.metadata.requires_python
+        or file.metadata.requires_python.contains(system.python)
+    ]
+    ranked = [(order.index(tag), file) for file in allowed for tag in file.tags if tag in order]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 

@@ -65,11 +65,13 @@ class ProjectSettings(Table, frozen=True):
 
     def yank(self, file: WheelFile) -> str | None:
         """The reason why the file is yanked; None if it is not."""
-        return self.yanked.get(file.name, self.yanked.get(str(file.version)))
+        names = (file.name, file.tried_as, str(file.version))
+        return next((self.yanked[name] for name in names if name in self.yanked), None)
 
     def time(self, file: WheelFile) -> datetime:
         """The upload time in UTC; the time of verification if ``uploaded`` has none."""
-        stated = self.uploaded.get(file.name, self.uploaded.get(str(file.version)))
+        names = (file.name, file.tried_as, str(file.version))
+        stated = next((self.uploaded[name] for name in names if name in self.uploaded), None)
         return (stated or file.record.date).astimezone(timezone.utc)
 
 
@@ -120,11 +122,15 @@ class Place:
 
     def url_for(self, file: WheelFile, site: str) -> str:
         """The file's URL for a page whose relative path to the site's root is ``site``."""
-        if not self.files:
+        if self.has(file):
             return f"{site}{FILES}/{quote(file.name)}"
         return f"{_with_slash(self.files)}{quote(file.name)}".replace(
             FOLDER, quote(file.path.parent.name)
         )
+
+    def has(self, file: WheelFile) -> bool:
+        """Whether the site serves the file itself; nobody else has one for older pips."""
+        return not self.files or bool(file.tried_as)
 
     def provenance(self, file: WheelFile) -> str | None:
         """The absolute URL of the file's provenance, which PEP 740 demands; None without one.
@@ -276,14 +282,16 @@ def _not_yanked(links: Sequence[Link]) -> list[Link]:
 
 def _core_metadata(file: WheelFile, place: Place) -> str | None:
     """The SHA-256 of METADATA; None if no METADATA file is served beside the wheel."""
-    if place.files and not file.published_metadata:
+    if not place.has(file) and not file.published_metadata:
         return None
     return hashlib.sha256(file.metadata_text).hexdigest()
 
 
 def _files_beside(file: WheelFile, place: Place) -> dict[str, bytes]:
-    texts = {"verified.json": file.record_text, "provenance": file.provenance}
-    if not place.files:
+    texts = {"provenance": file.provenance}
+    if not file.tried_as:
+        texts["verified.json"] = file.record_text
+    if place.has(file):
         texts["metadata"] = file.metadata_text
     return {f"{FILES}/{file.name}.{kind}": text for kind, text in texts.items() if text is not None}
 

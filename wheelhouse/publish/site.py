@@ -13,6 +13,7 @@ from wheelhouse import figures
 from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
+from wheelhouse.package import retagged
 from wheelhouse.publish import front_page, index, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
@@ -35,17 +36,19 @@ def make(
     ``demand`` says on which systems each wheel must have been tried. The front page marks wheels
     that were tried on fewer systems than this checkout's matrix has.
 
-    Raises WheelhouseError if there is no wheel or one is refused; the old site then stays.
+    A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
+    if there is no wheel or one is refused; the old site then stays.
     """
-    files = without_local(read(wheels(folders), demand))
-    projects = index.group_by_project(files, settings)
-    pages = index.generate(files, settings, place)
-    docs = (site / DOCS).is_dir()
-    pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()), docs)
-    kept = [file for project in projects for file in project.files]
-    served = [] if place.files else kept
-    by_path = {f"{index.FILES}/{file.name}": file.path for file in served}
-    write(pages, by_path, site, keep=DOCS)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = without_local(read(wheels(folders), demand))
+        files += for_older_pips(files, Path(scratch))
+        projects = index.group_by_project(files, settings)
+        pages = index.generate(files, settings, place)
+        docs = (site / DOCS).is_dir()
+        pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()), docs)
+        kept = [file for project in projects for file in project.files]
+        served = {f"{index.FILES}/{file.name}": file.path for file in kept if place.has(file)}
+        write(pages, served, site, keep=DOCS)
     told = "1 wheel is" if len(kept) == 1 else f"{len(kept)} wheels are"
     console.say(f"{told} in the index in {site}")
 
@@ -76,6 +79,12 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
                 f"{file.name} is left out: pip would prefer it to version {file.version.public}."
             )
     return [file for file in files if not file.version.local]
+
+
+def for_older_pips(files: Iterable[WheelFile], folder: Path) -> list[WheelFile]:
+    """The wheels that older pips take in the place of the universal ones among ``files``."""
+    universal = {file.name: file for file in files if retagged.serves(file.tags)}
+    return [wheel_file.for_older_pips(file, folder) for file in universal.values()]
 
 
 def write(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,8 @@ from packaging.utils import (
 from packaging.version import Version
 
 from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.store import file_digest
+from wheelhouse.package import retagged
 from wheelhouse.record import Demand, Record, UnverifiedError, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
@@ -46,7 +48,8 @@ class WheelFile:
     """A checked wheel for an index; ``size`` is in bytes, ``metadata_text`` is its METADATA file.
 
     ``today`` says whether it was tried on every system that this checkout's matrix has for it.
-    ``published_metadata`` says whether the file ``<wheel>.metadata`` is beside it.
+    ``published_metadata`` says whether the file ``<wheel>.metadata`` is beside it. ``tried_as`` is
+    empty, or the name of the wheel with the same content that the record is about.
     """
 
     path: Path
@@ -62,11 +65,31 @@ class WheelFile:
     today: bool
     provenance: bytes | None
     published_metadata: bool
+    tried_as: str = ""
 
     @property
     def name(self) -> str:
         """The wheel's file name."""
         return self.path.name
+
+
+def for_older_pips(file: WheelFile, folder: Path) -> WheelFile:
+    """The file that :func:`wheelhouse.package.retagged.retag` writes into ``folder``."""
+    path = retagged.retag(file.path, folder)
+    _, _, _, tags = parse_wheel_filename(path.name)
+    core, _ = _metadata_and_wheel(path, file.project, file.version)
+    return replace(
+        file,
+        path=path,
+        tags=tags,
+        size=path.stat().st_size,
+        sha256=file_digest(path),
+        metadata_text=core,
+        metadata=Metadata.from_email(core),
+        provenance=None,
+        published_metadata=False,
+        tried_as=file.name,
+    )
 
 
 class _RefusedError(Exception):
