@@ -135,11 +135,8 @@ def build(
     fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build_wheels(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
-    for wheel in wheels:
-        console.result(str(wheel))
-    if verify:
-        pipeline.verify_if_possible(wheels, fetcher, chosen)
+    asked = pipeline.wanted(pipeline.targets(py), xnnpack, release, armnn)
+    pipeline.build(asked, fetcher, chosen, release, verify)
 
 
 @task(

@@ -7,13 +7,14 @@ import os
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from wheelhouse import record, workflow
-from wheelhouse.common import cache, console
+from wheelhouse.common import cache, console, costs, progress
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
@@ -36,6 +37,8 @@ from wheelhouse.verify import session, trials
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
 ENGINES = ("host", "docker", "auto")
+UNTRIED = "not verified"
+"""What is said of a wheel without a record that suffices."""
 
 
 def engine(name: str) -> str:
@@ -92,16 +95,80 @@ def build_wheels(
     ``release`` is the TFLite release, the default one if None. With ``armnn`` the Arm NN delegate's
     wheel is built too. Raises WheelhouseError if a wheel cannot be built or written.
     """
-    shared_cache.named()  # raises now, not after all sources are fetched
     chosen = release or releases.choose()
+    asked = wanted(targets, xnnpack, chosen, armnn)
+    return _build_into_wheels(asked, fetcher, engine, chosen)
+
+
+def _build_into_wheels(
+    asked: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease
+) -> list[Path]:
+    shared_cache.named()  # raises now, not after all sources are fetched
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, the folder for wheels.",
             "Build in a checkout that this user owns; it can use the same cache.",
             Kind.MACHINE,
         )
-    asked = wanted(targets, xnnpack, chosen, armnn)
     return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine, chosen)]
+
+
+def build(
+    asked: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease, verified: bool
+) -> None:
+    """Build wheels into ``wheels/``, verify them if that is wanted and possible, and sum up.
+
+    On this machine the long steps are announced. Raises WheelhouseError as :func:`build_wheels`
+    and :func:`verify` do.
+    """
+    begun = time.monotonic()
+    expected = seconds_by_step(asked, fetcher.store, verified) if engine == "host" else {}
+    with progress.expecting(expected):
+        wheels = _build_into_wheels(asked, fetcher, engine, chosen)
+        for wheel in wheels:
+            console.result(str(wheel))
+        if verified:
+            verify_if_possible(wheels, fetcher, engine)
+    for wheel in wheels:
+        console.say(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, {seen(wheel)}")
+    console.say(
+        f"Done in {progress.took(time.monotonic() - begun)}. Next: copy the wheel to a Raspberry "
+        "Pi and install it there, or make a package index with `./inv index`."
+    )
+
+
+def seconds_by_step(
+    asked: Sequence[Product], store: Store, verified: bool
+) -> dict[progress.Name, float]:
+    """What is to be made for wheels, and the seconds that each step is expected to take."""
+    processors = len(os.sched_getaffinity(0))
+    nodes = workflow.Request(asked, store).plan().steps
+    there = {node.key: node.file for node in nodes if node.cached and node.file}
+    found = {}
+    for node in nodes:
+        name = (node.kind, node.label)
+        if node.cached or (node.kind in (workflow.VERIFIED, "rootfs") and not verified):
+            continue
+        if node.kind != workflow.VERIFIED:
+            found[name] = costs.expected_time(store, *name, processors)
+        elif node.needs[0] not in there or seen(WHEELS / there[node.needs[0]]) == UNTRIED:
+            found[name] = node.cpu_seconds / processors
+    return found
+
+
+def seen(wheel: Path) -> str:
+    """What was seen of a wheel, for readers."""
+    try:
+        trials = record.vouch(wheel, Demand.TODAY).record.trials
+    except UnverifiedError:
+        return UNTRIED
+    systems_tried = {trial.system for trial in trials}
+    passed = sum(len(trial.checks) for trial in trials)
+    return f"{_counted(passed, 'check')} passed on {_counted(len(systems_tried), 'system')}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 def wanted(
@@ -177,7 +244,11 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
-        made = session.verified(verification(path, fetcher, engine), fetcher)
+        step = verification(path, fetcher, engine)
+        if not is_cached(step, fetcher.store):
+            progress.announce(workflow.VERIFIED, products.label_of(path))
+        made = session.verified(step, fetcher)
+        progress.made(workflow.VERIFIED, products.label_of(path))
         _copy(made, record.path_for(path))
         _check_record(path)
         console.say(f"{path.name} is verified")

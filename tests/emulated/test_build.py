@@ -83,7 +83,13 @@ def test_a_second_build_changes_nothing(wheels: dict[str, Path], cli: Cli) -> No
     done = cli("build", "--py", "all")
     assert done.status == 0
     assert {path: path.stat().st_mtime_ns for path in wheels.values()} == before
-    assert done.stderr.splitlines() == [f"{path.name} is verified" for path in wheels.values()]
+    *said, last = done.stderr.splitlines()
+    assert said[: len(wheels)] == [f"{path.name} is verified" for path in wheels.values()]
+    for line, path in zip(said[len(wheels) :], wheels.values(), strict=True):
+        checks = sum(len(trial.checks) for trial in vouch(path, Demand.TODAY).record.trials)
+        size = f"{path.stat().st_size / 1e6:.2f} MB"
+        assert line.startswith(f"{path.name}: {size}, {checks:,} checks passed on ")
+    assert re.fullmatch(r"Done in \d+ s\. Next: copy .* `\./inv index`\.", last)
 
 
 def test_the_wheel_without_xnnpack_says_so(plain_wheel: Path) -> None:

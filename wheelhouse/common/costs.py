@@ -28,6 +28,10 @@ _ELSEWHERE = frozenset({"installed", "trials", "verified"})
 """Kinds of steps in sandboxes: bubblewrap ends without waiting, so their CPU time is not known."""
 
 
+_SIDE_BY_SIDE = frozenset({"cores", "extensions", "libraries", "tools", "verified"})
+"""Kinds of steps that use all processors."""
+
+
 class Cost(msgspec.Struct, frozen=True):
     """What one run of a recipe took, in seconds: of all processors together, and on the clock."""
 
@@ -116,6 +120,16 @@ def expected(store: Store, kind: str, label: str) -> float:
     with suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(_note(store, kind, label).read_bytes(), type=Cost).cpu
     return tabled(kind, label)
+
+
+def expected_time(store: Store, kind: str, label: str, processors: int) -> float:
+    """The seconds on the clock that a step took when it was last made here.
+
+    For one that was not, the table's CPU seconds; ``processors`` share those of compiles.
+    """
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(_note(store, kind, label).read_bytes(), type=Cost).wall
+    return tabled(kind, label) / (processors if kind in _SIDE_BY_SIDE else 1)
 
 
 def tabled(kind: str, label: str) -> float:

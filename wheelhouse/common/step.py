@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from wheelhouse.common import costs, recipe
+from wheelhouse.common import costs, progress, recipe
 from wheelhouse.common.store import Entry, Store, digest, file_digest
 
 
@@ -100,7 +100,10 @@ def get_or_make(step: Step, fetcher: Fetcher) -> Path:
 
     def make(folder: Path) -> None:
         inputs = Inputs(_needs(step, fetcher), step.parameters, fetcher.store)
-        with costs.noted(fetcher.store, step.kind, step.label, folder):
+        with (
+            progress.making(step.kind, step.label),
+            costs.noted(fetcher.store, step.kind, step.label, folder),
+        ):
             step.recipe(inputs, folder)
 
     return fetcher.store.get_or_make(step.entry, make, resume=step.resume, check=step.sealed)

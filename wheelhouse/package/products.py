@@ -100,6 +100,11 @@ def matching(path: Path) -> Product:
     )
 
 
+def label_of(path: Path) -> str:
+    """The label of the product that a file name :func:`is_named_as`, or "" if there is none."""
+    return next((known.label for known in every() if is_named_as(path, known)), "")
+
+
 def is_named_as(path: Path, candidate: Product) -> bool:
     """Whether a file name :func:`matches` a product and has its version, too."""
     if not matches(path, candidate):
