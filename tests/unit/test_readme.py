@@ -40,6 +40,12 @@ def test_every_link_leads_to_a_file() -> None:
         assert (REPO / target.partition("#")[0]).exists(), target
 
 
+def test_it_shows_one_picture_and_no_badge() -> None:
+    (picture,) = [REPO / target for mark, target in LINK.findall(README) if mark]
+    assert picture.stat().st_size < 150_000
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.fixture
 def panels(tmp_path: Path) -> BeautifulSoup:
     """The front page of an index of one wheel at the address of index.toml."""

@@ -69,7 +69,9 @@ def _is_common(name: str) -> bool:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.md")) if path.is_dir() else [path] * path.is_file()
+    if path.is_dir():
+        return sorted([*path.rglob("*.md"), *path.rglob("*.png")])
+    return [path] * path.is_file()
 
 
 def _row(root: Path, path: Path) -> tuple[str, str]:
