@@ -72,12 +72,15 @@ def test_readme_s_commands_on_the_build_machine(clone: Path) -> None:
     run_in(clone, README)
 
 
-@pytest.mark.usefixtures("wheels", "newest", "armnn_wheel")
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_s_commands_on_the_build_machine(page: str, clone: Path) -> None:
-    """Wheels that a page has in the reader's folder are there, as from an earlier page."""
-    for wheel in (clone / "wheels").glob("*.whl"):
-        shutil.copyfile(wheel, clone / wheel.name)
+def test_a_page_s_commands_on_the_build_machine(
+    page: str, clone: Path, wheels: dict[str, Path], newest: dict[str, Path], armnn_wheel: Path
+) -> None:
+    """What earlier pages leave, verified wheels, is in ``wheels/`` and in the reader's folder."""
+    for path in (*wheels.values(), *newest.values(), armnn_wheel):
+        for name in (path.name, f"{path.name}.verified.json"):
+            shutil.copyfile(path.with_name(name), clone / "wheels" / name)
+        shutil.copyfile(path, clone / path.name)
     run_in(clone, (DOCS / page).read_text())
 
 
