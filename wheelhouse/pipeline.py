@@ -203,7 +203,7 @@ def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
         console.say(f"Others could change the result: {shared_cache.ADDRESS} is not used")
     ours, *_ = _build_products([products.from_filename(theirs)], fetcher, engine)
     with tempfile.TemporaryDirectory() as scratch:
-        if theirs.stem.endswith(f"-{retagged.PLATFORM}"):
+        if retagged.is_retagged(theirs):
             ours = retagged.retag(ours, Path(scratch))
         _compare(theirs, ours, fetcher.store)
 

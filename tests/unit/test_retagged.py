@@ -107,6 +107,14 @@ def test_the_site_has_it_where_wheels_lie_elsewhere(tmp_path: Path) -> None:
     assert (folder / f"files/{OLDER}.metadata").is_file()
 
 
+def test_a_site_is_made_again_of_its_own_files(tmp_path: Path) -> None:
+    first = made(tmp_path)
+    settings = IndexSettings(projects={"tflite-runtime": SETTINGS})
+    site.make([first / "files"], settings, Place(), tmp_path / "again")
+    one, two = (folder / "files" / OLDER for folder in (first, tmp_path / "again"))
+    assert one.read_bytes() == two.read_bytes()
+
+
 def test_who_yanks_the_wheel_yanks_both(tmp_path: Path) -> None:
     name = f"tflite_runtime-2.14.1-cp37-abi3-{PLATFORM}.whl"
     found = links(made(tmp_path, ProjectSettings(yanked={name: "bad"})))

@@ -35,6 +35,11 @@ def serves(tags: Iterable[Tag]) -> bool:
     )
 
 
+def is_retagged(path: Path) -> bool:
+    """Whether a file is named as one that :func:`retag` writes."""
+    return path.name.endswith(f"-{TAG}-{PLATFORM}.whl")
+
+
 def retag(original: Path, folder: Path) -> Path:
     """Write a wheel's content under the older tag into ``folder``; equal wheels give equal bytes.
 

@@ -54,8 +54,12 @@ def make(
 
 
 def wheels(folders: Iterable[Path]) -> list[Path]:
-    """Every wheel below the folders; raises WheelhouseError if there is none."""
-    found = [path for folder in folders for path in sorted(folder.rglob("*.whl"))]
+    """Every wheel below the folders, but for what an earlier site has for older pips.
+
+    Raises WheelhouseError if there is none.
+    """
+    paths = (path for folder in folders for path in sorted(folder.rglob("*.whl")))
+    found = [path for path in paths if not retagged.is_retagged(path)]
     if not found:
         raise WheelhouseError(
             f"There is no wheel in {' or '.join(map(str, folders))}.",
