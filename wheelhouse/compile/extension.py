@@ -36,7 +36,8 @@ _SOURCES = (
 )
 _EXPORTS = f"{{ global: PyInit_{MODULE}; local: *; }};\n"
 _FLAGS = (
-    # The oldest NumPy that the module must work with is 1.19.5, which Raspberry Pi OS 11 has.
+    # The oldest NumPy that the module must work with is 1.16, which Raspberry Pi OS 10 has. The
+    # version of its C API is that of 1.19, whose name says what is tried: the oldest on a system.
     "-DNPY_TARGET_VERSION=NPY_1_19_API_VERSION",
 )
 _NUMPY = "3.11"
