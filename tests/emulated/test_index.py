@@ -180,16 +180,20 @@ def test_outside_of_an_environment_the_error_is_the_one_on_the_page(
 def test_cpython_3_7_gets_a_wheel_whatever_its_pip(
     pip: str, platform: str, srv: Path, work: Path, fetcher: Fetcher
 ) -> None:
-    """pip 18.1 is that of Raspberry Pi OS 10; the other one here is that of 11, 20.3.4."""
+    """pip 18.1 is that of Raspberry Pi OS 10; the other one here is that of 11, 20.3.4.
+
+    Both are told that NumPy 1.16.2 is installed, as there; the index has no NumPy.
+    """
     system = systems.system("bullseye")
-    path = {}
+    info = work / "path/numpy-1.16.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.16.2\n")
     if pip:
         with zipfile.ZipFile(fetcher.file(pins.shared(f"pip-{pip}"))) as archive:
-            archive.extractall(work / "pip")
-        path = {"PYTHONPATH": f"{qemu.HOME}/pip"}
+            archive.extractall(work / "path")
     python = ("python3", "-W", "ignore", "-m", "guest.pip_of_buster")
     words = (*python, "install", "--user", *INDEX, "tflite-runtime")
-    done = run(system, fetcher, srv, work, *words, **path)
+    done = run(system, fetcher, srv, work, *words, PYTHONPATH=f"{qemu.HOME}/path")
     assert done.status == 0, done.stderr
     (info,) = work.glob(".local/lib/*/site-packages/tflite_runtime-2.14.1.dist-info")
     assert f"Tag: cp37-abi3-{platform}\n" in (info / "WHEEL").read_text()
