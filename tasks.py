@@ -109,11 +109,12 @@ def _show(name: str, *words: str) -> None:
     help={
         "py": "CPython versions, as in 3.9,3.11, or all; 3.7 (the default) is one wheel for 3.7 "
         "and all later versions",
+        "arch": "processors, as in aarch64,x86_64, or all; aarch64 is the default",
         "xnnpack": "include the XNNPACK delegate (the default)",
         "armnn": "also build the wheel of the Arm NN delegate",
         "tflite": "a release of TFLite or an unambiguous prefix, e.g. 2.22",
         "tflite-source": "a TensorFlow checkout to build from, instead of the pinned sources",
-        "verify": "verify the wheels on emulated Raspberry Pis (the default)",
+        "verify": "verify the wheels on the systems that they are for (the default)",
         **ENGINE,
         **OFFLINE,
     }
@@ -121,6 +122,7 @@ def _show(name: str, *words: str) -> None:
 def build(
     _: Context,
     py: str = "3.7",
+    arch: str = "",
     tflite: str = "",
     tflite_source: str = "",
     xnnpack: bool = True,
@@ -130,11 +132,12 @@ def build(
     offline: bool = False,
     sources: str = "",
 ) -> None:
-    """Build wheels into wheels/ and verify them on emulated Raspberry Pis."""
+    """Build wheels into wheels/ and verify them on emulated Raspberry Pis, or for PCs natively."""
     fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    wheels = pipeline.build_wheels(pipeline.targets(py), xnnpack, fetcher, chosen, release, armnn)
+    targets = pipeline.targets(py, arch)
+    wheels = pipeline.build_wheels(targets, xnnpack, fetcher, chosen, release, armnn)
     for wheel in wheels:
         console.result(str(wheel))
     if verify:
@@ -144,6 +147,7 @@ def build(
 @task(
     help={
         "py": "as for build",
+        "arch": "as for build",
         "xnnpack": "as for build",
         "armnn": "as for build",
         "tflite": "as for build",
@@ -155,6 +159,7 @@ def build(
 def plan(
     _: Context,
     py: str = "3.7",
+    arch: str = "",
     tflite: str = "",
     xnnpack: bool = True,
     armnn: bool = False,
@@ -163,7 +168,7 @@ def plan(
     append_to: str = "",
 ) -> None:
     """List the steps from sources to verified wheels, what is made of them, and what they cost."""
-    chosen = pipeline.wanted(pipeline.targets(py), xnnpack, choose(tflite), armnn)
+    chosen = pipeline.wanted(pipeline.targets(py, arch), xnnpack, choose(tflite), armnn)
     asked = workflow.published() if release else chosen
     made = workflow.Request(asked, Store.default()).plan()
     if append_to:
@@ -186,7 +191,7 @@ def make(_: Context, steps: str, offline: bool = False, sources: str = "") -> No
     help={"wheel": "a wheel to verify, repeatable; default: all in wheels/", **ENGINE},
 )
 def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
-    """Verify finished wheels on emulated Raspberry Pis."""
+    """Verify finished wheels on emulated Raspberry Pis, or those for PCs natively."""
     pipeline.verify(
         pipeline.finished_wheels(wheel), Fetcher.from_options(), pipeline.engine(engine)
     )

@@ -26,7 +26,7 @@ from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import TfliteRelease
-from wheelhouse.targets import matrix, systems
+from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.verify import session, trials
 
@@ -50,10 +50,13 @@ def engine(name: str) -> str:
     return chosen
 
 
-def targets(words: str) -> tuple[Target, ...]:
-    """The targets that ``--py`` names; raises WheelhouseError as :func:`matrix.choose` does."""
+def targets(words: str, processors: str = "") -> tuple[Target, ...]:
+    """The targets that ``--py`` and ``--arch`` name.
+
+    Raises WheelhouseError as :func:`matrix.choose` and :func:`architectures.chosen` do.
+    """
     with failures_of(Kind.USAGE):
-        return matrix.choose(words)
+        return matrix.choose(words, architectures.chosen(processors))
 
 
 def suites(words: str) -> list[str]:
@@ -110,11 +113,23 @@ def build_wheels(
 def wanted(
     targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
 ) -> list[Product]:
-    """A wheel of a release for each target; with ``armnn`` the delegate's as well."""
-    runtimes = [
+    """A wheel of a release for each target; with ``armnn`` the delegate's as well.
+
+    Raises WheelhouseError if none of the targets has the delegate's processor.
+    """
+    runtimes: list[Product] = [
         RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
     ]
-    return [*runtimes, *([products.armnn()] if armnn else [])]
+    if not armnn:
+        return runtimes
+    delegate = products.armnn()
+    if delegate.processor not in {target.processor for target in targets}:
+        raise WheelhouseError(
+            f"The Arm NN delegate is for {delegate.processor} alone.",
+            f"Leave out --armnn, or add {delegate.processor} to --arch.",
+            Kind.USAGE,
+        )
+    return [*runtimes, delegate]
 
 
 def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
@@ -224,21 +239,21 @@ def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
 
 
 def show_matrix() -> None:
-    """Print the table of targets."""
-    rows = []
-    for target in matrix.targets():
-        on = [systems.system(name) for name in target.systems]
-        names = "\n".join(system.name for system in on)
-        suites = "\n".join(system.suite for system in on)
-        rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
-    processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
+    """Print a table of targets for each processor."""
     default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
-    console.table(
-        f"TFLite {default} for {processors}{more}",
-        ("--py", "for", "verified on", "Debian suite", "runs on"),
-        rows,
-    )
+    for processor in dict.fromkeys(target.processor for target in matrix.targets()):
+        rows = []
+        for target in matrix.choose("all", (processor,)):
+            on = [systems.system(name, processor) for name in target.systems]
+            names = "\n".join(system.name for system in on)
+            suites = "\n".join(system.suite for system in on)
+            rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+        console.table(
+            f"TFLite {default} for {processor}{more}; --arch {processor}",
+            ("--py", "for", "verified on", "Debian suite", "runs on"),
+            rows,
+        )
 
 
 def fetch_sources(fetcher: Fetcher, export: Path | None, chosen: Sequence[TfliteRelease]) -> None:
@@ -323,7 +338,7 @@ def prune(store: Store, keep: str, limit: str) -> None:
 def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
-    steps += [rootfs.system_tree(system) for system in systems.emulated().systems]
+    steps += [rootfs.system_tree(system) for system in systems.catalogue().systems]
     steps += [qemu.instruction_counter(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():

@@ -19,7 +19,7 @@ from wheelhouse.targets import matrix
 Report = dict[str, Any]
 Reports = Callable[[str, str, str], Report]
 
-OWN = {target.systems[0]: target.tag for target in matrix.targets() if not target.abi3}
+OWN = {target.systems[0]: target.tag for target in matrix.choose("all") if not target.abi3}
 UNIVERSAL = "cp37"
 """The Python tag of the wheel for the stable ABI."""
 

@@ -18,7 +18,7 @@ from wheelhouse.targets import matrix
 
 DEFAULT, NEWEST = (each.version for each in releases.all_releases())
 BUILT = [
-    *((DEFAULT, target) for target in matrix.targets()),
+    *((DEFAULT, target) for target in matrix.choose("all")),
     *((NEWEST, target) for target in matrix.choose("3.7,3.11")),
 ]
 

@@ -12,7 +12,7 @@ from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
-BOARDS = systems.emulated().boards
+BOARDS = systems.catalogue().boards
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def test_the_system_looks_like_the_board(board: systems.Board, tree: Path, tmp_p
         "print(open('/sys/devices/system/cpu/possible').read().strip());"
         "print(open('/proc/cpuinfo').read(), end='')"
     )
-    atomics = int("atomics" in board.features.split())  # the kernel's HWCAP_ATOMICS is bit 8
+    atomics = int("atomics" in board.features)  # the kernel's HWCAP_ATOMICS is bit 8
     done = python(code, tree, tmp_path, board)
-    assert done.stdout == f"4 {atomics}\n0-3\n{board.cpuinfo()}"
+    assert done.stdout == f"4 {atomics}\n0-3\n{board.cpuinfo_text()}"
 
 
 def test_the_network_is_out_of_reach(tree: Path, tmp_path: Path) -> None:

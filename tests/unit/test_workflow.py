@@ -77,7 +77,7 @@ def test_every_core_is_compiled_by_one_job_and_each_wheel_takes_its_own(release:
 
 def test_a_release_costs_little_more_in_jobs_than_on_one_machine(release: Plan) -> None:
     sums = release.cpu_seconds
-    assert sums.missing == sums.all < sums.jobs < 1.1 * sums.all
+    assert sums.missing == sums.all < sums.jobs < 1.15 * sums.all
     assert sums.jobs < 0.5 * sums.alone
 
 

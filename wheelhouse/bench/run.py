@@ -57,7 +57,7 @@ def run(fetcher: Fetcher) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = _build_figures(Path(scratch, "alone"))
         found |= _container_figures(Path(scratch)) if docker.answers() else {}
-    wheels = pipeline.build_wheels(matrix.targets(), True, fetcher, "host")
+    wheels = pipeline.build_wheels(matrix.choose("all"), True, fetcher, "host")
     universal, specific = (
         next(path for path in wheels if products.matching(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
@@ -100,7 +100,7 @@ class _Cost:
 def _build_figures(cache: Path) -> dict[str, Figure]:
     one = _time_build(cache, "--py", PYTHON)
     more = _time_build(cache, "--py", "3.13")
-    each = ",".join(target.python for target in matrix.targets() if not target.abi3)
+    each = ",".join(target.python for target in matrix.choose("all") if not target.abi3)
     rest = _time_build(cache, "--py", each)
     again = _time_build(cache, "--py", each)
     cores = len(os.sched_getaffinity(0))
@@ -306,7 +306,7 @@ def _instruction_counter(
     wheel: Path, board: Board, fetcher: Fetcher
 ) -> Iterator[Callable[..., int]]:
     """A function that counts the instructions of a Python command with the wheel installed."""
-    system = next(system for system in systems.emulated().systems if system.python == PYTHON)
+    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.

@@ -96,7 +96,7 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
     builder(client, fetcher)
-    for system in systems.emulated().systems:
+    for system in systems.catalogue().systems:
         pi(client, system, fetcher.store)
 
 
@@ -111,7 +111,7 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
         tree = get_or_make(rootfs.suite_tree(image.suite, native.debian, image.packages), fetcher)
         _make_from_tree(client, _base_name(native), tree, native, "0:0", fetcher.store)
     builder(client, fetcher)
-    for system in systems.emulated().systems:
+    for system in systems.catalogue().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)

@@ -1,7 +1,8 @@
-"""Run commands on an arm64 system: in a sandbox on this machine, or in a container of an engine.
+"""Run commands on a system: in a sandbox on this machine, or in a container of an engine.
 
-Both emulate a given board and have a home folder of their own. A program can tell them apart by one
-thing only: in a container it can start other programs.
+Both have a home folder of their own, and emulate a given board unless its processor is the
+machine's. A program can tell them apart by one thing only: in a container an emulated program can
+start others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wheelhouse.targets.systems import Board
 
 
 class Pi(Protocol):
-    """An emulated system with a home folder, for one or several boards."""
+    """A running system with a home folder, for one or several boards."""
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
         """Run a command in the home folder as on ``board``.
@@ -63,7 +64,8 @@ class ContainerPi:
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
         """Run a command in the home folder as on ``board``; see :meth:`Box.run`."""
-        done = self.box.run(list(command), env={"QEMU_CPU": board.qemu_cpu}, cwd=HOME)
+        env = {"QEMU_CPU": board.qemu_cpu} if board.emulated else {}
+        done = self.box.run(list(command), env=env, cwd=HOME)
         return Emulated(done.status, done.stdout, done.stderr)
 
     def fetch(self, name: str) -> None:
@@ -74,12 +76,12 @@ class ContainerPi:
 
 @contextmanager
 def container_pi(
-    client: DockerClient, image: str, work: Path, files: Mapping[str, Path]
+    client: DockerClient, image: str, work: Path, files: Mapping[str, Path], processor: str
 ) -> Iterator[ContainerPi]:
     """A running container; its home folder is a copy of ``work``.
 
     ``files`` are copied to the container's paths that are their keys. Raises WheelhouseError if the
-    engine fails or its machine cannot run arm64 programs.
+    engine fails or its machine cannot run programs for ``processor``.
     """
     home = {f"{HOME}/{path.name}": path for path in work.iterdir()}
     try:
@@ -90,7 +92,7 @@ def container_pi(
         if "exec format error" not in error.what:
             raise
         raise WheelhouseError(
-            "The Docker engine cannot run arm64 programs.",
+            f"The Docker engine cannot run programs for {processor}.",
             "On its machine, as root: `apt-get install qemu-user-static binfmt-support`.",
             Kind.ENGINE,
         ) from error

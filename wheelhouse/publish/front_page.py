@@ -17,7 +17,8 @@ from wheelhouse.figures import Figure
 from wheelhouse.publish.index import FILES, Place, ProjectFiles, templates
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Trial
-from wheelhouse.targets import systems
+from wheelhouse.targets import architectures, systems
+from wheelhouse.targets.architectures import Architecture
 from wheelhouse.targets.systems import System
 
 MANAGED_SINCE = Version("3.11")
@@ -105,6 +106,8 @@ class ProjectRelease:
 def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure]) -> bytes:
     """Render the front page for index.toml's first project that has a release to install.
 
+    It is about the default architecture, and names one file for each other.
+
     ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns.
     """
     releases = {project.name: _releases(project, place) for project in projects}
@@ -112,7 +115,9 @@ def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figur
     offered = [name for name, newest in known.items() if newest]
     main = offered[0] if offered else None
     newest = known[main] if main else None
-    files = [row.file for row in newest.rows if not row.yanked] if newest else []
+    kept = [row.file for row in newest.rows if not row.yanked] if newest else []
+    others = elsewhere(kept)
+    files = [file for file in kept if not any(file in some for _, some in others)]
     offers = choices(files)
     context = {
         "main": main,
@@ -123,6 +128,7 @@ def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figur
         "projects": projects,
         "site": _with_slash(place.site),
         "choices": offers,
+        "elsewhere": [(each.devices, each.linux, some[0].name) for each, some in others],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
         "facts": _facts(files),
@@ -136,6 +142,18 @@ def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figur
     return templates.get_template("front.html").render(context).encode()
 
 
+def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[WheelFile]]]:
+    """Each architecture that the page is not about, with its files, those for all Pythons first."""
+    found = []
+    for each in architectures.architectures()[1:]:
+        some = [
+            file for file in files if all(tag.platform.endswith(each.wheel) for tag in file.tags)
+        ]
+        some.sort(key=lambda file: all(tag.interpreter == tag.abi for tag in file.tags))
+        found += [(each, some)] if some else []
+    return found
+
+
 def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """The systems on which the files were tried, one for each Debian suite.
 
@@ -143,7 +161,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
-    for system in systems.emulated().systems:
+    for system in systems.catalogue().systems:
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
@@ -166,7 +184,7 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
 def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
     """The trials in the files' records for each system, newest system first."""
     found = []
-    for system in systems.emulated().systems:
+    for system in systems.catalogue().systems:
         both = [
             (file, trial)
             for file in files
