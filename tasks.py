@@ -318,6 +318,12 @@ def cache(_: Context, prune: bool = False, keep: str = "", max: str = "") -> Non
 
 
 @task()
+def doctor(_: Context) -> None:
+    """Show what this machine has and lacks for building, emulation, containers and publishing."""
+    pipeline.examine_machine(Store.default())
+
+
+@task()
 def lint(_: Context) -> None:
     """Check style, types, the layers of imports, and workflows."""
     for name, command in CHECKS.items():

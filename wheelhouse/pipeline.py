@@ -18,7 +18,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
-from wheelhouse.machines import debian_packages, docker, images, qemu, rootfs
+from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs
 from wheelhouse.package import container, diff, products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
@@ -298,6 +298,25 @@ def _make_folder(path: Path) -> Path:
 def _copy(source: Path, final: Path) -> None:
     with disk_space(final.parent), tempfile.TemporaryDirectory(dir=final.parent) as scratch:
         shutil.copyfile(source, Path(scratch, final.name)).rename(final)
+
+
+def examine_machine(store: Store) -> None:
+    """Print what this machine has for each purpose and what mends the rest.
+
+    Raises WheelhouseError if it cannot build.
+    """
+    console.result(doctor.machine())
+    lacking = []
+    for each in doctor.examine(store):
+        console.result(str(each))
+        if each.remedy and each.purpose == doctor.BUILDING:
+            lacking.append(each.subject)
+    if lacking:
+        raise WheelhouseError(
+            f"This machine cannot build: {', '.join(lacking)}.",
+            "Do what is written above, then run `./inv doctor` again.",
+            Kind.MACHINE,
+        )
 
 
 def show_cache(store: Store) -> None:

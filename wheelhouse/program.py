@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).parent.parent
 sys.path.insert(0, str(HERE))
@@ -25,6 +26,17 @@ from wheelhouse.common.errors import Kind  # noqa: E402
 _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 
 
+GROUPS = {
+    "Start here": ("build", "test"),
+    "Wheels": ("matrix", "verify", "reproduce", "plan", "make"),
+    "Publishing": ("index", "publish", "releases", "changelog"),
+    "This machine": ("doctor", "images", "cache"),
+    "Sources": ("sources", "update-pins", "lock"),
+    "Development": ("lint", "bench"),
+}
+"""The tasks as ``./inv`` shows them."""
+
+
 class _Config(Config):
     prefix = "tflite-wheelhouse"
 
@@ -37,6 +49,15 @@ class _Program(Program):
     def parse_tasks(self) -> None:
         with _one_line():
             super().parse_tasks()
+
+    def no_tasks_given(self) -> NoReturn:
+        for title, names in GROUPS.items():
+            console.result(f"{title}:")
+            for name in names:
+                summary = (self.collection[name].__doc__ or "").partition("\n")[0]
+                console.result(f"  ./inv {name:12} {summary}")
+        console.result("\n`./inv --help TASK` shows a task's options, `./inv --help` invoke's own.")
+        raise Exit
 
 
 @contextmanager

@@ -25,6 +25,14 @@ def test_a_broken_download_goes_on_where_it_broke(
     assert waits == [1, 1]
 
 
+def test_without_a_terminal_a_download_is_one_line(
+    mirror: Mirror, url: str, waits: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror.cuts = [300_000]
+    assert b"".join(download.read(url)) == CONTENT
+    assert capsys.readouterr().err == "Fetched file, 1.0 MB\n"
+
+
 def test_a_broken_download_ends_well_with_a_server_that_knows_no_ranges(
     mirror: Mirror, url: str, waits: list[float]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -293,6 +294,15 @@ def test_words_that_it_does_not_know_are_told_in_one_line(
     done = real(*words)
     assert done.returncode == Kind.USAGE
     assert done.stderr == f"error: {said} (`./inv --list`, `./inv --help TASK`)\n"
+
+
+def test_without_words_it_shows_every_task_once_and_the_two_commands_first(real: Run) -> None:
+    done = real()
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = re.findall(r"^  \./inv (\S+) +[A-Z].*\.$", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z-]+) ", real("--list").stdout, re.MULTILINE)
+    assert shown[:2] == ["build", "test"]
+    assert sorted(shown) == sorted(listed)
 
 
 def test_a_wheel_that_is_not_there_is_told(real: Run, tmp_path: Path) -> None:

@@ -156,6 +156,20 @@ def test_the_list_of_projects_names_them_all(tmp_path: Path) -> None:
     assert "simple/tflite_armnn.delegate/index.html" in pages
 
 
+def test_a_project_without_a_file_is_not_listed(tmp_path: Path) -> None:
+    settings = IndexSettings(
+        projects={
+            "tflite-runtime": ProjectSettings(),
+            "tflite-armnn-delegate": ProjectSettings(),
+            "withdrawn": ProjectSettings(status="quarantined", reason="stolen"),
+        }
+    )
+    pages = index.generate(read(tmp_path, "2.14.1"), settings)
+    data = IndexPage.from_json_data(json.loads(pages["simple/index.json"]))
+    assert data.projects == ["tflite-runtime", "withdrawn"]
+    assert not [name for name in pages if "armnn" in name]
+
+
 def test_the_flat_page_has_every_file_but_yanked_ones(tmp_path: Path) -> None:
     files = [*read(tmp_path, "2.14.0", "2.14.1"), *read(tmp_path, "23.8", project="delegate")]
     yanks = ProjectSettings(yanked={"2.14.0": "old"})

@@ -98,6 +98,19 @@ def test_a_failure_while_swapping_leaves_the_old_site(
     assert content(tmp_path / "site") == before
 
 
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [(["2.14.1"], "1 wheel is in"), (["2.14.1", "2.14.2"], "2 wheels are in")],
+)
+def test_it_tells_how_many_wheels_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], versions: list[str], told: str
+) -> None:
+    for version in versions:
+        wheel(tmp_path / "in", version=version)
+    make(tmp_path / "in", tmp_path / "site")
+    assert told in capsys.readouterr().err
+
+
 def test_without_a_wheel_there_is_no_site(tmp_path: Path) -> None:
     with pytest.raises(WheelhouseError, match="There is no wheel"):
         make(tmp_path, tmp_path / "site")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -117,41 +118,57 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 class Bar:
-    """A progress bar.
+    """A progress bar; only a terminal shows it."""
 
-    With ``lines`` each tenth is printed on its own line where standard error is no terminal.
-    """
-
-    def __init__(self, progress: Progress, label: str, lines: bool) -> None:
+    def __init__(self, progress: Progress, label: str) -> None:
+        self.label = label
+        self.done = 0
         self._progress = progress
-        self._label = label
-        self._lines = lines and not _err.is_terminal
-        self._tenth = 0
         self._task = progress.add_task(escape(label), total=None)
 
     def update(self, done: int, total: int | None = None) -> None:
         """Show ``done`` of ``total``, both in the bar's unit; ``total`` is None while unknown."""
+        self.done = done
         self._progress.update(self._task, completed=done, total=total)
+
+
+class _Tenths(Bar):
+    """A progress bar of which each tenth is a line where standard error is no terminal."""
+
+    _told = 0
+
+    def update(self, done: int, total: int | None = None) -> None:
+        super().update(done, total)
         tenth = done * 10 // total if total else 0
-        if self._lines and tenth > self._tenth:
-            self._tenth = tenth
-            say(f"{self._label}: {done} of {total}")
+        if tenth > self._told and not _err.is_terminal:
+            self._told = tenth
+            say(f"{self.label}: {done} of {total}")
 
 
 @contextmanager
 def download(label: str) -> Iterator[Bar]:
-    """Show a download's progress in bytes."""
+    """Show a download's progress in bytes; a line at its end where there is no terminal."""
     with _bar(DownloadColumn(), TransferSpeedColumn()) as progress:
-        yield Bar(progress, label, lines=False)
+        bar = Bar(progress, label)
+        yield bar
+    if not _err.is_terminal:
+        say(f"Fetched {label}, {decimal(bar.done)}")
 
 
 @contextmanager
 def steps(label: str) -> Iterator[Bar]:
     """Show progress in steps done of all, with the time left."""
     with _bar(MofNCompleteColumn()) as progress:
-        yield Bar(progress, label, lines=True)
+        yield _Tenths(progress, label)
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
     label = TextColumn("{task.description}")
-    return Progress(label, BarColumn(), *columns, TimeRemainingColumn(), console=_err)
+    return Progress(
+        label,
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=_err,
+        disable=not _err.is_terminal,
+    )

@@ -199,7 +199,8 @@ def generate(
 def group_by_project(files: Sequence[WheelFile], settings: IndexSettings) -> list[ProjectFiles]:
     """Group the files by project; the result does not depend on their order.
 
-    A quarantined project has no files. Raises WheelhouseError as :func:`generate` does.
+    A quarantined project has no files; an active one without files is left out. Raises
+    WheelhouseError as :func:`generate` does.
     """
     distinct: dict[str, WheelFile] = {}
     for file in files:
@@ -214,10 +215,11 @@ def group_by_project(files: Sequence[WheelFile], settings: IndexSettings) -> lis
                 f"{file.name} belongs to {file.project}, which index.toml does not have.",
                 f"Add [projects.{file.project}] to index.toml, or remove the file.",
             )
-    return [
+    projects = [
         _project_files(name, project, [file for file in distinct.values() if file.project == name])
         for name, project in settings.projects.items()
     ]
+    return [each for each in projects if each.files or each.settings.status != "active"]
 
 
 def _project_files(

@@ -41,7 +41,8 @@ def make(
     kept = [file for project in projects for file in project.files]
     served = [] if place.files else kept
     write(pages, {f"{index.FILES}/{file.name}": file.path for file in served}, site)
-    console.say(f"{len(kept)} wheels are in the index in {site}")
+    told = "1 wheel is" if len(kept) == 1 else f"{len(kept)} wheels are"
+    console.say(f"{told} in the index in {site}")
 
 
 def wheels(folders: Iterable[Path]) -> list[Path]:
