@@ -53,7 +53,8 @@ def system_tree(system: System) -> Step:
         "multiarch": system.architecture.multiarch,
         "native": architectures.native().debian,
     }
-    label = f"{system.suite}-{system.architecture.debian}"
+    ours, default = system.architecture, architectures.default()
+    label = system.suite if ours == default else f"{system.suite}-{ours.debian}"
     return Step("rootfs", label, _make_system, parameters=parameters, sealed=False)
 
 
