@@ -114,6 +114,18 @@ def test_an_object_for_another_processor_is_named(zig: Link, packed: Pack) -> No
     assert complaint(path).splitlines()[1:] == ["  tiny/thing.so is not for aarch64"]
 
 
+def test_a_wheel_under_another_processors_name_is_refused(
+    zig: Link, packed: Pack, tmp_path: Path
+) -> None:
+    path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+    audit.processor(path, "aarch64")
+    with pytest.raises(WheelhouseError, match=r"as for x86_64, but tiny/thing\.so in it is not"):
+        audit.processor(path, "x86_64")
+    path.write_bytes(b"no archive")
+    with pytest.raises(WheelhouseError, match="no zip archive"):
+        audit.processor(path, "aarch64")
+
+
 def test_a_floor_that_no_platform_tag_exists_for_is_named(zig: Link, packed: Pack) -> None:
     path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
     assert complaint(path, "2.18") == "There is no platform tag manylinux_2_18_aarch64."
