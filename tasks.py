@@ -27,6 +27,7 @@ from wheelhouse.record import Demand
 from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import all_releases, choose
+from wheelhouse.testing import tiers
 
 ENGINE = {
     "engine": "host (this machine; the default), docker (containers without network), or auto "
@@ -342,11 +343,20 @@ def lock(_: Context) -> None:
     _show(*compile, *builder, "dockerfiles/builder.in", "-o", "dockerfiles/builder.lock")
 
 
-@task(help={"only": "kinds of tests, comma-separated: unit, integration, emulated; default: all"})
-def test(_: Context, only: str = "") -> None:
-    """Run the tests; without --only also those on emulated Raspberry Pis."""
+@task(
+    help={
+        "only": "kinds of tests, comma-separated: unit, integration, emulated; default: all kinds",
+        "all": "every release, CPython, engine and delegate; what passed and still counts is not "
+        "repeated",
+        "shard": "with --all: one of several parts that take about the same time, as in 1/4",
+        "minutes": "with --all and --shard: also the next shards, one after another, each only if "
+        "it is expected to end within so many minutes from now",
+    }
+)
+def test(_: Context, only: str = "", all: bool = False, shard: str = "", minutes: str = "") -> None:
+    """Run the tests: unit, integration, and those of the wheel that `build` makes; or all."""
     suites = pipeline.suites(only)
+    asked = tiers.Wanted.from_words(suites, all, shard, minutes)
     if suites != ["unit"]:
         debian_packages.ensure()
-    folders = [f"tests/{suite}" for suite in suites]
-    _show("pytest", *process.PYTHON, "pytest", "-n", "logical", "--dist", "loadfile", *folders)
+    tiers.run(asked, Store.default())

@@ -23,6 +23,8 @@ from wheelhouse.machines import docker
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 
+pytest_plugins = ("tests.support.tiers",)
+
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
 

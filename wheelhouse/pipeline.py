@@ -28,12 +28,13 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import TfliteRelease
 from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.matrix import Target
+from wheelhouse.testing import results
+from wheelhouse.testing.shards import SUITES
 from wheelhouse.verify import session, trials
 
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
 ENGINES = ("host", "docker", "auto")
-SUITES = ("unit", "integration", "emulated")
 
 
 def engine(name: str) -> str:
@@ -362,6 +363,7 @@ def _needed(store: Store) -> set[str]:
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():
         keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]
+    keys += results.needed()
     ours = {file_digest(path) for path in WHEELS.glob("*.whl")}
     tried = (store.root / "verified").glob(f"*/{session.RECORD}")
     keys += [path.parent.name[-16:] for path in tried if _about(path) in ours]

@@ -1,45 +1,84 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from wheelhouse.common.process import Completed
+from tests.support.running import Cli
+from wheelhouse.targets import matrix
 
 NO_NETWORK = ("bwrap", "--dev-bind", "/", "/", "--unshare-net")
+WHEELS = {
+    target.tag: "universal" if target.abi3 else f"wheels-{target.tag}"
+    for target in matrix.choose("all")
+}
+"""For the Python tag of each wheel of the default release its name for :func:`wheel`."""
+
+each_wheel = pytest.mark.parametrize(
+    ("tag", "wheel"), WHEELS.items(), indirect=["wheel"], ids=[*WHEELS]
+)
+"""Run a test with each wheel of the default release."""
 
 
-@pytest.fixture(scope="session")
-def wheels(cli: Callable[..., Completed], repo: Path) -> dict[str, Path]:
-    """All wheels, built and verified by the command line, by their CPython."""
-    done = cli("build", "--py", "all", "--xnnpack")
+def _build(cli: Cli, *words: str) -> list[Path]:
+    """Wheels, built and verified by the command line."""
+    done = cli("build", *words)
     assert done.status == 0, done.stderr
-    paths = [Path(line) for line in done.stdout.splitlines()]
+    return [Path(line) for line in done.stdout.splitlines()]
+
+
+def _by_tag(paths: list[Path]) -> dict[str, Path]:
     return {path.name.split("-")[2]: path for path in paths}
 
 
 @pytest.fixture(scope="session")
-def newest(cli: Callable[..., Completed]) -> dict[str, Path]:
-    """Two wheels of the newest TFLite, built and verified by the command line, by their CPython."""
-    done = cli("build", "--tflite", "2.22", "--py", "3.7,3.11")
-    assert done.status == 0, done.stderr
-    paths = [Path(line) for line in done.stdout.splitlines()]
-    return {path.name.split("-")[2]: path for path in paths}
+def universal(cli: Cli) -> Path:
+    """The wheel that `./inv build` makes."""
+    (path,) = _build(cli)
+    return path
 
 
 @pytest.fixture(scope="session")
-def plain_wheel(cli: Callable[..., Completed]) -> Path:
-    """The wheel for CPython 3.11 without XNNPACK, built and verified by the command line."""
-    done = cli("build", "--py", "3.11", "--no-xnnpack")
-    assert done.status == 0, done.stderr
-    return Path(done.stdout.strip())
+def pc(cli: Cli) -> Path:
+    """The same for PCs."""
+    (path,) = _build(cli, "--arch", "x86_64")
+    return path
 
 
 @pytest.fixture(scope="session")
-def armnn_wheel(cli: Callable[..., Completed]) -> Path:
-    """The delegate's wheel, built and verified by the command line beside the universal one."""
-    done = cli("build", "--armnn")
-    assert done.status == 0, done.stderr
-    _, path = done.stdout.splitlines()
-    return Path(path)
+def wheels(cli: Cli) -> dict[str, Path]:
+    """All wheels, by their CPython."""
+    return _by_tag(_build(cli, "--py", "all", "--xnnpack"))
+
+
+@pytest.fixture(scope="session")
+def newest(cli: Cli) -> dict[str, Path]:
+    """Two wheels of the newest TFLite, by their CPython."""
+    return _by_tag(_build(cli, "--tflite", "2.22", "--py", "3.7,3.11"))
+
+
+@pytest.fixture(scope="session")
+def plain_wheel(cli: Cli) -> Path:
+    """The wheel for CPython 3.11 without XNNPACK."""
+    (path,) = _build(cli, "--py", "3.11", "--no-xnnpack")
+    return path
+
+
+@pytest.fixture(scope="session")
+def armnn_wheel(cli: Cli) -> Path:
+    """The delegate's wheel, built beside the universal one."""
+    _, path = _build(cli, "--armnn")
+    return path
+
+
+def named_wheel(name: str, request: pytest.FixtureRequest) -> Path:
+    """The wheel of a fixture; where that has several, the name ends with a Python tag."""
+    fixture, _, tag = name.partition("-")
+    found = request.getfixturevalue(fixture)
+    return Path(found[tag] if tag else found)
+
+
+@pytest.fixture
+def wheel(request: pytest.FixtureRequest) -> Path:
+    """The wheel that a parameter names, as in ``newest-cp311``."""
+    return named_wheel(request.param, request)

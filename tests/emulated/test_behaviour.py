@@ -12,16 +12,24 @@ import pytest
 
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
+from tests.emulated.conftest import WHEELS, named_wheel
 from tests.emulated.transcripts import at_path, brief
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.targets import matrix
+from wheelhouse.targets import matrix, systems
 
 Report = dict[str, Any]
-Reports = Callable[[str, str, str], Report]
+Reports = Callable[[str, str, Path], Report]
 
 OWN = {target.systems[0]: target.tag for target in matrix.choose("all") if not target.abi3}
-UNIVERSAL = "cp37"
-"""The Python tag of the wheel for the stable ABI."""
+PC = [(system.name, "pc") for system in systems.catalogue().systems if system.processor == "x86_64"]
+"""What runs natively: seconds."""
+LONG = [
+    *PC,
+    ("bookworm", "universal"),
+    *((suite, f"wheels-{tag}") for suite, tag in OWN.items()),
+    *((suite, "wheels-cp37") for suite in OWN if suite != "bookworm"),
+]
+"""What takes long is tried in the first tier with the universal wheel in one suite."""
 
 GUEST = sorted(transcripts.GUEST.rglob("*.py"))
 BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runtime"}
@@ -29,32 +37,35 @@ BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runt
 
 
 @pytest.fixture(scope="session")
-def reports(wheels: dict[str, Path], fetcher: Fetcher) -> Reports:
-    """What a script reports of a wheel, by its tag, in a suite; each is run once."""
-    made: dict[tuple[str, str, str], Report] = {}
+def reports(fetcher: Fetcher) -> Reports:
+    """What a script reports in a suite of a wheel; each is run once."""
+    made: dict[tuple[str, str, Path], Report] = {}
 
-    def report(script: str, suite: str, tag: str) -> Report:
-        key = script, suite, tag
+    def report(script: str, suite: str, wheel: Path) -> Report:
+        key = script, suite, wheel
         if key not in made:
-            made[key] = transcripts.record(script, wheels[tag], suite, fetcher)
+            made[key] = transcripts.record(script, wheel, suite, fetcher)
         return made[key]
 
     return report
 
 
-@pytest.fixture(params=[(suite, tag) for suite in OWN for tag in (OWN[suite], UNIVERSAL)], ids=str)
-def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, str]:
-    suite, tag = request.param
-    return suite, tag
+@pytest.fixture(
+    params=[*PC, *((suite, name) for suite in OWN for name in (WHEELS[OWN[suite]], "universal"))],
+    ids=str,
+)
+def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, Path]:
+    suite, name = request.param
+    return suite, named_wheel(name, request)
 
 
-def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     cases = reports("behaviour", *wheel_in_suite)["cases"]
     seen = {path: brief(at_path(cases, path)) for path in expected.RESULTS}
     assert seen == expected.RESULTS
 
 
-def test_every_case_is_run(reports: Reports) -> None:
+def test_every_case_is_run(reports: Reports, universal: Path) -> None:
     written = {
         node.name
         for path in GUEST
@@ -63,11 +74,11 @@ def test_every_case_is_run(reports: Reports) -> None:
         for mark in node.decorator_list
         if isinstance(mark, ast.Name) and mark.id in ("case", "mortal")
     }
-    assert set(reports("behaviour", "bookworm", UNIVERSAL)["cases"]) == written
+    assert set(reports("behaviour", "bookworm", universal)["cases"]) == written
 
 
 def test_wrong_arguments_are_type_errors_that_name_the_function(
-    reports: Reports, wheel_in_suite: tuple[str, str]
+    reports: Reports, wheel_in_suite: tuple[str, Path]
 ) -> None:
     cases = reports("behaviour", *wheel_in_suite)["cases"]
     refused = {path: brief(at_path(cases, path)) for path in expected.REFUSED}
@@ -79,13 +90,13 @@ def test_wrong_arguments_are_type_errors_that_name_the_function(
         assert function in seen, path
 
 
-def test_a_view_is_the_tensor_itself(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+def test_a_view_is_the_tensor_itself(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     view = reports("behaviour", *wheel_in_suite)["cases"]["views"]["view"]
     assert view["flags"] == ["writeable", "c_contiguous", "aligned"]
     assert brief(view) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
-def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     told = reports("behaviour", *wheel_in_suite)["cases"]["every_type"]
     for name, (put, got, _) in told.items():
         assert put is None, name
@@ -93,19 +104,21 @@ def test_every_type_goes_in_and_out(reports: Reports, wheel_in_suite: tuple[str,
     assert set(told) == {*expected.TYPES}
 
 
-def test_xnnpack_is_announced(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+def test_xnnpack_is_announced(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     stderr = reports("behaviour", *wheel_in_suite)["stderr"]
     assert "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." in stderr
 
 
 @pytest.mark.parametrize("suite", OWN)
-def test_the_universal_wheel_behaves_like_the_systems_own(reports: Reports, suite: str) -> None:
-    own = reports("behaviour", suite, OWN[suite])
-    universal = reports("behaviour", suite, UNIVERSAL)
-    assert transcripts.differences(own, universal) == []
+def test_the_universal_wheel_behaves_like_the_systems_own(
+    reports: Reports, suite: str, wheels: dict[str, Path], universal: Path
+) -> None:
+    own = reports("behaviour", suite, wheels[OWN[suite]])
+    assert transcripts.differences(own, reports("behaviour", suite, universal)) == []
 
 
-def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, str]) -> None:
+@pytest.mark.parametrize("wheel_in_suite", LONG, indirect=True, ids=str)
+def test_nothing_leaks(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     """A block, or malloc's least, 32 bytes, lost in each cycle would be over these bounds."""
     report = reports("leaks", *wheel_in_suite)
     assert "inference" in report["grown"]

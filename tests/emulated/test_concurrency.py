@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emulated import transcripts
+from tests.emulated.conftest import named_wheel
 from wheelhouse.sources.fetch import Fetcher
 
 ENDS = {"fall_off": 0, "leave": 3, "fail": 1}
@@ -22,23 +22,17 @@ WHILE_FORKED = (
 HELD = "There is at least 1 reference to internal data in th"
 
 RUNS = [
-    *(("2.14.1", "cp37", suite) for suite in ("bullseye", "bookworm", "trixie", "sid")),
-    ("2.14.1", "cp311", "bookworm"),
-    ("2.22", "cp37", "bookworm"),
-    ("2.22", "cp311", "bookworm"),
+    *((name, "bookworm") for name in ("universal", "wheels-cp311", "newest-cp37", "newest-cp311")),
+    *(("wheels-cp37", suite) for suite in ("bullseye", "trixie", "sid")),
+    *(("pc", f"Debian {number} for PCs") for number in (11, 12, 13, 14)),
 ]
+"""The universal wheel is in the first tier in one suite, for these take long."""
 
 
 @pytest.fixture(scope="module", params=RUNS, ids="-".join)
-def report(
-    request: pytest.FixtureRequest,
-    wheels: dict[str, Path],
-    newest: dict[str, Path],
-    fetcher: Fetcher,
-) -> dict[str, Any]:
-    release, tag, suite = request.param
-    wheel = (wheels if release == "2.14.1" else newest)[tag]
-    return transcripts.record("concurrency", wheel, suite, fetcher)
+def report(request: pytest.FixtureRequest, fetcher: Fetcher) -> dict[str, Any]:
+    name, suite = request.param
+    return transcripts.record("concurrency", named_wheel(name, request), suite, fetcher)
 
 
 def test_a_program_ends_as_it_would_without_the_thread(report: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from tests.emulated.conftest import WHEELS, named_wheel
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import extension
@@ -18,20 +19,16 @@ from wheelhouse.targets import matrix
 
 DEFAULT, NEWEST = (each.version for each in releases.all_releases())
 BUILT = [
-    *((DEFAULT, target) for target in matrix.choose("all")),
-    *((NEWEST, target) for target in matrix.choose("3.7,3.11")),
+    *((WHEELS[target.tag], DEFAULT, target) for target in matrix.choose("all")),
+    *((f"newest-{target.tag}", NEWEST, target) for target in matrix.choose("3.7,3.11")),
 ]
 
 
-@pytest.fixture(params=BUILT, ids=[f"{tflite}-{target.python}" for tflite, target in BUILT])
-def module(
-    request: pytest.FixtureRequest,
-    wheels: dict[str, Path],
-    newest: dict[str, Path],
-    fetcher: Fetcher,
-) -> Path:
+@pytest.fixture(params=BUILT, ids=[f"{tflite}-{target.python}" for _, tflite, target in BUILT])
+def module(request: pytest.FixtureRequest, fetcher: Fetcher) -> Path:
     """The finished module of a release for a target."""
-    tflite, target = request.param
+    name, tflite, target = request.param
+    named_wheel(name, request)
     inner = RuntimeWheel(target, tflite, xnnpack=True).extension
     return get_or_make(inner.step, Fetcher(fetcher.store, offline=True)) / f"{extension.MODULE}.so"
 

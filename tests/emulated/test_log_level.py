@@ -13,7 +13,7 @@ from wheelhouse.specimens import models
 from wheelhouse.targets import systems
 from wheelhouse.verify import runtime_trials, session
 
-WHEELS = [("wheels", "cp37"), ("wheels", "cp311"), ("newest", "cp37"), ("newest", "cp311")]
+WHEELS = ["universal", "wheels-cp311", "newest-cp37", "newest-cp311"]
 MAKE = """
 from tflite_runtime.interpreter import Interpreter
 Interpreter("model.tflite", num_threads=1).allocate_tensors()
@@ -42,11 +42,10 @@ def run(script: str, level: str, work: Path, fetcher: Fetcher) -> Emulated:
     return done
 
 
-@pytest.mark.parametrize(("fixture", "tag"), WHEELS)
+@pytest.mark.parametrize("wheel", WHEELS, indirect=True)
 def test_the_environment_or_the_program_decides_what_is_written(
-    request: pytest.FixtureRequest, fixture: str, tag: str, fetcher: Fetcher, tmp_path: Path
+    wheel: Path, fetcher: Fetcher, tmp_path: Path
 ) -> None:
-    wheel = request.getfixturevalue(fixture)[tag]
     session.install(wheel, None, systems.system("bookworm"), fetcher, tmp_path)
     arithmetic = next(model for model in models.generated() if model.name == "arithmetic")
     (tmp_path / "model.tflite").write_bytes(arithmetic.content)

@@ -266,6 +266,7 @@ def test_a_checkout_is_built_and_says_so(
         assert b"MINE = True" in mine.read("tflite_runtime/interpreter.py")
 
 
+@pytest.mark.usefixtures("newest")
 def test_a_checkout_of_another_version_is_refused(checkout: Path, cli: Cli) -> None:
     (checkout / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.17.0"\n')
     done = cli("build", "--tflite-source", str(checkout))

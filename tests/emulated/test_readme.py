@@ -18,6 +18,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = [line.strip() for line in PROSE.splitlines() if line.startswith("    ")]
 OURS = [command for command in COMMANDS if command.startswith("./inv ")]
+IN_CONTAINERS = [each for each in OURS if "docker" in each or "images" in each]
 ON_THE_PI = [command for command in COMMANDS if command not in OURS]
 
 
@@ -34,27 +35,34 @@ def clone(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_readme_shows_the_commands_that_it_should() -> None:
-    assert OURS[:2] == ["./inv build", "./inv test"]
+    assert OURS[:3] == ["./inv build", "./inv test", "./inv test --all"]
     assert any(" -m pip install " in command for command in ON_THE_PI)
 
 
-@pytest.mark.usefixtures("wheels")
-# `./inv test` is what runs this.
-@pytest.mark.parametrize("command", [command for command in OURS if command != "./inv test"])
-def test_a_command_on_the_build_machine(
-    command: str, clone: Path, request: pytest.FixtureRequest
-) -> None:
-    if "docker" in command or "images" in command:
-        request.getfixturevalue("engine")
-    done = subprocess.run(command.split(), cwd=clone, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def run_in(clone: Path, commands: list[str]) -> None:
+    """Run commands one after another: some need what an earlier one made."""
+    assert commands
+    for command in commands:
+        words = command.split()
+        done = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
-def test_the_commands_on_the_pi(wheels: dict[str, Path], fetcher: Fetcher, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("wheels", "newest", "armnn_wheel")
+def test_the_commands_on_the_build_machine(clone: Path) -> None:
+    """All but `./inv test`, which runs this, and those that need an engine."""
+    run_in(clone, [each for each in OURS if each not in IN_CONTAINERS and " test" not in each])
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_commands_with_an_engine(clone: Path) -> None:
+    run_in(clone, IN_CONTAINERS)
+
+
+def test_the_commands_on_the_pi(universal: Path, fetcher: Fetcher, tmp_path: Path) -> None:
     system = systems.system("bookworm")
-    wheel = wheels["cp37"]
-    (tmp_path / wheel.name).write_bytes(wheel.read_bytes())
-    commands = [command.replace("tflite_runtime-*.whl", wheel.name) for command in ON_THE_PI]
+    (tmp_path / universal.name).write_bytes(universal.read_bytes())
+    commands = [command.replace("tflite_runtime-*.whl", universal.name) for command in ON_THE_PI]
     for command in [*commands, "env/bin/python -c 'import tflite_runtime.interpreter'"]:
         done = qemu.run(
             shlex.split(command),

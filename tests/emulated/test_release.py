@@ -75,9 +75,9 @@ def test_a_wheels_job_compiles_nothing_that_an_earlier_job_compiled(
         assert [path.name for path in costs.iterdir()] == ["wheels"]
 
 
-@pytest.mark.skipif("WHEELHOUSE_TEST_ALL" not in os.environ, reason="WHEELHOUSE_TEST_ALL runs it")
-def test_a_whole_release_is_what_one_machine_makes(tmp_path: Path) -> None:
-    """Takes hours; every job has the pinned sources, which mirrors have, and nothing else."""
+@pytest.fixture
+def whole_release(tmp_path: Path) -> Run:
+    """A release of all wheels, each of whose jobs begins with the pinned sources alone."""
 
     def sources(home: Path) -> None:
         cache = home / ".cache" / "tflite-wheelhouse"
@@ -85,11 +85,15 @@ def test_a_whole_release_is_what_one_machine_makes(tmp_path: Path) -> None:
         copy = ["cp", "-al", str(Store.default().root / "files"), str(cache)]
         subprocess.run(copy, check=True)
 
-    release = Run(RELEASE, tmp_path / "run", whole, sources)
-    release.jobs()
+    return Run(RELEASE, tmp_path / "run", whole, sources)
+
+
+def test_a_whole_release_is_what_one_machine_makes(whole_release: Run, tmp_path: Path) -> None:
+    """Takes about an hour."""
+    whole_release.jobs()
     one = tmp_path / "one"
     whole(one)
     for word in ("--py all --armnn", "--py all --tflite 2.22"):
         words = [str(one / "inv"), "build", "--no-verify", *shlex.split(word)]
         subprocess.run(words, check=True)
-    assert released(release) == wheels(one / "wheels")
+    assert released(whole_release) == wheels(one / "wheels")

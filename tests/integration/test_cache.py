@@ -15,6 +15,8 @@ from wheelhouse.common.store import Entry, Store
 from wheelhouse.compile.toolchain import toolchain
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import shared
+from wheelhouse.testing import results
+from wheelhouse.testing.results import Results, Writer
 
 DAY = 86_400
 
@@ -86,6 +88,18 @@ def test_a_fetched_file_that_a_pin_names_stays(cli: Cli, store: Store, idle: lis
         (store.root / "files" / key[:16]).mkdir(parents=True)
     assert cli("cache", "--prune", WHEELHOUSE_CACHE=str(store.root)).status == 0
     assert [path.name for path in (store.root / "files").iterdir()] == [pin.sha256[:16]]
+
+
+def test_results_of_tests_that_count_stay(cli: Cli, store: Store) -> None:
+    file = "tests/unit/test_step.py"
+    held = Results(store, results.digests())
+    Writer({file: str(held.folder(file))}).add(f"{file}::test", 1)
+    old = store.root / "results" / f"unit-test_step-{'0' * 16}"
+    old.mkdir()
+    done = cli("cache", "--prune", WHEELHOUSE_CACHE=str(store.root))
+    assert "1 of 2 outputs removed" in done.stderr
+    assert not old.exists()
+    assert held.passed() == {f"{file}::test": 1}
 
 
 def test_what_a_running_build_holds_or_has_just_used_stays(

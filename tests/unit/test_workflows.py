@@ -156,10 +156,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def rows(file: str, name: str, release: dict[str, Any]) -> list[dict[str, str]]:
-    """What a job's matrix makes of a plan: one row for each run of the job."""
+    """What a job's matrix makes of a plan or lists: one row for each run of the job."""
     job = WORKFLOWS[file]["jobs"][name]
     if "strategy" not in job:
         return [{}]
+    if "include" not in job["strategy"]["matrix"]:
+        ((key, values),) = job["strategy"]["matrix"].items()
+        return [{key: str(value)} for value in values]
     pattern = r"\$\{\{ fromJSON\(needs\.plan\.outputs\.(\w+)\)\.jobs\.(\w+) \}\}"
     found = re.fullmatch(pattern, job["strategy"]["matrix"]["include"])
     assert found
@@ -240,6 +243,13 @@ def test_a_matrix_names_only_what_the_plan_has(place: str, release: dict[str, An
     assert used
     for row in rows(file, name, release):
         assert used <= set(row)
+
+
+def test_the_shards_of_ci_are_all_that_there_are() -> None:
+    job = WORKFLOWS["ci.yml"]["jobs"]["test"]
+    numbers = job["strategy"]["matrix"]["shard"]
+    assert numbers == [*range(1, len(numbers) + 1)]
+    assert job["env"]["SHARD"] == f"${{{{ matrix.shard }}}}/{len(numbers)}"
 
 
 def test_a_release_builds_verifies_and_attests_all_that_is_published(

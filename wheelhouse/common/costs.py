@@ -91,8 +91,13 @@ def noted(store: Store, kind: str, label: str, folder: Path) -> Iterator[None]:
     finally:
         cost = Cost(round(_METER.stop(user), 2), round(time.monotonic() - begun, 2))
     if whole and kind not in _ELSEWHERE:
-        with suppress(OSError):  # a step that is made counts more than its note
-            _write(_note(store, kind, label), cost)
+        note(store, kind, label, cost)
+
+
+def note(store: Store, kind: str, label: str, cost: Cost) -> None:
+    """Write what something cost, if the store can be written: that it is done counts more."""
+    with suppress(OSError):
+        _write(_note(store, kind, label), cost)
 
 
 def expected(store: Store, kind: str, label: str) -> float:

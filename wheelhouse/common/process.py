@@ -21,6 +21,9 @@ PYTHON = (sys.executable, "-I", "-m")
 Their scripts would not do: each names the Python that it was installed with by its path.
 """
 
+_PATIENCE = 10.0
+"""The seconds in which an interrupted command should end."""
+
 _ERROR = re.compile(r"(^|\s)(fatal )?error: |^CMake Error|^E: ", re.IGNORECASE)
 _PROGRESS = re.compile(r"\[\d+/\d+\] |ninja: (Entering|build stopped)")
 _FAILED = "FAILED: "
@@ -108,10 +111,27 @@ def stream(
 
 
 def show(command: Sequence[str | Path], *, cwd: Path) -> int:
-    """Run a command with this process's standard streams; returns its exit status."""
+    """Run a command with this process's standard streams; returns its exit status.
+
+    If interrupted, let it end by itself, too.
+    """
     argv = [str(word) for word in command]
     with _startable(argv[0]):
-        return subprocess.run(argv, cwd=cwd, env=_environment(), check=False).returncode
+        process = subprocess.Popen(argv, cwd=cwd, env=_environment())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        _interrupt(process)
+        raise
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """A terminal interrupts all its processes; where one of them was told alone, tell the other."""
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait()
 
 
 class Ended(Protocol):

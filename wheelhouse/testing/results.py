@@ -1,0 +1,164 @@
+"""Results of tests, and what they depend on: a test that passed need not run again.
+
+They lie in ``results/`` of the store, in a folder for each test file and digest of all that can
+change its results. Each run of the tests writes a file of its own there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+import msgspec
+
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.step import plan
+from wheelhouse.common.store import Entry, Store, digest, file_digest, tree_digest
+from wheelhouse.machines import debian_packages
+from wheelhouse.package import products
+
+KIND = "results"
+"""The folder of the store."""
+
+CODE = (
+    *(".ci", ".dockerignore", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml"),
+    "LICENSE",
+    *("apps", "dockerfiles", "index.toml", "inv", "native", "patches", "pyproject.toml"),
+    *("requirements.in", "requirements.lock", "tasks.py", "tests", "wheelhouse"),
+)
+"""What each result depends on; of ``tests`` all but the test files."""
+
+DOCUMENTS = (
+    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"),
+    *("changes", "docs", "wheels"),
+)
+"""What a result depends on only if the test is a unit test, or its file names it."""
+
+
+def digests(root: Path = ROOT) -> dict[str, str]:
+    """For each test file, as in tests/unit/test_x.py, the digest of all that its results need.
+
+    ``root`` is the checkout's folder.
+    """
+    keys = sorted(step.key for step in plan(*(each.step for each in products.every())))
+    code = [(name, _content(root / name)) for name in CODE if (root / name).exists()]
+    common = digest(_surroundings(), keys, code)
+    files = sorted((root / "tests").rglob("test_*.py"))
+    others = [*files, *(path for name in DOCUMENTS for path in _files(root / name))]
+    return {
+        path.relative_to(root).as_posix(): digest(
+            common, [_row(root, each) for each in others if each == path or _reads(path, each)]
+        )
+        for path in files
+    }
+
+
+def _content(path: Path) -> str:
+    return tree_digest(path, _is_common) if path.is_dir() else file_digest(path)
+
+
+def _is_common(name: str) -> bool:
+    path = PurePosixPath(name)
+    return "__pycache__" not in path.parts and not path.match("test_*.py")
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.md")) if path.is_dir() else [path] * path.is_file()
+
+
+def _row(root: Path, path: Path) -> tuple[str, str]:
+    return path.relative_to(root).as_posix(), file_digest(path)
+
+
+def _reads(test: Path, other: Path) -> bool:
+    """Whether a test file names another file, or the folder of a document.
+
+    A unit test may read them all: some compare what documents or other tests say.
+    """
+    text = test.read_text(encoding="utf-8")
+    if test.parent.name == "unit":
+        return True
+    if other.suffix == ".py":
+        return other.stem in text
+    return other.name in text or any(f'"{each.name}"' in text for each in other.parents)
+
+
+def _surroundings() -> list[object]:
+    """What else of this machine can change a result."""
+    programs = (shutil.which(name) for name in debian_packages.emulation())
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("DOCKER_", "PYTEST_ADDOPTS", "WHEELHOUSE_"))
+        and name != "WHEELHOUSE_CACHE"
+    }
+    found = [file_digest(Path(path)) for path in programs if path]
+    return [sys.version, os.geteuid() == 0, found, settings]
+
+
+def label(file: str) -> str:
+    """The name of a test file for notes: ``unit-test_x`` for tests/unit/test_x.py."""
+    return "-".join(PurePosixPath(file).with_suffix("").parts[1:])
+
+
+def file_of(test: str) -> str:
+    """The file of a test, by the test's pytest id."""
+    return test.partition("::")[0]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results in a store that count for ``digests``."""
+
+    store: Store
+    digests: Mapping[str, str]
+
+    def folder(self, file: str) -> Path:
+        """Where the results of a test file lie."""
+        return self.store.path(Entry(KIND, label(file), self.digests[file]))
+
+    def passed(self) -> dict[str, float]:
+        """The tests that passed, by pytest id, and how many seconds each took."""
+        found: dict[str, float] = {}
+        for file in self.digests:
+            for path in sorted(self.folder(file).glob("*.json")):
+                with suppress(OSError, msgspec.DecodeError):
+                    found |= msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+        return found
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Adds what passes to the folders of test files; each :class:`Writer` has its own file."""
+
+    folders: Mapping[str, str]
+    _name: str = field(default_factory=lambda: uuid4().hex)
+    _passed: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, test: str, seconds: float) -> None:
+        """Write that a test passed; raises OSError if that fails."""
+        file = file_of(test)
+        passed = self._passed.setdefault(file, {})
+        passed[test] = seconds
+        folder = Path(self.folders[file])
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / f"{self._name}.new"
+        new.write_bytes(msgspec.json.encode(passed))
+        new.rename(new.with_suffix(".json"))
+
+
+def needed(root: Path = ROOT) -> Iterable[str]:
+    """The keys of the results that count for a checkout."""
+    found = digests(root)
+    return [*found.values(), split_key(found)]
+
+
+def split_key(found: Mapping[str, str]) -> str:
+    """The key of how the tests with these digests are split."""
+    return digest(sorted(found.items()))
