@@ -1,11 +1,11 @@
-# What wheels are built in: Python, ccache and the locked toolchain. `invoke images` builds it and
+# What wheels are built in: Python and the locked toolchain. `invoke images` builds it and
 # lays the toolchain's wheels, checked by hash, into requirements/.
 ARG BASE
 
 FROM ${BASE} AS base
-RUN if ! command -v ccache || ! python3 -c 'import ensurepip'; then \
+RUN if ! python3 -c 'import ensurepip'; then \
       apt-get update && \
-      apt-get install --yes --no-install-recommends ccache python3 python3-venv && \
+      apt-get install --yes --no-install-recommends python3 python3-venv && \
       rm -rf /var/lib/apt/lists/*; \
     fi
 

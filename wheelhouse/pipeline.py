@@ -18,6 +18,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
+from wheelhouse.compile import shared_cache
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs
 from wheelhouse.package import container, diff, products
 from wheelhouse.package.products import Product
@@ -94,6 +95,7 @@ def build_wheels(
     ``release`` is the TFLite release, the default one if None. With ``armnn`` the Arm NN delegate's
     wheel is built too. Raises WheelhouseError if a wheel cannot be built or written.
     """
+    shared_cache.named()  # raises now, not after all sources are fetched
     chosen = release or releases.choose()
     if engine == "docker" and chosen.checkout:
         raise WheelhouseError(
@@ -140,12 +142,14 @@ def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) ->
 
 
 def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
-    """Build a published wheel again and compare the bytes.
+    """Build a published wheel again, without a shared cache, and compare the bytes.
 
     Raises WheelhouseError if they differ; diffoscope's report is then in the cache's logs.
     """
     if not theirs.is_file():
         raise WheelhouseError(f"There is no file {theirs}.", "Name a published wheel.", Kind.USAGE)
+    if os.environ.pop(shared_cache.ADDRESS, None):
+        console.say(f"Others could change the result: {shared_cache.ADDRESS} is not used")
     ours, *_ = _build_products([products.from_filename(theirs)], fetcher, engine)
     if found := diff.report(theirs, ours):
         console.result(found)
@@ -400,6 +404,7 @@ def make(words: str, fetcher: Fetcher) -> list[Path]:
 
     Raises WheelhouseError if a word names no step of this checkout.
     """
+    shared_cache.named()
     known = plan(*(product.step for product in products.every()))
     made = []
     for step in workflow.find(words, known):

@@ -24,8 +24,11 @@ Digests = dict[str, str]
 def contained(cli: Cli, engine: DockerClient, wheels: dict[str, Path]) -> tuple[Digests, Digests]:
     """Every wheel's SHA-256 as built by this machine and as built in a container."""
     on_host = {tag: file_digest(path) for tag, path in wheels.items()}
-    done = cli("build", "--py", "all", "--engine", "docker", "--no-verify")
+    words = ("build", "--py", "all", "--engine", "docker", "--no-verify")
+    done = cli(*words, WHEELHOUSE_SHARED_CACHE="redis://there.invalid")
     assert done.status == 0, done.stderr
+    built = "Building in a container" in done.stderr
+    assert ("no network: WHEELHOUSE_SHARED_CACHE is not used" in done.stderr) == built
     paths = [Path(line) for line in done.stdout.splitlines()]
     return on_host, {path.name.split("-")[2]: file_digest(path) for path in paths}
 
@@ -72,8 +75,11 @@ class TestReproduce:
         tmp_path: Path,
     ) -> None:
         published = Path(shutil.copy(wheels["cp311"], tmp_path))
-        done = cli("reproduce", str(published), "--engine", engine_name)
+        shared = {"WHEELHOUSE_SHARED_CACHE": "redis://there.invalid"}
+        done = cli("reproduce", str(published), "--engine", engine_name, **shared)
         assert done.status == 0, done.stderr
+        assert "WHEELHOUSE_SHARED_CACHE is not used" in done.stderr
+        assert "does not answer" not in done.stderr
         assert file_digest(published) in done.stdout
 
     def test_a_changed_wheel_is_refused_with_what_differs(

@@ -380,11 +380,11 @@ from wheelhouse.sources.fetch import Fetcher
 fetcher = Fetcher.from_options()
 store = fetcher.store
 tools = Toolchain(get_or_make(toolchain("aarch64", "2.17"), fetcher))
-cc = f"{ninja.launcher() or ''} {tools.cc}"
+cc = f"{ninja.LAUNCHER} {tools.cc}"
 (store.root / "a.c").write_text("int a;")
 rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
 (store.root / "build.ninja").write_text(rule)
-ninja.build(store.root, "It", store.log("it"), ninja.environment(store))
+ninja.build(store.root, "It", store.log("it"), ninja.environment(store), cached=store)
 assert (store.root / "a.o").is_file()
 print(process.run([*process.PYTHON, "pip", "--version"]).stdout)
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,9 +58,15 @@ CHANGES = [
     ("wheelhouse/compile/toolchain.py", '"-s", ', "", LINKED),
     (
         "wheelhouse/compile/toolchain.py",
-        "word=-mcpu=generic",
-        "word=-mcpu=cortex_a72",
+        "chosen=$chosen$new",
+        "chosen=$new",
         {"toolchains", "tools", *COMPILED},
+    ),
+    (
+        "wheelhouse/targets/architectures.toml",
+        '"+fp16" = "+fullfp16"',
+        '"+fp16" = ""',
+        {"toolchains", *COMPILED, *INSTALLED},
     ),
     (
         "wheelhouse/targets/architectures.toml",
@@ -74,7 +81,7 @@ CHANGES = [
         CORES,
     ),
     ("wheelhouse/compile/flatc.py", "-O1 -g0", "-O2 -g0", {"tools", *CORES}),
-    ("wheelhouse/compile/extension.py", '        trees["eigen"],\n', "", LINKED - {"delegates"}),
+    ("wheelhouse/compile/extension.py", '        "eigen",\n', "", LINKED - {"delegates"}),
     (
         "wheelhouse/compile/extension.py",
         '"-Wl,--version-script=exports.map"',
@@ -198,18 +205,21 @@ def test_a_patch_makes_its_component_anew(copy: Path, before: dict[str, str]) ->
 
 def test_code_may_be_moved_and_renamed(copy: Path, before: dict[str, str]) -> None:
     room = copy / "wheelhouse" / "compile"
-    core, extension = room / "core.py", room / "extension.py"
-    texts = {path: path.read_text() for path in (core, extension)}
-    head, name, body = texts[core].partition("def prefix_maps(")
-    (room / "maps.py").write_text(f"from pathlib import Path\n\n\ndef hidden({body}")
-    moved = "from wheelhouse.compile import maps\nfrom wheelhouse.common"
+    armnn = room / "armnn.py"
+    text = armnn.read_text()
+    head, name, body = text.partition("def source_files(")
+    constant = re.search(r"^_LEFT_OUT = .+?^\)\n", text, re.MULTILINE | re.DOTALL)
+    assert constant
+    moved = constant[0].replace("_LEFT_OUT", "_ABSENT")
+    hidden = body.replace("_LEFT_OUT", "_ABSENT")
+    (room / "files.py").write_text(f"from pathlib import Path\n\n{moved}\n\ndef hidden({hidden}")
+    called = head.replace("source_files(", "files.hidden(")
+    called = called.replace(
+        "from wheelhouse.common", "from wheelhouse.compile import files\nfrom wheelhouse.common", 1
+    )
+    armnn.write_text(called)
     try:
-        for path, text in ((core, head), (extension, texts[extension])):
-            called = text.replace("core.prefix_maps(", "maps.hidden(")
-            called = called.replace("prefix_maps(", "maps.hidden(")
-            path.write_text(called.replace("from wheelhouse.common", moved, 1))
         assert name
         assert keys(copy) == before
     finally:
-        for path, text in texts.items():
-            path.write_text(text)
+        armnn.write_text(text)

@@ -17,8 +17,9 @@ from tests.integration.test_inv import ODD
 from tests.support.compiler import compiler
 from wheelhouse.common import plain, process
 from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.step import Inputs
 from wheelhouse.common.store import Store, file_digest
-from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile import cmake, ninja, toolchain
 from wheelhouse.machines import qemu
 
 Place = Callable[[str], Store]
@@ -35,6 +36,7 @@ target_include_directories(thing PRIVATE ${SOURCE_THING}/inc)
 add_custom_command(OUTPUT made COMMAND ${Python_EXECUTABLE} -c pass)
 add_custom_target(make ALL DEPENDS made)
 """
+FLAGS = " ".join(("-O1", "-g0", *cmake.PREFIX_MAPS))
 HOSTILE = {name: "/nowhere" for name in ("CC", "CXX", "CPATH", "LIBRARY_PATH", "ruy_ROOT")}
 HOSTILE |= {"CFLAGS": "-O0", "LDFLAGS": "-s", "CMAKE_GENERATOR": "Nothing", "NINJA_STATUS": "%p"}
 HOSTILE |= {"DESTDIR": "/nowhere", "CMAKE_PREFIX_PATH": "/nowhere", "ZIG_LIB_DIR": "/nowhere"}
@@ -65,6 +67,7 @@ def built(place: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
         env = ninja.environment(store)
         source = store.root / "source"
         (source / "inc").mkdir(parents=True)
+        (store.root / "work").mkdir()
         text = "static const char *place(void) { return __FILE__; }\n"
         (source / "inc/thing.h").write_text(text)
         (source / "thing.c").write_text(
@@ -72,30 +75,23 @@ def built(place: Place, monkeypatch: pytest.MonkeyPatch) -> Build:
         )
         (source / "more.S").write_text("#define MORE more\n.global MORE\nMORE:\n  ret\n")
         (source / "CMakeLists.txt").write_text(CMAKE)
-        folder = plain.plain_path(store.root / "work")
-        folder.mkdir()
-        seen = plain.plain_path(source)
-        flags = f"-O1 -g0 -ffile-prefix-map={seen}=source -ffile-prefix-map={folder}=build"
-        command = [
-            *(str(plain.plain_path(toolchain.CMAKE)), "-G", "Ninja"),
-            *("-S", str(seen), "-B", str(folder)),
-            f"-DCMAKE_MAKE_PROGRAM={plain.plain_path(toolchain.NINJA)}",
-            f"-DCMAKE_TOOLCHAIN_FILE={tools.cmake_file}",
-            *(f"-DCMAKE_{language}_FLAGS={flags}" for language in ("C", "ASM")),
-            f"-DSOURCE_THING={seen}",
-            f"-DPython_EXECUTABLE={plain.plain_path(Path(sys.executable))}",
-            "-DCMAKE_BUILD_TYPE=None",
-        ]
-        log = store.log("thing")
-        ninja.configure(command, store.root, "Configuring", log, env)
-        ninja.build(store.root / "work", "Compiling", log, env)
+        inputs = Inputs({"thing": source, "toolchain": tools.folder}, {}, store)
+        settings = {
+            **{f"CMAKE_{language}_FLAGS": FLAGS for language in ("C", "CXX", "ASM")},
+            "SOURCE_THING": "{thing}",
+            "Python_EXECUTABLE": plain.plain_path(Path(sys.executable)),
+            "CMAKE_BUILD_TYPE": "None",
+        }
+        folder = cmake.build(
+            inputs, store.root / "work", source="{thing}", settings=settings, label="thing"
+        )
         again = process.run([toolchain.NINJA, "-n", "-C", folder], env=env).stdout.splitlines()[1:]
         by_hand = store.root / "by hand"
         by_hand.mkdir()
         (by_hand / "good.c").write_text("int good(void) { return 1; }\n")
         (by_hand / "thing.c").write_text("int thing;\n")
         (by_hand / "build.ninja").write_text(RULES.format(cc=tools.cc, name="thing"))
-        ninja.build(by_hand, "Compiling", log, env)
+        ninja.build(by_hand, "Compiling", store.log("by hand"), env, cached=store)
         return file_digest(folder / "libthing.a"), file_digest(by_hand / "thing.so"), again
 
     for name, value in HOSTILE.items():
@@ -135,7 +131,7 @@ def test_a_folder_of_links_that_is_not_this_users_is_refused(
     (tmp_path / "theirs").mkdir()
     (tmp_path / f"tflite-wheelhouse-{os.geteuid()}").symlink_to(tmp_path / "theirs")
     with pytest.raises(
-        WheelhouseError, match=r"all characters of the path /a b, and no link"
+        WheelhouseError, match="all characters of the path /a b, or it is too long, and no link"
     ) as it:
         plain.plain_path(Path("/a b/c"))
     assert "Latin letters" in it.value.hint

@@ -69,10 +69,11 @@ def test_a_file_that_pip_could_not_read_either_is_named(home: Path) -> None:
 def test_other_programs_see_where_things_are_and_nothing_that_steers_them(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = {"HTTPS_PROXY": "p", "no_proxy": "n", "SSL_CERT_FILE": "s", "CCACHE_DIR": "c"}
+    kept = {"HTTPS_PROXY": "p", "no_proxy": "n", "SSL_CERT_FILE": "s", "AWS_PROFILE": "a"}
     kept |= {"WHEELHOUSE_JOBS": "1", "PIP_INDEX_URL": "i", "TMPDIR": str(home)}
     left = "CC CXX CFLAGS CXXFLAGS LDFLAGS CPATH C_INCLUDE_PATH LIBRARY_PATH CMAKE_PREFIX_PATH"
     left += " NINJA_STATUS ZIG_LIB_DIR MAKEFLAGS SOURCE_DATE_EPOCH LANG PYTHONPATH PYTHONHOME"
+    left += " CCACHE_DIR SCCACHE_CONF SCCACHE_DIR SCCACHE_SERVER_UDS SCCACHE_RECACHE"
     left += " PIP_TARGET PIP_USER ruy_ROOT DESTDIR NIX_CFLAGS_COMPILE CCC_OVERRIDE_OPTIONS"
     for name, value in {**kept, **dict.fromkeys(left.split(), "x")}.items():
         monkeypatch.setenv(name, value)

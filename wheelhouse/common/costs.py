@@ -66,6 +66,12 @@ class _Meter:
             self._settle()
             return self._used.pop(user)
 
+    def add(self, seconds: float) -> None:
+        """Count what was used elsewhere."""
+        with self._lock:
+            for user in self._used:
+                self._used[user] += seconds / len(self._used)
+
     def _settle(self) -> None:
         usages = (resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         now = sum(usage.ru_utime + usage.ru_stime for usage in usages)
@@ -98,6 +104,11 @@ def note(store: Store, kind: str, label: str, cost: Cost) -> None:
     """Write what something cost, if the store can be written: that it is done counts more."""
     with suppress(OSError):
         _write(_note(store, kind, label), cost)
+
+
+def add(cpu_seconds: float) -> None:
+    """Count what a process that is no child of this one used for the step that runs."""
+    _METER.add(cpu_seconds)
 
 
 def expected(store: Store, kind: str, label: str) -> float:

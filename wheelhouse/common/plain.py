@@ -30,10 +30,14 @@ def plain_path(path: Path) -> Path:
     if not odd:
         return whole
     split = odd[-1] + 1
-    return Path(_link(Path(*whole.parts[:split])), *whole.parts[split:])
+    return Path(short_path(Path(*whole.parts[:split])), *whole.parts[split:])
 
 
-def _link(target: Path) -> Path:
+def short_path(target: Path) -> Path:
+    """The path of a symbolic link to an absolute path, which has less than 60 characters.
+
+    Raises WheelhouseError if the link cannot be made.
+    """
     folder = LINKS / f"tflite-wheelhouse-{os.geteuid()}"
     link = folder / sha256(os.fsencode(target)).hexdigest()[:16]
     try:
@@ -47,8 +51,8 @@ def _link(target: Path) -> Path:
                 new.replace(link)
     except OSError as error:
         raise WheelhouseError(
-            f"Compilers do not accept all characters of the path {target}, and no link to it can "
-            f"be made in {LINKS}: {error.strerror}.",
+            f"Compilers do not accept all characters of the path {target}, or it is too long, and "
+            f"no link to it can be made in {LINKS}: {error.strerror}.",
             "Correct that, or rename the folder: only Latin letters, digits and . _ + - are safe.",
             Kind.MACHINE,
         ) from error

@@ -39,6 +39,8 @@ NEUTRAL = frozenset(
         "common.store",
         "common.surroundings",
         "compile.ninja",
+        "compile.sccache",
+        "compile.shared_cache",
         "machines.debian_packages",
         "machines.docker",
         "machines.images",

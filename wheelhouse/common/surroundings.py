@@ -1,7 +1,7 @@
 """The environment of the processes started here: chosen variables and settings of the user's pip.
 
-Kept is what says where things are and how to reach them: folders, proxies, certificates, indexes,
-compiler caches. Dropped is what would change the behaviour of Python, pip or a compiler, or the
+Kept is what says where things are and how to reach them: folders, proxies, certificates, indexes.
+Dropped is what would change the behaviour of Python, pip, a compiler or a compiler cache, or the
 language of messages.
 
 This module needs the standard library alone, because ``inv`` runs pip through it before anything
@@ -27,7 +27,7 @@ _NAMES = frozenset(
     }
 )
 _PREFIXES = (
-    *("WHEELHOUSE_", "CCACHE_", "SCCACHE_", "AWS_", "ACTIONS_", "DOCKER_", "XDG_"),
+    *("WHEELHOUSE_", "AWS_", "ACTIONS_", "DOCKER_", "XDG_"),
     *("SSH_", "LD_", "FAKEROOT", "KRB5", "UV_INDEX", "UV_HTTP", "UV_KEYRING"),
     *("PYTEST_", "PLAYWRIGHT_"),
 )

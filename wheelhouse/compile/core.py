@@ -12,14 +12,14 @@ from packaging.version import Version
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile import cmake, toolchain
 from wheelhouse.compile.flatc import flatc
-from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Component
 
 SUPERPROJECT = ROOT / "native" / "CMakeLists.txt"
 
+_TOOLS = frozenset({"toolchain", "flatc"})
 _GENERATES = Version("2.22")
 """The oldest release here whose build generates headers with flatc."""
 
@@ -75,53 +75,23 @@ class Core:
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
-    label = inputs.parameters["label"]
-    log = inputs.store.log(f"core-{label}")
-    build_folder = plain_path(folder) / "build"
-    env = ninja.environment(inputs.store)
-    command = _configure(inputs, build_folder)
-    # The folder of an interrupted run is of use only if the same command configured it.
-    configuration = "\n".join(word for word in command if "_LAUNCHER=" not in word)
-    configured = build_folder / "configured.txt"
-    if not configured.is_file() or configured.read_text() != configuration:
-        shutil.rmtree(build_folder, ignore_errors=True)
-        ninja.configure(command, folder, f"Configuring {label}", log, env)
-        configured.write_text(configuration)
-    ninja.build(build_folder, f"Compiling {label}", log, env)
-    libraries = folder / "lib"
-    libraries.mkdir(exist_ok=True)
-    for archive in build_folder.rglob("*.a"):
-        shutil.copyfile(archive, libraries / archive.name)
-    shutil.rmtree(build_folder)
-
-
-def _configure(inputs: Inputs, build_folder: Path) -> list[str]:
-    needs = {name: plain_path(path) for name, path in inputs.needs.items()}
-    tools, compiler = Toolchain(needs.pop("toolchain")), needs.pop("flatc", None)
-    flags = " ".join((*toolchain.COMPILE_FLAGS, *prefix_maps(needs, build_folder)))
-    launcher = ninja.launcher()
+    flags = " ".join((*toolchain.COMPILE_FLAGS, *cmake.PREFIX_MAPS))
     settings: dict[str, object] = {
-        "CMAKE_MAKE_PROGRAM": plain_path(toolchain.NINJA),
-        "CMAKE_TOOLCHAIN_FILE": tools.cmake_file,
-        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
         "CMAKE_BUILD_TYPE": "None",
         "TFLITE_ENABLE_XNNPACK": "ON" if inputs.parameters["xnnpack"] else "OFF",
+        "CCACHE_BINARY": "OFF",  # else XNNPACK would choose the launcher
         "Python_EXECUTABLE": plain_path(Path(sys.executable)),
         **{f"CMAKE_{language}_FLAGS": flags for language in ("C", "CXX", "ASM")},
-        **{f"SOURCE_{name.upper()}": tree for name, tree in needs.items()},
+        **{f"SOURCE_{name.upper()}": f"{{{name}}}" for name in inputs.needs if name not in _TOOLS},
     }
-    if launcher:
-        settings |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX")}
-    if compiler:
-        settings["TFLITE_HOST_TOOLS_DIR"] = compiler
-    return [
-        *(str(plain_path(toolchain.CMAKE)), "-G", "Ninja"),
-        *("-S", str(plain_path(SUPERPROJECT.parent)), "-B", str(build_folder)),
-        *(f"-D{key}={value}" for key, value in settings.items()),
-    ]
-
-
-def prefix_maps(trees: dict[str, Path], folder: Path) -> tuple[str, ...]:
-    """The compiler flags that replace the paths of these folders in compiled code by names."""
-    named = {**{tree: name for name, tree in trees.items()}, folder: "build"}
-    return tuple(f"-ffile-prefix-map={path}={name}" for path, name in named.items())
+    if "flatc" in inputs.needs:
+        settings["TFLITE_HOST_TOOLS_DIR"] = "{flatc}"
+    source = str(plain_path(SUPERPROJECT.parent))
+    work = cmake.build(
+        inputs, folder, source=source, settings=settings, label=inputs.parameters["label"]
+    )
+    libraries = folder / "lib"
+    libraries.mkdir(exist_ok=True)
+    for archive in work.rglob("*.a"):
+        shutil.copyfile(archive, libraries / archive.name)
+    shutil.rmtree(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from packaging.version import Version
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.compile import core, ninja, toolchain
+from wheelhouse.compile import ninja, toolchain
 from wheelhouse.compile.core import Core
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.sources import pins
@@ -25,6 +26,7 @@ MODULE = "_pywrap_tensorflow_interpreter_wrapper"
 _WRAPPER = "tensorflow/lite/python/interpreter_wrapper"
 _PYBIND11 = "interpreter_wrapper_pybind11.cc"
 _STABLE = ROOT / "native" / "binding.cc"
+_NATIVE = "native"
 _MONITOR = ROOT / "native" / "monitor.h"
 _SOURCES = (
     "interpreter_wrapper.cc",
@@ -106,7 +108,8 @@ def _compile(inputs: Inputs, folder: Path) -> None:
     (folder / "build.ninja").write_text(_ninja(inputs, folder))
     log = inputs.store.log(f"extension-{inputs.parameters['label']}")
     env = ninja.environment(inputs.store)
-    ninja.build(folder, f"Compiling the module for {inputs.parameters['name']}", log, env)
+    label = f"Compiling the module for {inputs.parameters['name']}"
+    ninja.build(folder, label, log, env, cached=inputs.store)
     for path in folder.iterdir():
         if path.name != f"{MODULE}.so":
             path.unlink()
@@ -115,29 +118,33 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 def _ninja(inputs: Inputs, folder: Path) -> str:
     trees = {name: plain_path(path) for name, path in inputs.needs.items()}
     tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
+    # Paths of this machine would be in preprocessed sources, so that a compiler cache could not
+    # be shared.
+    for name, tree in {**trees, _NATIVE: plain_path(_STABLE).parent}.items():
+        (folder / name).symlink_to(tree)
     flags = (
         *toolchain.COMPILE_FLAGS,
         _standard(trees["tensorflow"]),
         *_FLAGS,
         *inputs.parameters["defines"],
-        *core.prefix_maps(trees, plain_path(folder)),
         *(f"-isystem {path}" for path in _includes(inputs.parameters["headers"], trees)),
     )
-    launcher = ninja.launcher()
     text = io.StringIO()
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule(
         "cxx",
-        f"{launcher or ''} {tools.cxx} {' '.join(flags)} -MD -MF $out.d -c $in -o $out",
+        f"{ninja.LAUNCHER} {tools.cxx} {' '.join(flags)} -MD -MF $out.d -c $in -o $out",
         depfile="$out.d",
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
-    wrapper = trees["wrapper"] / _WRAPPER
-    binding = wrapper / _PYBIND11 if "pybind11" in trees else plain_path(_STABLE)
-    paths = [*(wrapper / name for name in _SOURCES), binding, plain_path(toolchain.PERSONALITY)]
-    objects = [f"{path.stem}.o" for path in paths]
+    binding = f"wrapper/{_WRAPPER}/{_PYBIND11}"
+    if "pybind11" not in trees:
+        binding = f"{_NATIVE}/{_STABLE.name}"
+    paths = [f"wrapper/{_WRAPPER}/{name}" for name in _SOURCES]
+    paths += [binding, f"{_NATIVE}/{toolchain.PERSONALITY.name}"]
+    objects = [f"{Path(path).stem}.o" for path in paths]
     for path, output in zip(paths, objects, strict=True):
-        rules.build([output], "cxx", [str(path)])
+        rules.build([output], "cxx", [path])
     archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
@@ -150,18 +157,17 @@ def _standard(tensorflow: Path) -> str:
     return f"-std=c++{found[1]}" if found else "-std=c++17"
 
 
-def _includes(python: str, trees: dict[str, Path]) -> list[Path]:
-    headers = trees["python"] / "usr" / "include"
-    optional = {"libxcrypt": "usr/include", "pybind11": "pybind11/include"}
+def _includes(python: str, names: Collection[str]) -> list[str]:
+    optional = {"libxcrypt": "libxcrypt/usr/include", "pybind11": "pybind11/pybind11/include"}
     return [
-        plain_path(_MONITOR).parent,
-        trees["wrapper"],
-        trees["tensorflow"],
-        trees["abseil"],
-        trees["flatbuffers"] / "include",
-        trees["eigen"],
-        trees["numpy"] / "numpy" / "_core" / "include",
-        headers / f"python{python}",
-        headers,
-        *(trees[name] / path for name, path in optional.items() if name in trees),
+        str(Path(_NATIVE, _MONITOR.name).parent),
+        "wrapper",
+        "tensorflow",
+        "abseil",
+        "flatbuffers/include",
+        "eigen",
+        "numpy/numpy/_core/include",
+        f"python/usr/include/python{python}",
+        "python/usr/include",
+        *(path for name, path in optional.items() if name in names),
     ]

@@ -71,7 +71,8 @@ def archive(
     rules = _ninja(inputs, folder, chosen, (*flags, *(f"-I{path}" for path in (".", *includes))))
     (folder / "build.ninja").write_text(rules)
     log = inputs.store.log(label)
-    ninja.build(folder, f"Compiling {label}", log, ninja.environment(inputs.store))
+    env = ninja.environment(inputs.store)
+    ninja.build(folder, f"Compiling {label}", log, env, cached=inputs.store)
     for path in folder.iterdir():
         if path.name != f"lib{name}.a":
             path.unlink()
@@ -90,7 +91,7 @@ def _ninja(inputs: Inputs, folder: Path, chosen: Mapping[str, str], flags: Seque
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule(
         "cxx",
-        f"{ninja.launcher() or ''} {tools.cxx} {words} $own -MD -MF $out.d -c $in -o $out",
+        f"{ninja.LAUNCHER} {tools.cxx} {words} $own -MD -MF $out.d -c $in -o $out",
         depfile="$out.d",
         deps="gcc",
     )

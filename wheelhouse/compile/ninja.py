@@ -9,7 +9,6 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -19,27 +18,22 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.jobs import jobs
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.store import Store
-from wheelhouse.compile.toolchain import EPOCH, NINJA, ZIG
+from wheelhouse.compile import sccache
+from wheelhouse.compile.toolchain import EPOCH, LIB, NINJA, ZIG
 
 Env = Mapping[str, str]
+
+LAUNCHER = "./sccache"
+"""How commands begin whose output the compiler cache keeps; it lies where :func:`build` runs."""
 
 _INTERRUPTED = 128 + signal.SIGINT
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library and as zig say it
 
 
-def launcher() -> str | None:
-    """The path of ccache or sccache, to start compilers with, or None if neither is installed."""
-    found = shutil.which("ccache") or shutil.which("sccache")
-    return str(plain_path(Path(found))) if found else None
-
-
 def environment(store: Store) -> dict[str, str]:
     """The environment variables that a process needs to run a toolchain's compiler."""
-    home = os.path.expanduser("~")  # noqa: PTH111
     return {
-        # Compiler caches need a writable one.
-        "HOME": home if os.access(home, os.W_OK) else str(store.root),
         "TMPDIR": str(plain_path(Path(tempfile.gettempdir()))),
         "WHEELHOUSE_ZIG": str(plain_path(ZIG)),
         # Else zig would put the real path of its folder into objects.
@@ -47,8 +41,6 @@ def environment(store: Store) -> dict[str, str]:
         "ZIG_GLOBAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
         "SOURCE_DATE_EPOCH": str(EPOCH),  # compiler caches must see it too
-        "CCACHE_COMPILERCHECK": f"string:zig {version('ziglang')}",
-        "CCACHE_DEPEND": "1",  # take headers from -MD, not from the preprocessor
     }
 
 
@@ -58,16 +50,24 @@ def configure(command: Sequence[str], folder: Path, label: str, log: Path, env: 
     _logged(command, folder, label, log, env, lambda done, total: None)
 
 
-def build(folder: Path, label: str, log: Path, env: Env) -> None:
+def build(folder: Path, label: str, log: Path, env: Env, *, cached: Store | None = None) -> None:
     """Build all targets of ``folder/build.ninja``, appending to ``log``.
 
-    ``label`` is for messages, as in "Compiling ruy". Raises WheelhouseError with the first compiler
-    error, and OSError if the disk is full. Finished objects stay, so the next run resumes.
+    ``label`` is for messages, as in "Compiling ruy". Commands that begin with ``LAUNCHER`` get what
+    they make from the compiler cache of the store ``cached``, if they can. Raises WheelhouseError
+    with the first compiler error, and OSError if the disk is full. Finished objects stay, so the
+    next run resumes.
     """
     count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
     command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
-    with console.steps(label) as bar:
-        env = {**env, "NINJA_STATUS": "[%f/%t] "}
+    lib, launcher = folder / LIB, folder / LAUNCHER
+    for path in (lib, launcher):
+        path.unlink(missing_ok=True)
+    lib.symlink_to(plain_path(ZIG).with_name("lib"))
+    with sccache.serving(cached) as cache, console.steps(label) as bar:
+        launcher.write_text(cache.script)
+        launcher.chmod(0o755)
+        env = {**env, **cache.environment, "NINJA_STATUS": "[%f/%t] "}
         _logged(command, folder, label, log, env, bar.update)
 
 

@@ -40,6 +40,9 @@ COMPILE_FLAGS = (
 EPOCH = 315532800
 """``SOURCE_DATE_EPOCH`` for compilers, in seconds: 1980-01-01, the oldest date in a zip file."""
 
+LIB = "zig-lib"
+"""The name of the link to zig's headers and libraries in the folder that compilers run in."""
+
 PERSONALITY = ROOT / "native" / "personality.cc"
 """The source that every shared library contains, so that other unwinders can pass through it."""
 
@@ -48,24 +51,59 @@ LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personalit
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
 
-# zig takes -march= for the name of a CPU: translate it to -mcpu= with a list of features.
 _WRAPPER = """\
 #!/bin/sh
+# The compiler of zig {zig}. A compiler cache's key has the digest of this text.
+
+# Set $new to what zig has for a flag, or a part of it.
+translate() {{
+  case $1 in
+{cases}  +*) new=$1 ;;
+  *) return 1 ;;
+  esac
+}}
+
+chosen= before=
 for word do
   shift
-  case $word in
-  -march=armv*)
-    rest=${{word#-march=armv}}
-    version=$(printf %s "${{rest%%-a*}}" | tr . _)
-    features=${{rest#*-a}}
-    case $features+ in *+fp16+*)
-      features=${{features%%+fp16*}}+fullfp16${{features#*+fp16}} ;;
-    esac
-    word=-mcpu=generic+v${{version}}a$features ;;
+  case "$before $word" in
+  '-x c++-cpp-output') word=c++ ;; # sccache-dist's names for preprocessed sources
+  '-x cpp-output') word=c ;;
   esac
-  set -- "$@" "$word"
+  before=$word
+  if translate "${{word%%+*}}"; then
+    rest=${{word#"${{word%%+*}}"}}
+    while
+      case $new in
+      +* | '') chosen=$chosen$new ;;
+      *) chosen=$new ;;
+      esac
+      [ -n "$rest" ]
+    do
+      rest=${{rest#+}}
+      translate "+${{rest%%+*}}"
+      rest=${{rest#"${{rest%%+*}}"}}
+    done
+  else
+    set -- "$@" "$word"
+  fi
 done
-SOURCE_DATE_EPOCH={epoch} exec "${{WHEELHOUSE_ZIG:?}}" {command} "$@"
+case $chosen in
+'') ;;
++*) set -- "$@" "-mcpu={cpu}$chosen" ;;
+*) set -- "$@" "-mcpu=$chosen" ;;
+esac
+
+zig=${{0%/*}}/ziglang/zig
+if [ -x "$zig" ]; then # another machine's copy of this folder, with zig
+  unset ZIG_LIB_DIR
+  export ZIG_GLOBAL_CACHE_DIR=/tmp/zig ZIG_LOCAL_CACHE_DIR=/tmp/zig
+else
+  zig=${{WHEELHOUSE_ZIG:?}}
+  # So that preprocessed sources hold no path of this machine.
+  [ ! -d {lib} ] || export ZIG_LIB_DIR={lib}
+fi
+SOURCE_DATE_EPOCH={epoch} exec "$zig" {command} "$@"
 """
 
 _CMAKE_TOOLCHAIN = """\
@@ -113,20 +151,35 @@ class Toolchain:
 def toolchain(processor: str, floor: str) -> Step:
     """The step that writes a toolchain for an architecture and glibc floor, as in aarch64, 2.17."""
     named = architecture(processor)
-    options = f"-target {named.zig}.{floor}" + (f" -mcpu={named.cpu}" if named.cpu else "")
+    cpu = f" -mcpu={named.cpu}" if named.cpu else ""
     return Step(
         kind="toolchains",
         label=f"zig-{processor}-{floor}",
         recipe=_write,
-        parameters={"options": options, "cmake": named.cmake, "zig": version("ziglang")},
+        parameters={
+            "options": f"-target {named.zig}.{floor}{cpu}",
+            "cpu": named.cpu or "baseline",
+            "flags": dict(named.flags),
+            "cmake": named.cmake,
+            "zig": version("ziglang"),
+        },
     )
 
 
 def _write(inputs: Inputs, folder: Path) -> None:
+    told = inputs.parameters
+    cases = "".join(f"  {flag}) new={new} ;;\n" for flag, new in told["flags"].items())
     for name, command in _COMMANDS.items():
-        words = command.format(options=inputs.parameters["options"])
+        text = _WRAPPER.format(
+            zig=told["zig"],
+            cases=cases,
+            cpu=told["cpu"],
+            lib=LIB,
+            epoch=EPOCH,
+            command=command.format(options=told["options"]),
+        )
         script = folder / name
-        script.write_text(_WRAPPER.format(command=words, epoch=EPOCH))
+        script.write_text(text)
         script.chmod(0o755)
-    text = _CMAKE_TOOLCHAIN.format(cmake=inputs.parameters["cmake"])
+    text = _CMAKE_TOOLCHAIN.format(cmake=told["cmake"])
     (folder / "toolchain.cmake").write_text(text)

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space
+from wheelhouse.compile import shared_cache
 from wheelhouse.machines import docker, images
 from wheelhouse.machines.docker import Box
 from wheelhouse.package import products
@@ -59,6 +59,8 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store) -> None:
     files = {f"{PROJECT}/{name}": ROOT / name for name in _PROJECT_FOLDERS} | _cached(
         steps, fetcher, store
     )
+    if shared_cache.named():
+        console.say(f"A container has no network: {shared_cache.ADDRESS} is not used")
     console.say(f"Building in a container of {image}")
     with docker.box(client, image, docker.limits(client)) as box:
         box.send(files)
@@ -72,7 +74,7 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store) -> None:
         finally:
             box.freeze()
             kinds = {step.kind: None for step in plan(*steps) if step.kind not in _NOT_FETCHED}
-            _fetch(box, (*kinds, "logs", "ccache"), store)
+            _fetch(box, (*kinds, "logs"), store)
         if done.status == Kind.DISK:
             raise docker.disk_full()
         if done.status:
@@ -80,26 +82,17 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store) -> None:
 
 
 def _environment(box: Box) -> dict[str, str]:
-    return {
-        "WHEELHOUSE_CACHE": CACHE,
-        VARIABLE: str(box.limits.processors),
-        "CCACHE_DIR": f"{CACHE}/ccache",
-        "CCACHE_MAXSIZE": "500M",
-    }
+    return {"WHEELHOUSE_CACHE": CACHE, VARIABLE: str(box.limits.processors)}
 
 
 def _cached(steps: Sequence[Step], fetcher: Fetcher, store: Store) -> dict[str, Path]:
     """The outputs that the steps need and that exist, by their paths in the container's cache."""
     files: dict[str, Path] = {}
-    compiles = False
     for step in _needed(steps, store):
         owner = fetcher.store if step.kind in _NOT_FETCHED else store
         folder = get_or_make(step, fetcher) if step.kind == "trees" else is_cached(step, store)
-        compiles |= step.resume and not folder
         for path in (folder, owner.seal(folder)) if folder else ():
             files[f"{CACHE}/{step.kind}/{path.name}"] = path
-    if compiles and (store.root / "ccache").is_dir():
-        files[f"{CACHE}/ccache"] = store.root / "ccache"
     return files
 
 
@@ -124,19 +117,11 @@ def _fetch(box: Box, kinds: Sequence[str], store: Store) -> None:
                 new = Path(scratch, kind)
                 new.mkdir()
                 box.fetch(f"{CACHE}/{kind}", new)
-                _settle(new, store.root / kind, whole=kind == "ccache")
+                _settle(new, store.root / kind)
 
 
-def _settle(new: Path, final: Path, whole: bool) -> None:
-    """Move fetched outputs to their place in the store, without incomplete (``.partial``) ones.
-
-    With ``whole`` the folder replaces the store's, else only what the store lacks is moved.
-    """
-    if whole:
-        if any(new.iterdir()):
-            shutil.rmtree(final, ignore_errors=True)
-            new.rename(final)
-        return
+def _settle(new: Path, final: Path) -> None:
+    """Move fetched outputs that the store lacks there, without incomplete (``.partial``) ones."""
     final.mkdir(exist_ok=True)
     finished = [path for path in new.iterdir() if not path.name.endswith(".partial")]
     for path in sorted(finished, key=lambda path: path.is_dir()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import platform
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal
 
@@ -14,6 +15,10 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 
 FILE = ROOT / "wheelhouse" / "targets" / "architectures.toml"
+
+
+_Flag = Annotated[str, Meta(pattern=r"^(-m[\w.=-]+|\+\w+)$")]
+_Chosen = Annotated[str, Meta(pattern=r"^[\w+]*$")]
 
 
 class Emulator(toml.Table, frozen=True):
@@ -73,6 +78,13 @@ class Architecture(toml.Table, frozen=True):
     """The oldest processor to compile for: zig's ``-mcpu``; the target's baseline if empty."""
     atomics: Atomics | None = None
     """The atomics that its oldest processor lacks; None if there are none."""
+    flags: Mapping[_Flag, _Chosen] = {}
+    """clang's flags that choose instructions, which zig does not know, and what zig has for them.
+
+    That is a CPU, as in ``generic+v8_2a``, which replaces one chosen before, or a feature to add,
+    as in ``+neon``, or nothing if the flag means nothing to zig. A key like ``+fp16`` is a feature
+    at the end of another key, as in ``-march=armv8.2-a+fp16``; what is not here is the same.
+    """
     qemu: Emulator | None = None
     """The emulator that runs its programs on another processor; None if there is none."""
 
