@@ -214,7 +214,7 @@ def _check_record(path: Path) -> None:
 
 
 def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
-    """Verify as :func:`verify` does; only warn if this machine cannot emulate the systems."""
+    """Verify as :func:`verify` does; only warn if this machine cannot run the systems."""
     packages = debian_packages.missing()
     trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
@@ -226,7 +226,7 @@ def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) ->
         )
     elif not fetcher.network and not all(is_cached(tree, fetcher.store) for tree in trees):
         console.warn(
-            "The wheels are not verified, because the emulated systems are not in the cache. "
+            "The wheels are not verified, because the systems to try them on are not in the cache. "
             "Run `invoke verify` with a network."
         )
     else:
