@@ -83,9 +83,9 @@ def test_an_old_pc_refuses_the_instructions_that_it_lacks(
 def test_this_machines_processor_runs_its_own_programs_itself(tmp_path: Path) -> None:
     board = systems.board("PC")
     code = (
-        "import os, platform, subprocess;"
+        "import os, platform, subprocess, sys;"
         "print(platform.machine(), os.path.exists('/emulator'), 'QEMU_CPU' in os.environ);"
-        "print(subprocess.run(['/usr/bin/true']).returncode);"
+        "print(subprocess.run([sys.executable, '-c', '']).returncode);"
         "print(open('/sys/devices/system/cpu/possible').read(), end='');"
         "print(open('/proc/cpuinfo').read().partition('flags')[2].partition(chr(10))[0])"
     )
