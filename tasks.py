@@ -204,10 +204,18 @@ def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
     pipeline.reproduce(Path(wheel), Fetcher.from_options(), pipeline.engine(engine))
 
 
-@task(help={"bootstrap": "use only the Debian mirror, no image registry"})
-def images(_: Context, bootstrap: bool = False) -> None:
-    """Make the images that `--engine docker` needs."""
-    pipeline.prepare_images(Fetcher.from_options(), bootstrap)
+@task(
+    help={
+        "bootstrap": "use only the Debian mirror, no image registry",
+        "prune": "instead, remove the images and volumes that this checkout does not need",
+    }
+)
+def images(_: Context, bootstrap: bool = False, prune: bool = False) -> None:
+    """Make the images that `--engine docker` needs, or remove those that it does not need."""
+    if prune:
+        pipeline.prune_engine(Store.default())
+    else:
+        pipeline.prepare_images(Fetcher.from_options(), bootstrap)
 
 
 @task(

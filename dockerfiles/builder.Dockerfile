@@ -11,20 +11,25 @@ RUN if ! python3 -c 'import ensurepip'; then \
 
 FROM base AS toolchain
 LABEL tflite-wheelhouse=stage
-ARG TARGET
 COPY requirements /requirements
 RUN python3 -m venv /opt/toolchain && \
     /opt/toolchain/bin/python -m pip install --no-index --find-links /requirements \
-      --no-compile --require-hashes -r /requirements/builder.lock
-# zig compiles its C++ library when it first links: once here, not in every container.
-RUN mkdir -p /cache/zig && cd /tmp && echo 'int main() {}' > main.cc && \
-    ZIG_GLOBAL_CACHE_DIR=/cache/zig ZIG_LOCAL_CACHE_DIR=/cache/zig \
-      /opt/toolchain/bin/python -m ziglang c++ -target "${TARGET}" -O3 -g0 -fPIC main.cc
+      --require-hashes -r /requirements/builder.lock
 
 FROM base
 COPY --from=toolchain /opt/toolchain /opt/toolchain
-COPY --from=toolchain --chown=1000:1000 /cache /cache
-RUN mkdir -p /project /home/builder && chown 1000:1000 /project /home/builder
+RUN mkdir -p /cache /project /home/builder && chown 1000:1000 /cache /project /home/builder
 ENV HOME=/home/builder LANG=C.UTF-8
 USER 1000:1000
+# zig compiles its C and C++ libraries when it first links for a target: once here, not in every
+# container. Here, because zig's cache knows files by their inodes, and a copy has others.
+ARG COMPILE
+ARG LINK
+ARG TARGETS
+RUN cd /tmp && echo 'int main() {}' > main.cc && \
+    export ZIG_GLOBAL_CACHE_DIR=/cache/zig ZIG_LOCAL_CACHE_DIR=/cache/zig && \
+    echo "${TARGETS}" | while read -r target; do \
+      /opt/toolchain/bin/python -m ziglang c++ ${target} ${COMPILE} -c main.cc -o main.o && \
+      /opt/toolchain/bin/python -m ziglang c++ ${target} ${LINK} main.o -o main.so || exit 1; \
+    done && rm main*
 WORKDIR /project

@@ -96,9 +96,12 @@ def project(tmp_path: Path) -> Path:
 
 
 def _lasting(client: DockerClient) -> tuple[set[str], set[str]]:
-    """The volumes and the images without a name that an engine holds."""
+    """The volumes without our label and the images without a name that an engine holds."""
     untagged = client.images.list(filters={"dangling": True})
-    return {str(each.id) for each in client.volumes.list()}, {str(each.id) for each in untagged}
+    unknown = [
+        each for each in client.volumes.list() if docker.LABEL not in (each.attrs["Labels"] or {})
+    ]
+    return {str(each.id) for each in unknown}, {str(each.id) for each in untagged}
 
 
 @pytest.fixture(scope="session")

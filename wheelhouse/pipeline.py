@@ -19,7 +19,7 @@ from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.compile import shared_cache
-from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs
+from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
 from wheelhouse.package import container, diff, products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
@@ -97,12 +97,6 @@ def build_wheels(
     """
     shared_cache.named()  # raises now, not after all sources are fetched
     chosen = release or releases.choose()
-    if engine == "docker" and chosen.checkout:
-        raise WheelhouseError(
-            "A container cannot read a TensorFlow checkout of this machine.",
-            "Leave out --tflite-source or --engine.",
-            Kind.USAGE,
-        )
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, the folder for wheels.",
@@ -110,7 +104,7 @@ def build_wheels(
             Kind.MACHINE,
         )
     asked = wanted(targets, xnnpack, chosen, armnn)
-    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine)]
+    return [_deliver(path, WHEELS) for path in _build_products(asked, fetcher, engine, chosen)]
 
 
 def wanted(
@@ -135,9 +129,13 @@ def wanted(
     return [*runtimes, delegate]
 
 
-def _build_products(wanted: Sequence[Product], fetcher: Fetcher, engine: str) -> list[Path]:
+def _build_products(
+    wanted: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease | None = None
+) -> list[Path]:
     if engine == "docker":
-        return container.build(wanted, fetcher)
+        folder = chosen.checkout if chosen else None
+        checkout = pins.checkout(chosen.version, folder) if chosen and folder else None
+        return container.build(wanted, fetcher, checkout)
     return [products.build(one, fetcher) for one in wanted]
 
 
@@ -241,6 +239,14 @@ def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:
     client = docker.connect()
     (images.bootstrap if bootstrap else images.prepare)(client, fetcher)
     console.say("The Docker engine has all images")
+
+
+def prune_engine(store: Store) -> None:
+    """Remove from the Docker engine what no pin of this checkout needs and no container uses."""
+    client = docker.connect()
+    kept = volumes.prune(client, _needed(store))
+    made = images.prune(client)
+    console.say(f"{kept} volumes and {made} images removed from the Docker engine")
 
 
 def show_matrix() -> None:

@@ -6,15 +6,24 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from docker import DockerClient
 
+from tests.support import checkouts
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.process import Completed
-from wheelhouse.common.store import file_digest
+from wheelhouse.common.step import get_or_make
+from wheelhouse.common.store import Store, file_digest
 from wheelhouse.package import products
+from wheelhouse.package.runtime_wheel import RuntimeWheel
+from wheelhouse.record import read_trial
+from wheelhouse.sources import releases
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.targets import matrix
+from wheelhouse.verify import delegate_trials, session
 
 Cli = Callable[..., Completed]
 Digests = dict[str, str]
@@ -62,6 +71,57 @@ def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(
     names = {system.name for system in products.systems_of(wheel)}
     assert {system for system, *_ in trials[1]} == names
     assert cli("verify", "--wheel", str(wheel)).status == 0  # the record of sandboxes again
+
+
+def test_a_delegate_passes_in_a_container(
+    engine: DockerClient,
+    fetcher: Fetcher,
+    wheels: dict[str, Path],
+    armnn_wheel: Path,
+    tmp_path: Path,
+) -> None:
+    """On one system, as one board; the trial is not taken from the cache."""
+    system = products.systems_of(armnn_wheel)[-1]
+    (trial,) = delegate_trials.trials_on(
+        armnn_wheel, [wheels["cp37"]], system, ["Raspberry Pi 5"], "docker"
+    )
+    fresh = replace(fetcher, store=Store(tmp_path))
+    (tmp_path / "files").symlink_to(fetcher.store.root / "files")
+    made = read_trial((get_or_make(trial, fresh) / session.TRIAL).read_bytes())
+    assert made.system == system.name
+    assert made.failed == ()
+    assert "FP16 is used where the processor has it" in [check.name for check in made.checks]
+
+
+def test_a_checkout_is_built_in_a_container(
+    cli: Cli,
+    engine: DockerClient,
+    fetcher: Fetcher,
+    newest: dict[str, Path],
+    project: Path,
+    cache: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """Its module is the release's, for only its Python differs. The core is this machine's."""
+    release = releases.known_versions()[-1]
+    folder = checkouts.newest(fetcher, release, tmp_path / "tensorflow")
+    notice = folder / "tensorflow/lite/python/interpreter.py"
+    notice.write_text(notice.read_text() + "\nMINE = True\n")
+    root = cache("files", "trees", "requirements")
+    (target,) = matrix.choose("3.11")
+    core = fetcher.store.path(RuntimeWheel(target, release, True).extension.core.step.entry)
+    cores = root / "docker" / "cores"
+    shutil.copytree(core, cores / core.name)
+    shutil.copy2(fetcher.store.seal(core), cores)
+    words = ("--tflite-source", str(folder), "--py", "3.11", "--engine", "docker", "--no-verify")
+    done = cli("build", *words, cwd=project, WHEELHOUSE_CACHE=str(root))
+    assert done.status == 0, done.stderr
+    built = Path(done.stdout.strip())
+    assert "+checkout-cp311-" in built.name
+    with zipfile.ZipFile(built) as mine, zipfile.ZipFile(newest["cp311"]) as theirs:
+        module = "tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so"
+        assert mine.read(module) == theirs.read(module)
+        assert b"MINE = True" in mine.read("tflite_runtime/interpreter.py")
 
 
 class TestReproduce:

@@ -22,12 +22,13 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
+from tests.support import checkouts
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.process import Completed
 from wheelhouse.common.store import file_digest
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.package import products
-from wheelhouse.sources import archives, pins, releases
+from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter
@@ -241,12 +242,7 @@ def test_the_delegate_with_the_latest_features_is_deleted(
 @pytest.fixture
 def checkout(fetcher: Fetcher, tmp_path: Path) -> Path:
     """A checkout of TensorFlow at the commit that sources.toml pins."""
-    folder = tmp_path / "tensorflow"
-    components = pins.release_components(RELEASE)
-    for name in ("tensorflow", "wrapper"):
-        archives.unpack(fetcher.file(components[name]), folder, strip=0, keep=())
-    (folder / "tensorflow/tf_version.bzl").write_text('TF_VERSION = "2.22.0"\n')
-    return folder
+    return checkouts.newest(fetcher, RELEASE, tmp_path / "tensorflow")
 
 
 def test_a_checkout_is_built_and_says_so(

@@ -9,24 +9,32 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from tests.support.daemon import daemon
 from tests.support.running import Cli, Until
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.common.store import Store
-from wheelhouse.machines import docker, images
+from wheelhouse.common.store import Store, tree_digest
+from wheelhouse.compile import toolchain
+from wheelhouse.machines import binfmt, docker, images, volumes
 from wheelhouse.machines.docker import Limits
+from wheelhouse.machines.volumes import Kept
 from wheelhouse.package import products
 from wheelhouse.package.container import MAIN
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
+from wheelhouse.targets.architectures import architecture
 
 LIMITS = Limits(memory=10**9, processors=1)
 PYTHON = "/opt/toolchain/bin/python"
@@ -45,7 +53,7 @@ def box(engine: DockerClient, builder: str) -> Iterator[docker.Box]:
 
 
 def ours(engine: DockerClient) -> list[Container]:
-    return engine.containers.list(all=True, filters={"label": docker.LABEL})
+    return engine.containers.list(all=True, filters={"label": docker.LABEL}, ignore_removed=True)
 
 
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
@@ -142,12 +150,60 @@ class TestImages:
         assert "://" not in told
         assert "PIP_" not in told
 
+    def test_its_compiler_has_its_libraries_for_every_target(self, box: docker.Box) -> None:
+        """zig would compile them anew in each container, in two minutes."""
+        targets = {(target.processor, target.floor) for target in matrix.targets()}
+        assert targets
+        for target in targets:
+            options = toolchain.toolchain(*target).parameters["options"]
+            (compile, link) = (toolchain.COMPILE_FLAGS, toolchain.LINK_FLAGS)
+            script = f"""
+                set -e
+                zig=$(echo /opt/toolchain/lib/python*/site-packages/ziglang/zig)
+                echo 'int f() {{ return 0; }}' > f.cc
+                $zig c++ {options} {" ".join(compile)} -c f.cc -o f.o
+                $zig c++ {options} {" ".join(link)} f.o -o f.so
+            """
+            zig = {"ZIG_GLOBAL_CACHE_DIR": "/cache/zig", "ZIG_LOCAL_CACHE_DIR": "/cache/zig"}
+            env = {**zig, "ZIG_VERBOSE_CC": "1"}
+            done = box.run(["sh", "-c", script], env=env, cwd="/home/builder")
+            assert done.status == 0, done.stderr
+            compiled = [line.split()[2] for line in done.stderr.splitlines() if " clang " in line]
+            assert compiled == ["f.cc"]
+
     def test_each_system_has_an_arm64_image_without_root(self, engine: DockerClient) -> None:
         for system in systems.catalogue().systems:
             image = engine.images.get(images.pi(engine, system, Store.default()))
             assert image.attrs["Architecture"] == "arm64"
             assert image.attrs["Config"]["User"] == docker.USER
             assert image.attrs["Config"].get("Healthcheck") is None
+
+
+class TestOtherProcessors:
+    def test_what_the_engine_cannot_run_is_named_with_what_to_install(
+        self, engine: DockerClient, fetcher: Fetcher
+    ) -> None:
+        """32-bit Arm, for which no emulator is registered."""
+        known = architecture("aarch64")
+        arm = msgspec.structs.replace(
+            known, name="arm", zig="arm-linux-gnueabihf", debian="armhf", docker="arm", qemu=None
+        )
+        with pytest.raises(WheelhouseError, match="cannot run armhf programs") as caught:
+            images.require(engine, arm, fetcher.store)
+        assert caught.value.kind is Kind.ENGINE
+        assert "apt-get install qemu-user-static binfmt-support" in caught.value.hint
+
+    def test_root_registers_qemu_on_the_engines_own_machine(
+        self, engine: DockerClient, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Even where binfmt_misc is not mounted."""
+        if os.geteuid() != 0 or not binfmt.is_this_machine(engine) or "CI" not in os.environ:
+            pytest.skip("only root can change what the kernel runs, and should in CI only")
+        monkeypatch.setattr(images, "_ABLE", set())
+        subprocess.run(["umount", binfmt.FOLDER], check=True)
+        name = images.pi(engine, systems.system("bookworm"), fetcher.store)
+        with docker.box(engine, name, LIMITS) as box:
+            assert box.run(["sh", "-c", "echo runs"], cwd="/").stdout == "runs\n"
 
 
 class TestBox:
@@ -260,30 +316,235 @@ def test_ctrl_c_leaves_no_container_and_nothing_half_made(
     assert not (project / "wheels").exists()
 
 
-def test_a_full_disk_of_the_engine_is_named_as_such(engine: DockerClient, tmp_path: Path) -> None:
-    """An engine of its own on a disk of 250 MB."""
+@pytest.fixture
+def kept(engine: DockerClient, tmp_path: Path) -> Iterator[Callable[[str], Kept]]:
+    """Folders to keep, by name, each with a file that has this name for content."""
+    made: list[Kept] = []
+
+    def make(name: str) -> Kept:
+        folder = tmp_path / "kept" / name
+        folder.mkdir(parents=True)
+        (folder / "file").write_text(name)
+        made.append(Kept(f"{tmp_path.name}-{name}", f"key of {name}", lambda: folder))
+        return made[-1]
+
+    yield make
+    volumes.prune(engine, keys(engine) - {each.key for each in made})
+
+
+def keys(engine: DockerClient) -> set[str]:
+    found = engine.volumes.list(filters={"label": volumes.KEY})
+    return {str(each.attrs["Labels"][volumes.KEY]) for each in found}
+
+
+def never() -> Path:
+    raise AssertionError("it is sent again")
+
+
+class TestKept:
+    def test_what_was_sent_once_is_there_read_only(
+        self, engine: DockerClient, builder: str, kept: Callable[[str], Kept]
+    ) -> None:
+        first, second = kept("first"), kept("second")
+        with volumes.box(engine, builder, LIMITS, {"/cache/a/first": first}) as box:
+            assert box.run(["cat", "file"], cwd="/cache/a/first").stdout == "first"
+        both = {"/cache/a/first": replace(first, folder=never), "/cache/a/second": second}
+        with volumes.box(engine, builder, LIMITS, both) as box:
+            done = box.run(["sh", "-c", "cat */file; touch first/new"], cwd="/cache/a")
+            assert done.stdout == "firstsecond"
+            assert "Read-only file system" in done.stderr
+
+    def test_its_digest_is_that_of_the_folder(
+        self, engine: DockerClient, builder: str, kept: Callable[[str], Kept], repo: Path
+    ) -> None:
+        one = kept("one")
+        code = (
+            "from pathlib import Path\n"
+            "from wheelhouse.common.store import tree_digest\n"
+            "print(tree_digest(Path('/cache/one')))"
+        )
+        with volumes.box(engine, builder, LIMITS, {"/cache/one": one}) as box:
+            box.send({"/project/wheelhouse": repo / "wheelhouse"})
+            done = box.run([PYTHON, "-c", code], cwd="/project")
+        assert done.stdout.strip() == tree_digest(one.folder())
+
+    def test_half_of_a_sending_that_was_killed_counts_for_nothing(
+        self, engine: DockerClient, builder: str, kept: Callable[[str], Kept], until: Until
+    ) -> None:
+        """It is killed while its stream arrives."""
+        whole, half = kept("whole"), kept("half")
+        with (half.folder() / "large").open("wb") as stream:
+            stream.truncate(400_000_000)
+        told = [(str(each.folder()), each.volume, each.key) for each in (whole, half)]
+        code = (
+            "from pathlib import Path\n"
+            "from wheelhouse.machines import docker, volumes\n"
+            "kept = {\n"
+            "    f'/cache/{Path(path).name}': volumes.Kept(name, key, lambda p=path: Path(p))\n"
+            f"    for path, name, key in {told}\n"
+            "}\n"
+            "limits = docker.Limits(10**9, 1)\n"
+            f"with volumes.box(docker.connect(), {builder!r}, limits, kept): pass\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        until(lambda: arrived(engine, "/cache/half/large"))
+        process.kill()
+        process.wait()
+        until(lambda: ours(engine) == [])
+        assert {whole.volume, half.volume} <= {each.name for each in engine.volumes.list()}
+        paths = {"/cache/whole": replace(whole, folder=never), "/cache/half": half}
+        with volumes.box(engine, builder, LIMITS, paths) as box:
+            done = box.run(["sh", "-c", "stat -c %s large; cat file"], cwd="/cache/half")
+            assert done.stdout == "400000000\nhalf"
+
+    def test_two_builds_at_once_send_it_once(
+        self, builder: str, kept: Callable[[str], Kept], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        shared = kept("shared")
+        sent = []
+
+        def folder() -> Path:
+            sent.append(threading.get_ident())
+            time.sleep(1)
+            return shared.folder()
+
+        def build(_: int) -> str:
+            paths = {"/cache/shared": replace(shared, folder=folder)}
+            with volumes.box(docker.connect(), builder, LIMITS, paths) as box:
+                return box.run(["cat", "file"], cwd="/cache/shared").stdout
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(build, range(2))) == ["shared", "shared"]
+        assert len(sent) == 1
+        assert "Another build uses the container" in capfd.readouterr().err
+
+    def test_what_is_not_needed_is_removed_unless_it_is_in_use(
+        self, engine: DockerClient, builder: str, kept: Callable[[str], Kept]
+    ) -> None:
+        every = {f"/cache/{name}": kept(name) for name in ("needed", "used", "idle")}
+        with volumes.box(engine, builder, LIMITS, every):
+            pass
+        with volumes.box(engine, builder, LIMITS, {"/cache/used": every["/cache/used"]}):
+            assert volumes.prune(engine, keys(engine) - {"key of used", "key of idle"}) == 1
+        left = {each.name for each in engine.volumes.list()}
+        assert [each.volume in left for each in every.values()] == [True, True, False]
+
+    def test_a_failed_sending_leaves_nothing_half(
+        self, engine: DockerClient, builder: str, kept: Callable[[str], Kept]
+    ) -> None:
+        good = kept("good")
+        paths = {"/cache/good": good, "/cache/bad": replace(kept("bad"), folder=never)}
+        with (
+            pytest.raises(AssertionError, match="sent again"),
+            volumes.box(engine, builder, LIMITS, paths),
+        ):
+            pass
+        left = {each.name for each in engine.volumes.list()}
+        assert good.volume in left
+        assert paths["/cache/bad"].volume not in left
+        assert ours(engine) == []
+
+
+def arrived(engine: DockerClient, path: str) -> bool:
+    """Whether a file lies in the container that fills volumes."""
+    try:
+        sender = engine.containers.get(f"{docker.LABEL}-sender")
+        return bool(sender.exec_run(["test", "-e", path]).exit_code == 0)
+    except APIError:
+        return False
+
+
+def test_an_image_that_is_gone_is_named(engine: DockerClient) -> None:
+    gone = f"{docker.LABEL}/gone:1"
+    with (
+        pytest.raises(WheelhouseError, match=f"has lost an image: .*{gone}") as caught,
+        docker.box(engine, gone, LIMITS),
+    ):
+        pass
+    assert caught.value.kind is Kind.ENGINE
+    assert "Run the same command again" in caught.value.hint
+
+
+@dataclass(frozen=True)
+class Small:
+    """An engine of its own on a disk of 250 MB, with one image."""
+
+    client: DockerClient
+    image: str
+    folder: Path
+
+    def stop(self) -> None:
+        """End it, as its machine does when it is shut down."""
+        pid = int((self.folder / "pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        while (self.folder / "pid").exists():
+            time.sleep(0.1)
+
+    def volumes(self) -> list[str]:
+        return [str(each.name) for each in self.client.volumes.list()]
+
+
+@pytest.fixture
+def small(engine: DockerClient, tmp_path: Path) -> Iterator[Small]:
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         pytest.skip("only root can start an engine on a small disk")
-    system = systems.system("bullseye")
-    name = images.pi(engine, system, Store.default())
+    name = images.pi(engine, systems.system("bullseye"), Store.default())
     short = Path(tempfile.mkdtemp())  # a socket's path has 108 characters at most
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "none", disk], check=True)
     try:
         with daemon(disk, short) as address:
-            small = DockerClient(base_url=address)
+            client = DockerClient(base_url=address)
             chunks = engine.images.get(name).save(named=True)
-            small.images.load(chunks)  # type: ignore[arg-type] # it takes any iterable
-            big = tmp_path / "big"
-            with big.open("wb") as stream:
-                stream.truncate(300_000_000)
-            with (
-                pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
-                docker.box(small, name, LIMITS) as box,
-            ):
-                box.send({"/home/pi/big": big})
-            assert "docker system df" in caught.value.hint
-            assert ours(small) == []
+            client.images.load(chunks)  # type: ignore[arg-type] # it takes any iterable
+            yield Small(client, name, short)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Kept:
+    """A folder that the small engine's disk has no room for."""
+    folder = tmp_path / "big"
+    folder.mkdir()
+    with (folder / "file").open("wb") as stream:
+        stream.truncate(300_000_000)
+    return Kept("big", "key of big", lambda: folder)
+
+
+class TestSmallDisk:
+    def test_a_full_disk_of_the_engine_is_named_as_such(self, small: Small, big: Kept) -> None:
+        with (
+            pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
+            docker.box(small.client, small.image, LIMITS) as box,
+        ):
+            box.send({"/home/pi/big": big.folder()})
+        assert "docker system df" in caught.value.hint
+        assert ours(small.client) == []
+
+    def test_what_has_no_room_is_not_kept_by_half(self, small: Small, big: Kept) -> None:
+        with (
+            pytest.raises(WheelhouseError, match="disk of the Docker engine is full") as caught,
+            volumes.box(small.client, small.image, LIMITS, {"/home/pi/big": big}),
+        ):
+            pass
+        assert caught.value.kind is Kind.DISK
+        assert (ours(small.client), small.volumes()) == ([], [])
+
+    def test_an_engine_that_goes_away_while_it_gets_files_is_named(
+        self, small: Small, kept: Callable[[str], Kept]
+    ) -> None:
+        def leave() -> Path:
+            small.stop()
+            return one.folder()
+
+        one = kept("one")
+        paths = {"/home/pi/one": replace(one, folder=leave)}
+        with (
+            pytest.raises(WheelhouseError, match="Docker engine went away") as caught,
+            volumes.box(small.client, small.image, LIMITS, paths),
+        ):
+            pass
+        assert caught.value.kind is Kind.ENGINE
+        assert "finished steps are kept" in caught.value.hint

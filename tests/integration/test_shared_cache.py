@@ -362,7 +362,8 @@ class TestServer:
         until(lambda: objects(store))
         for process in servers_of(store):
             process.kill()
-        assert going_on.wait() == 0
+        _, told = going_on.communicate()
+        assert going_on.returncode == 0, told
         assert compiled(step, store) == right
 
     def test_a_build_with_other_settings_compiles_without_it(

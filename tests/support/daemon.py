@@ -8,14 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wheelhouse.machines import debian_packages
-
-PROGRAMS = {
-    "dockerd": "docker.io",
-    "qemu-aarch64-static": "qemu-user-static",
-    "update-binfmts": "binfmt-support",
-}
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
+from wheelhouse.machines import binfmt, debian_packages
+from wheelhouse.targets.architectures import architecture
 
 
 @contextmanager
@@ -44,8 +38,5 @@ def daemon(data: Path, folder: Path) -> Iterator[str]:
 
 def prepare() -> None:
     """Install the packages for an engine and arm64 containers, and register qemu in binfmt_misc."""
-    debian_packages.ensure("The tests of the Docker engine", PROGRAMS)
-    if not (BINFMT / "register").exists():
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
-    if not (BINFMT / "qemu-aarch64").exists():
-        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)
+    debian_packages.ensure("The tests of the Docker engine", {"dockerd": "docker.io"})
+    binfmt.register(architecture("aarch64"))

@@ -43,11 +43,15 @@ _WITHOUT = "this build goes on without it"
 
 
 # sccache's key has the preprocessed source without its name, but an object has the name. The last
-# word of a compile is the source or the object.
+# word of a compile is the source or the object. 2 is the status of sccache's own errors, as when
+# its server is killed.
 _SCRIPT = """\
 #!/bin/sh
 for last do :; done
-SCCACHE_C_CUSTOM_CACHE_BUSTER=$last exec {program} "$@"
+SCCACHE_C_CUSTOM_CACHE_BUSTER=$last {program} "$@"
+status=$?
+[ $status -ne 2 ] || exec "$@"
+exit $status
 """
 
 

@@ -1,8 +1,9 @@
 """Run commands in containers of a Docker engine, on this machine or on another.
 
 Files are copied in and out as tar streams over the engine's API: no folder of this machine is
-mounted. A container has no network, no capabilities and bounded memory and processors. It is always
-removed, even if this process is killed, because it ends when its standard input is closed.
+mounted, only volumes of the engine (:mod:`volumes`). A container has no network, no capabilities
+and bounded memory and processors. It is always removed, even if this process is killed, because it
+ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import signal
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +26,16 @@ from docker import DockerClient
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from docker.types import Ulimit
+from docker.types import Mount, Ulimit
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
+from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.jobs import JOB_BYTES, jobs
 from wheelhouse.common.process import Completed
+from wheelhouse.common.store import disk_space
 from wheelhouse.sources import archives
 
 USER = "1000:1000"
@@ -39,7 +45,7 @@ TIMEOUT = 600
 """The longest time, in seconds, that the engine may send nothing."""
 
 LABEL = "tflite-wheelhouse"
-"""The label of every container and intermediate image."""
+"""The label of every container, volume and intermediate image, and the folder of images' names."""
 
 _SOCKET = "/var/run/docker.sock"
 _PROCESSES = 4096
@@ -69,7 +75,8 @@ class Box:
 
         ``__pycache__`` folders are left out. Raises WheelhouseError if the engine fails.
         """
-        with tempfile.TemporaryFile() as stream:
+        scratch = Path(tempfile.gettempdir())
+        with disk_space(scratch), tempfile.TemporaryFile(dir=scratch) as stream:
             with tarfile.open(fileobj=stream, mode="w") as tar:
                 for folder in _parents(files):
                     entry = tarfile.TarInfo(folder)
@@ -78,7 +85,7 @@ class Box:
                 for name, path in files.items():
                     tar.add(path, name, filter=_without_pycache)
             stream.seek(0)
-            with _explained():
+            with explained():
                 self.container.put_archive("/", stream)
 
     def fetch(self, path: str, folder: Path) -> None:
@@ -86,7 +93,7 @@ class Box:
 
         Raises WheelhouseError if the engine fails.
         """
-        with _explained(), suppress(NotFound):
+        with explained(), suppress(NotFound):
             blocks, _ = self.container.get_archive(path)
             feed = io.BufferedReader(archives.BlockReader(blocks), 1 << 20)
             archives.untar(feed, folder, strip=1, keep=())
@@ -109,7 +116,7 @@ class Box:
         output: dict[bool, list[bytes]] = {False: [], True: []}
         rest = b""
         status: int | None = None
-        with _explained():
+        with explained():
             job = api.exec_create(
                 self.container.id, command, environment=dict(env or {}), workdir=cwd
             )["Id"]
@@ -127,7 +134,7 @@ class Box:
 
     def freeze(self) -> None:
         """Pause all processes of the container; its files can still be fetched."""
-        with _explained():
+        with explained():
             self.container.pause()
 
     def _checked(self, started: float, status: int | None) -> int:
@@ -195,15 +202,24 @@ def answers() -> bool:
 
 
 @contextmanager
-def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
+def box(
+    client: DockerClient,
+    image: str,
+    limits: Limits,
+    mounts: Sequence[Mount] = (),
+    name: str | None = None,
+) -> Iterator[Box]:
     """A running container of an image that the engine has; removed after the ``with`` block.
 
-    Raises WheelhouseError if the engine fails.
+    ``mounts`` are volumes. A container with a ``name`` waits until an older one of that name is
+    removed. Raises WheelhouseError if the engine fails.
     """
-    with _explained():
-        container = client.containers.create(
-            image,
-            ["sh", "-c", "read _"],
+    with explained():
+        container = _create(
+            client,
+            name,
+            image=image,
+            command=["sh", "-c", "read _"],
             stdin_open=True,
             auto_remove=True,
             user=USER,
@@ -216,9 +232,10 @@ def box(client: DockerClient, image: str, limits: Limits) -> Iterator[Box]:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             labels=[LABEL],
+            mounts=[*mounts],
         )
     try:
-        with _explained():
+        with explained():
             lifeline = container.attach_socket(params={"stdin": 1, "stream": 1})
             container.start()
         with closing(lifeline):
@@ -232,17 +249,40 @@ def limits(client: DockerClient) -> Limits:
 
     One more JOB_BYTES is for everything else. ``WHEELHOUSE_JOBS`` overrides the number of jobs.
     """
-    machine = client.info()
+    with explained():
+        machine = client.info()
     count = jobs(machine["NCPU"], machine["MemTotal"] - JOB_BYTES)
     return Limits(min(machine["MemTotal"], (count + 1) * JOB_BYTES), min(count, machine["NCPU"]))
 
 
 def image_is_here(client: DockerClient, name: str) -> bool:
     """Whether the engine has an image of that name; raises WheelhouseError if the engine fails."""
-    with _explained():
+    with explained():
         try:
             client.images.get(name)
         except ImageNotFound:
+            return False
+    return True
+
+
+def image_names(client: DockerClient) -> set[str]:
+    """The names of this project's images; raises WheelhouseError if the engine fails."""
+    with explained():
+        names = {str(tag) for image in client.images.list() for tag in image.tags}
+    return {name for name in names if name.startswith(f"{LABEL}/")}
+
+
+def remove_image(client: DockerClient, name: str) -> bool:
+    """Remove an image; False if a container uses it.
+
+    Raises WheelhouseError if the engine fails.
+    """
+    with explained():
+        try:
+            client.images.remove(name)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
             return False
     return True
 
@@ -269,7 +309,7 @@ def make_image(
                 tar.add(path, place)
         stream.seek(0)
         output = []
-        with _explained():
+        with explained():
             for event in client.api.build(
                 fileobj=stream,
                 custom_context=True,
@@ -289,30 +329,65 @@ def make_image(
             client.images.prune({"dangling": True, "label": f"{LABEL}=stage"})
 
 
+def _create(client: DockerClient, name: str | None, **options: Any) -> Container:
+    """A new container; one with a name waits as long as another has that name."""
+    while True:
+        try:
+            return client.containers.create(name=name, **options)
+        except APIError as error:
+            if not name or error.status_code != HTTPStatus.CONFLICT:
+                raise
+        console.say(f"Another build uses the container {name}; waiting for it")
+        with suppress(NotFound):
+            client.containers.get(name).wait(condition="removed", timeout=None)
+
+
 def _remove(container: Container) -> None:
-    """Remove a container, unless the engine is removing it already."""
-    with suppress(NotFound):
+    """Remove a container and wait until it is gone.
+
+    An engine that is away removes it when it starts again.
+    """
+    with suppress(NotFound, RequestException):
         try:
             container.remove(force=True, v=True)
         except APIError as error:
             if "already in progress" not in str(error.explanation):
                 raise
+            container.wait(condition="removed")
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn errors of the engine into WheelhouseError."""
     try:
         yield
-    except (DockerException, RequestException, *archives.BROKEN) as error:
-        text = error.explanation if isinstance(error, APIError) else str(error)
-        if "no space left on device" in str(text):
-            raise disk_full() from error
+    except ImageNotFound as error:
         raise WheelhouseError(
-            f"The Docker engine failed: {text}",
-            "Correct the cause and run the same command again.",
+            f"The Docker engine has lost an image: {error.explanation}",
+            "Run the same command again; it makes the image, as `invoke images` does.",
             Kind.ENGINE,
         ) from error
+    except APIError as error:
+        raise _failed(str(error.explanation)) from error
+    except (RequestException, HTTPException, HTTPError, ConnectionError) as error:
+        raise WheelhouseError(
+            f"The Docker engine went away: {error}",
+            "Start it again (`sudo systemctl start docker`), or reach it again, and run the same "
+            "command again; finished steps are kept.",
+            Kind.ENGINE,
+        ) from error
+    except (DockerException, *archives.BROKEN) as error:
+        raise _failed(str(error)) from error
+
+
+def _failed(reason: str) -> WheelhouseError:
+    if "no space left on device" in reason:
+        return disk_full()
+    return WheelhouseError(
+        f"The Docker engine failed: {reason}",
+        "Correct the cause and run the same command again.",
+        Kind.ENGINE,
+    )
 
 
 def disk_full() -> WheelhouseError:

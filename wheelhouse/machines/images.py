@@ -14,13 +14,15 @@ from pathlib import Path
 
 from docker import DockerClient
 
-from wheelhouse.common import console
+from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
 from wheelhouse.common.toml import Table, load
-from wheelhouse.machines import docker, rootfs
+from wheelhouse.compile import ninja, toolchain
+from wheelhouse.machines import binfmt, docker, rootfs
 from wheelhouse.sources import pip
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
@@ -30,7 +32,13 @@ from wheelhouse.targets.systems import System
 FILE = ROOT / "wheelhouse" / "machines" / "images.toml"
 FOLDER = ROOT / "dockerfiles"
 REQUIREMENTS = FOLDER / "builder.lock"
-BUILDER, PI, TREE = (FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree"))
+BUILDER, PI, TREE, PROBE = (
+    FOLDER / f"{name}.Dockerfile" for name in ("builder", "pi", "tree", "probe")
+)
+_PROBE = "probe"
+_TRUE = ROOT / "native" / "true.zig"
+_ABLE: set[tuple[str, str]] = set()
+"""The engines that can run programs of an architecture."""
 
 
 class BuilderImage(Table, frozen=True):
@@ -61,11 +69,8 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
     must not be used.
     """
     native = _architecture(client)
-    base = _base_name(native)
-    if not docker.image_is_here(client, base):
-        base = catalogue().bases[catalogue().builder.suite]
-    arguments = {"BASE": base, "TARGET": matrix.targets()[0].architecture.target}
-    name = _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
+    arguments = _builder_arguments(client, native)
+    name = _builder_name(arguments)
     if not docker.image_is_here(client, name):
         if not fetcher.network:
             raise WheelhouseError(
@@ -78,11 +83,31 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
     return name
 
 
+def _builder_arguments(client: DockerClient, native: Architecture) -> dict[str, str]:
+    """The builder's base, and how it compiles and links for each target of the matrix."""
+    base = _base_name(native)
+    if not docker.image_is_here(client, base):
+        base = catalogue().bases[catalogue().builder.suite]
+    targets = dict.fromkeys((target.processor, target.floor) for target in matrix.targets())
+    options = [toolchain.toolchain(*each).parameters["options"] for each in targets]
+    return {
+        "BASE": base,
+        "COMPILE": " ".join(toolchain.COMPILE_FLAGS),
+        "LINK": " ".join(toolchain.LINK_FLAGS),
+        "TARGETS": "\n".join(options),
+    }
+
+
+def _builder_name(arguments: Mapping[str, str]) -> str:
+    return _name("builder", arguments, file_digest(BUILDER), file_digest(REQUIREMENTS))
+
+
 def pi(client: DockerClient, system: System, store: Store) -> str:
     """The name of the image of a Raspberry Pi OS release, made unless the engine has it.
 
-    Raises WheelhouseError if its base cannot be pulled.
+    Raises WheelhouseError if its base cannot be pulled, or the engine cannot run its programs.
     """
+    require(client, system.architecture, store)
     name = pi_name(system)
     if not docker.image_is_here(client, name):
         arguments = {
@@ -91,6 +116,35 @@ def pi(client: DockerClient, system: System, store: Store) -> str:
         }
         _make(client, name, {"Dockerfile": PI}, system.architecture, arguments, store)
     return name
+
+
+def require(client: DockerClient, architecture: Architecture, store: Store) -> None:
+    """Raise WheelhouseError if the engine cannot, and cannot be made to, run such programs."""
+    key = (client.api.base_url, architecture.name)
+    if key in _ABLE:
+        return
+    program = get_or_make(true(architecture), Fetcher(store)) / "true"
+    name = _name(f"{_PROBE}-{architecture.docker}", file_digest(program), file_digest(PROBE))
+    if not docker.image_is_here(client, name):
+        _make(client, name, {"Dockerfile": PROBE, "true": program}, architecture, {}, store)
+    binfmt.ensure(client, name, architecture)
+    _ABLE.add(key)
+
+
+def true(architecture: Architecture) -> Step:
+    """The step whose folder holds ``true``, a program of an architecture without libraries."""
+    target = {"target": architecture.zig}
+    return Step("probes", f"true-{architecture.name}", _compile, {"source": _TRUE}, target)
+
+
+def _compile(inputs: Inputs, folder: Path) -> None:
+    options = ("-target", inputs.parameters["target"], "-O", "ReleaseSmall", "-fstrip")
+    command = (plain_path(toolchain.ZIG), "build-exe", *options, plain_path(inputs.needs["source"]))
+    program = plain_path(folder) / "true"
+    done = process.run([*command, f"-femit-bin={program}"], env=ninja.environment(inputs.store))
+    if done.status:
+        log = inputs.store.log("probe")
+        raise process.failure(f"{_TRUE.name} did not compile", done, log, "Correct that file.")
 
 
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
@@ -111,6 +165,8 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
         tree = get_or_make(rootfs.suite_tree(image.suite, native.debian, image.packages), fetcher)
         _make_from_tree(client, _base_name(native), tree, native, "0:0", fetcher.store)
     builder(client, fetcher)
+    for architecture in dict.fromkeys(each.architecture for each in systems.catalogue().systems):
+        require(client, architecture, fetcher.store)
     for system in systems.catalogue().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
@@ -118,9 +174,22 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
             _make_from_tree(client, name, tree, system.architecture, docker.USER, fetcher.store)
 
 
+def prune(client: DockerClient) -> int:
+    """Remove all images but today's that no container uses; how many there were.
+
+    Raises WheelhouseError if the engine fails.
+    """
+    native = _architecture(client)
+    needed = {_builder_name(_builder_arguments(client, native)), _base_name(native)}
+    needed |= {pi_name(system) for system in systems.catalogue().systems}
+    old = [name for name in docker.image_names(client) - needed if f"/{_PROBE}-" not in name]
+    return sum(docker.remove_image(client, name) for name in old)
+
+
 def _architecture(client: DockerClient) -> Architecture:
     """The architecture of the engine's machine."""
-    name = str(client.version()["Arch"])
+    with docker.explained():
+        name = str(client.version()["Arch"])
     known = (row for row in architectures.architectures() if row.docker == name)
     if not (native := next(known, None)):
         raise WheelhouseError(
@@ -145,7 +214,7 @@ def pi_name(system: System) -> str:
 
 def _name(kind: str, *parts: object) -> str:
     plain = [repr(part) for part in parts]
-    return f"tflite-wheelhouse/{kind}:{digest(plain)[:16]}"
+    return f"{docker.LABEL}/{kind}:{digest(plain)[:16]}"
 
 
 def _requirements(architecture: Architecture, store: Store) -> Path:
@@ -162,6 +231,7 @@ def steps() -> list[Step]:
         for step in (
             requirements(each.wheel),
             rootfs.suite_tree(base.suite, each.debian, base.packages),
+            true(each),
         )
     ]
 

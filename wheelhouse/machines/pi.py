@@ -15,7 +15,6 @@ from typing import Protocol
 
 from docker import DockerClient
 
-from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.machines import docker, qemu
 from wheelhouse.machines.docker import Box
 from wheelhouse.machines.qemu import HOME, Emulated
@@ -76,23 +75,14 @@ class ContainerPi:
 
 @contextmanager
 def container_pi(
-    client: DockerClient, image: str, work: Path, files: Mapping[str, Path], processor: str
+    client: DockerClient, image: str, work: Path, files: Mapping[str, Path]
 ) -> Iterator[ContainerPi]:
     """A running container; its home folder is a copy of ``work``.
 
     ``files`` are copied to the container's paths that are their keys. Raises WheelhouseError if the
-    engine fails or its machine cannot run programs for ``processor``.
+    engine fails.
     """
     home = {f"{HOME}/{path.name}": path for path in work.iterdir()}
-    try:
-        with docker.box(client, image, docker.limits(client)) as box:
-            box.send({**home, **files})
-            yield ContainerPi(box, work)
-    except WheelhouseError as error:
-        if "exec format error" not in error.what:
-            raise
-        raise WheelhouseError(
-            f"The Docker engine cannot run programs for {processor}.",
-            "On its machine, as root: `apt-get install qemu-user-static binfmt-support`.",
-            Kind.ENGINE,
-        ) from error
+    with docker.box(client, image, docker.limits(client)) as box:
+        box.send({**home, **files})
+        yield ContainerPi(box, work)

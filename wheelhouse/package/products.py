@@ -60,10 +60,12 @@ def companion(wanted: Product) -> RuntimeWheel | None:
     return universal() if wanted.needs_runtime else None
 
 
-def every() -> list[Product]:
-    """All products of the pinned sources."""
+def every(checkout: Path | None = None) -> list[Product]:
+    """All products of the pinned sources, or those of a checkout of TensorFlow."""
     options = product(pins.pins().tflite, matrix.targets(), (True, False))
-    runtimes = (RuntimeWheel(target, tflite, xnnpack) for tflite, target, xnnpack in options)
+    runtimes = (
+        RuntimeWheel(target, tflite, xnnpack, checkout) for tflite, target, xnnpack in options
+    )
     return [*runtimes, armnn()]
 
 
@@ -158,6 +160,6 @@ def wheel_in(folder: Path) -> Path:
     return path
 
 
-def with_label(label: str) -> Product:
-    """The product with that label; raises KeyError if there is none."""
-    return {known.label: known for known in every()}[label]
+def with_label(label: str, checkout: Path | None = None) -> Product:
+    """The product with that label; raises KeyError if :func:`every` has none."""
+    return {known.label: known for known in every(checkout)}[label]

@@ -196,6 +196,20 @@ def release_components(tflite: str, checkout: Path | None = None) -> dict[str, C
     return parts
 
 
+def checkout(tflite: str, folder: Path) -> Step:
+    """The step that copies what a TFLite release takes from a checkout of TensorFlow."""
+    parts = {
+        name: part for name, part in release_components(tflite, folder).items() if part.checkout
+    }
+    keep = {name: part.pin.keep for name, part in parts.items()}
+    return Step("checkouts", f"tensorflow-{tflite}", _copy, parts, {"keep": keep})
+
+
+def _copy(inputs: Inputs, folder: Path) -> None:
+    for name, keep in inputs.parameters["keep"].items():
+        archives.copy(inputs.needs[name], folder, keep)
+
+
 @cache
 def _kept_digest(folder: Path, keep: tuple[str, ...]) -> str:
     return tree_digest(folder, lambda name: archives.is_kept(name, keep))

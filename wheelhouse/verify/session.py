@@ -320,7 +320,7 @@ def running_system(
         return
     client = docker.connect()
     image = images.pi(client, system, store)
-    with container_pi(client, image, work, files, system.processor) as pi:
+    with container_pi(client, image, work, files) as pi:
         yield pi
 
 
