@@ -20,7 +20,7 @@ from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.compile import shared_cache
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
-from wheelhouse.package import container, diff, products
+from wheelhouse.package import audit, container, diff, products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
@@ -183,6 +183,7 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
+        audit.processor(path, products.matching(path).processor)
         made = session.verified(verification(path, fetcher, engine), fetcher)
         _copy(made, record.path_for(path))
         _check_record(path)

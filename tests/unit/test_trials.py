@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.wheels import wheel
-from wheelhouse.common.errors import WheelhouseError
+from wheelhouse import pipeline
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import Step
+from wheelhouse.common.store import Store
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 from wheelhouse.verify import trials
 
@@ -53,5 +56,7 @@ def test_a_pis_wheel_is_tried_beside_both_numpys_as_every_board(tmp_path: Path) 
 def test_a_file_that_is_no_wheel_is_refused_before_anything_is_tried(tmp_path: Path) -> None:
     path = tmp_path / "tflite_runtime-2.14.1-cp37-abi3-manylinux_2_17_x86_64.whl"
     path.write_bytes(b"")
-    with pytest.raises(WheelhouseError, match="no zip archive"):
-        trials.verification(path, "host")
+    with pytest.raises(WheelhouseError, match="no zip archive") as caught:
+        pipeline.verify([path], Fetcher(Store(tmp_path / "cache")), "host")
+    assert caught.value.kind is Kind.AUDIT
+    assert not (tmp_path / "cache").exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wheelhouse.common.step import Step
-from wheelhouse.package import audit, products
+from wheelhouse.package import products
 from wheelhouse.package.products import Product
 from wheelhouse.targets import architectures, systems
 from wheelhouse.targets.systems import System
@@ -29,10 +29,9 @@ def verification(wheel: Path, engine: str, runtime: Path | None = None) -> Step:
     """The folder with a wheel's record.
 
     ``runtime`` is the wheel that it is tried beside, if its product needs one. Raises
-    WheelhouseError if no product matches the wheel's name, or if it is for another processor.
+    WheelhouseError if no product matches the wheel's name.
     """
     product = products.matching(wheel)
-    audit.processor(wheel, product.processor)
     beside, boards = [runtime] if runtime else [], _boards(product, engine)
     made = [
         trial
