@@ -21,6 +21,8 @@ def servers(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     mirror.files["simple/pip/"] = b'<a href="pip-26.0-py3-none-any.whl">pip</a>'
     monkeypatch.setenv("PIP_INDEX_URL", f"{mirror.url}/simple")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
     return mirror
 
 
