@@ -293,6 +293,17 @@ def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> N
     site.make(folders, settings, Place(url, files_at), ROOT / "site", demand)
 
 
+@task()
+def docs(_: Context) -> None:
+    """Make the documentation's pages in site/docs/; `invoke index` keeps and links them."""
+    # Imported here because Sphinx loads slowly and no other task needs it.
+    from wheelhouse.publish.docs import pages
+
+    folder = ROOT / "site" / site.DOCS
+    site.write(pages(), {}, folder)
+    console.say(f"The documentation begins at {folder / 'index.html'}")
+
+
 @task(help={"measure": "measure (the default); --no-measure only updates README's table"})
 def bench(_: Context, measure: bool = True) -> None:
     """Measure the figures in wheelhouse/figures.toml and update README's table of them."""

@@ -5,7 +5,7 @@ ARG BASE
 FROM ${BASE} AS base
 RUN if ! python3 -c 'import ensurepip'; then \
       apt-get update && \
-      apt-get install --yes --no-install-recommends python3 python3-venv && \
+      apt-get install --yes --no-install-recommends libstdc++6 python3 python3-venv && \
       rm -rf /var/lib/apt/lists/*; \
     fi
 

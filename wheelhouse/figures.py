@@ -1,4 +1,4 @@
-"""Measured figures: ``figures.toml`` stores them, README's table and the front page show them."""
+"""Measured figures: ``figures.toml`` stores them; README, front page and docs show them."""
 
 from __future__ import annotations
 
@@ -76,10 +76,11 @@ def with_table(text: str, figures: Iterable[Figure]) -> str:
         raise WheelhouseError(
             "README.md has no place for the figures.", f"Restore the lines {START} and {END}."
         )
-    return f"{before}{START}\n{_table(figures)}{END}{after}"
+    return f"{before}{START}\n{table(figures)}{END}{after}"
 
 
-def _table(figures: Iterable[Figure]) -> str:
+def table(figures: Iterable[Figure]) -> str:
+    """A table of figures, in Markdown."""
     rows = (
         f"| {each.name} | {each.measured} | {each.aim} | {each.how} | {each.date} |\n"
         for each in figures

@@ -157,6 +157,7 @@ def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
             f"{theirs.name} is not what this checkout builds (report: {log}).",
             "Check out the tag of the wheel's release; if the bytes still differ, do not trust it.",
             Kind.VERIFICATION,
+            "other-bytes",
         )
     console.result(f"{theirs.name} is what this checkout builds: SHA-256 {file_digest(ours)}")
 
@@ -369,7 +370,7 @@ def prune(store: Store, keep: str, limit: str) -> None:
 def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
-    steps += [rootfs.system_tree(system) for system in systems.catalogue().systems]
+    steps += [rootfs.system_tree(system) for system in systems.table().systems]
     steps += [qemu.instruction_counter(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():

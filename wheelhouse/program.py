@@ -29,7 +29,7 @@ _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 GROUPS = {
     "Start here": ("build", "test"),
     "Wheels": ("matrix", "verify", "reproduce", "plan", "make"),
-    "Publishing": ("index", "publish", "releases", "changelog"),
+    "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
     "Sources": ("sources", "update-pins", "lock"),
     "Development": ("lint", "bench"),

@@ -23,7 +23,12 @@ class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Check(_Struct, frozen=True):
-    """One check of a trial; ``seen`` is the observed value, in words."""
+    """One check of a trial.
+
+    ``name``: what was checked.
+    ``passed``: whether the wheel passed.
+    ``seen``: the observed value, in words.
+    """
 
     name: str
     passed: bool
@@ -33,7 +38,10 @@ class Check(_Struct, frozen=True):
 class Trial(_Struct, frozen=True):
     """The checks of one wheel on one system and board, with one NumPy.
 
-    ``numpy`` is its version and where it came from, as in ``1.24.2 (own)``.
+    ``system``: the system's name, as in ``Raspberry Pi OS 12``.
+    ``board``: the board's name, as in ``Raspberry Pi 5``.
+    ``numpy``: NumPy's version and where it came from, as in ``1.24.2 (own)``.
+    ``checks``: the checks, in the order in which they were made.
     """
 
     system: str
@@ -48,18 +56,26 @@ class Trial(_Struct, frozen=True):
 
 
 class Companion(_Struct, frozen=True):
-    """Another wheel that was installed with the verified one; ``sha256`` in hex."""
+    """Another wheel that was installed with the verified one.
+
+    ``wheel``: its file name.
+    ``sha256``: the SHA-256 of its bytes, in hex.
+    """
 
     wheel: str
     sha256: str
 
 
 class Record(_Struct, frozen=True, kw_only=True):
-    """What ``invoke verify`` writes beside a wheel; ``sha256`` in hex, ``date`` with a time zone.
+    """What ``invoke verify`` writes beside a wheel.
 
-    ``engine`` is ``host`` or ``docker``, ``runtime`` the ``tflite_runtime`` wheel that a delegate
-    was verified with; records of earlier releases have neither. ``reference`` is the name and
-    version of the package that computed the expected outputs.
+    ``wheel``: the wheel's file name.
+    ``sha256``: the SHA-256 of its bytes, in hex.
+    ``date``: when it was verified, with a time zone.
+    ``engine``: ``host`` or ``docker``; absent in records of earlier releases.
+    ``reference``: the name and version of the package that computed the expected outputs.
+    ``runtime``: the ``tflite_runtime`` wheel that a delegate was verified with; else absent.
+    ``trials``: one for each system, board and NumPy.
     """
 
     wheel: str

@@ -21,7 +21,7 @@ Report = dict[str, Any]
 Reports = Callable[[str, str, Path], Report]
 
 OWN = {target.systems[0]: target.tag for target in matrix.choose("all") if not target.abi3}
-PC = [(system.name, "pc") for system in systems.catalogue().systems if system.processor == "x86_64"]
+PC = [(system.name, "pc") for system in systems.table().systems if system.processor == "x86_64"]
 """What runs natively: seconds."""
 LONG = [
     *PC,

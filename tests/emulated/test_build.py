@@ -73,7 +73,7 @@ def test_the_record_tells_what_was_tried(wheel: Path, tag: str) -> None:
     tried = [(trial.system, trial.board) for trial in record.trials]
     names = [systems.system(name).name for name in TARGETS[tag].systems]
     if TARGETS[tag].abi3:
-        every = systems.catalogue().systems
+        every = systems.table().systems
         assert names == [each.name for each in every if each.processor == "aarch64"]
     assert tried == [(name, board) for name in names for board in matrix.targets()[0].boards * 2]
     assert len({(trial.system, trial.numpy) for trial in record.trials}) == 2 * len(names)
@@ -141,7 +141,7 @@ def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
 
 def _killed_after(project: Path, root: Path, *, steps: int) -> dict[str, int]:
     """Kill a build, and all its processes, once so many steps are done; the last step's numbers."""
-    for log in (root / "logs").glob("core-*"):
+    for log in (root / "logs").glob("tflite-*"):
         log.unlink()
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", "build", "--no-verify"],
@@ -153,7 +153,7 @@ def _killed_after(project: Path, root: Path, *, steps: int) -> dict[str, int]:
     )
     try:
         while process.poll() is None:
-            text = "".join(log.read_text() for log in (root / "logs").glob("core-*"))
+            text = "".join(log.read_text() for log in (root / "logs").glob("tflite-*"))
             seen = re.findall(r"^\[(\d+)/(\d+)\]", text, re.MULTILINE)
             if seen and int(seen[-1][0]) >= steps:
                 return {"done": int(seen[-1][0]), "total": int(seen[-1][1])}

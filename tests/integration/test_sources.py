@@ -323,7 +323,7 @@ def test_the_command_says_what_is_missing(
     cli: Cli, tmp_path: Path, options: list[str], kind: Kind, what: str, hint: str
 ) -> None:
     done = cli("build", "--py=3.11", *options, WHEELHOUSE_CACHE=str(tmp_path / "cache"))
-    error, then = done.stderr.splitlines()
+    error, then, *_ = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert error.endswith(what)
     assert then.startswith("next: ")

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.machines import debian_packages
 
 PACKAGES = ("chromium", "fonts-dejavu-core")
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Chromium, without a window; raises WheelhouseError as :func:`chromium` does."""
+    program = chromium()
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=sandbox)
+        yield browser
+        browser.close()
 
 
 def chromium() -> str:

@@ -82,6 +82,10 @@ def test_a_product_its_systems_and_its_boards_have_one_processor() -> None:
         assert boards
 
 
+def test_architectures_are_told_apart_in_a_set() -> None:
+    assert len({*architectures.architectures()}) == len(architectures.architectures())
+
+
 def test_every_product_is_tried_on_an_emulated_processor() -> None:
     for product in products.every():
         assert architectures.architecture(product.processor).qemu

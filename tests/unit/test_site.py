@@ -59,6 +59,21 @@ def test_a_new_site_takes_the_old_one_s_place_without_a_rest(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "site"]
 
 
+def test_the_documentation_stays_and_is_linked_where_there_is_any(tmp_path: Path) -> None:
+    wheel(tmp_path / "in")
+    make(tmp_path / "in", tmp_path / "site")
+    link = b'href="docs/index.html"'
+    assert link not in content(tmp_path / "site")["index.html"]
+    site.write({"index.html": b"old", "a/b.html": b"old"}, {}, tmp_path / "site/docs")
+    site.write({"index.html": b"new"}, {}, tmp_path / "site/docs")
+    make(tmp_path / "in", tmp_path / "site")
+    made = content(tmp_path / "site")
+    assert link in made["index.html"]
+    assert {name: text for name, text in made.items() if name.startswith("docs/")} == {
+        "docs/index.html": b"new"
+    }
+
+
 def test_a_refused_wheel_leaves_the_old_site(tmp_path: Path) -> None:
     path = wheel(tmp_path / "in")
     make(tmp_path / "in", tmp_path / "site")

@@ -15,9 +15,9 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "systems.toml"
     copy.write_text(systems.FILE.read_text())
     monkeypatch.setattr(systems, "FILE", copy)
-    systems.catalogue.cache_clear()
+    systems.table.cache_clear()
     yield copy
-    systems.catalogue.cache_clear()
+    systems.table.cache_clear()
 
 
 def test_releases_have_the_python_of_their_debian_suite() -> None:
@@ -81,7 +81,7 @@ def test_this_machines_own_processor_is_not_emulated(edited: Path) -> None:
     assert not systems.board("PC").emulated
     text = edited.read_text()
     edited.write_text(text.replace('name = "PC"\n', 'name = "PC"\nqemu-cpu = "Haswell"\n'))
-    systems.catalogue.cache_clear()
+    systems.table.cache_clear()
     with pytest.raises(WheelhouseError, match="cores and cpuinfo must be set"):
         systems.board("PC")
 
@@ -105,4 +105,4 @@ def test_a_new_release_is_one_table(edited: Path) -> None:
 def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, key: str) -> None:
     edited.write_text(edited.read_text().replace(old, new, 1))
     with pytest.raises(WheelhouseError, match=rf"systems\.toml.*{key}"):
-        systems.catalogue()
+        systems.table()

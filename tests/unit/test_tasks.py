@@ -35,7 +35,7 @@ def test_only_chooses_among_the_folders_of_tests(words: str, suites: list[str]) 
 
 def test_the_documented_exit_codes_are_those_of_the_code() -> None:
     rows = re.findall(
-        r"^\| (\d+) \| (\w+) \|", (REPO / "docs/exit-codes.md").read_text(), re.MULTILINE
+        r"^\| (\d+) \| (\w+) \|", (REPO / "docs/reference/exit-codes.md").read_text(), re.MULTILINE
     )
     assert [(int(code), kind.upper()) for code, kind in rows] == [
         (kind.value, kind.name) for kind in Kind

@@ -306,7 +306,7 @@ def _instruction_counter(
     wheel: Path, board: Board, fetcher: Fetcher
 ) -> Iterator[Callable[..., int]]:
     """A function that counts the instructions of a Python command with the wheel installed."""
-    system = next(system for system in systems.catalogue().systems if system.python == PYTHON)
+    system = next(system for system in systems.table().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.

@@ -102,6 +102,8 @@ def warn(text: str) -> None:
 def fail(error: WheelhouseError) -> None:
     """Print a failure and what to do next to standard error."""
     _err.print(f"[bold red]error:[/] {escape(error.what)}\n[bold]next:[/] {escape(error.hint)}")
+    if error.topic:
+        _err.print(f"[bold]more:[/] docs/howto/troubleshooting.md#{error.topic}")
 
 
 def result(text: str) -> None:

@@ -8,7 +8,10 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """The kind of a failure; its number is the exit status of ``./inv`` (docs/exit-codes.md)."""
+    """The kind of a failure; its number is the exit status of ``./inv``.
+
+    docs/reference/exit-codes.md lists them.
+    """
 
     OTHER = 1
     USAGE = 2
@@ -26,14 +29,16 @@ class Kind(IntEnum):
 class WheelhouseError(Exception):
     """A failure to report to the user.
 
-    ``what`` says in one sentence what went wrong, ``hint`` in one or two what to do next.
+    ``what`` says in one sentence what went wrong, ``hint`` in one or two what to do next. ``topic``
+    is the anchor of a section of docs/howto/troubleshooting.md, or empty.
     """
 
-    def __init__(self, what: str, hint: str, kind: Kind = Kind.OTHER) -> None:
-        super().__init__(what, hint, kind)
+    def __init__(self, what: str, hint: str, kind: Kind = Kind.OTHER, topic: str = "") -> None:
+        super().__init__(what, hint, kind, topic)
         self.what = what
         self.hint = hint
         self.kind = kind
+        self.topic = topic
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.hint}"

@@ -215,6 +215,7 @@ class Store:
                 f"The cache {self.root} cannot be written: {error.strerror}.",
                 "Correct that, or set WHEELHOUSE_CACHE to another folder.",
                 Kind.MACHINE,
+                "cache-folder",
             ) from error
         _OURS.add(lock.lock_file)
         try:
@@ -238,4 +239,5 @@ def disk_space(folder: Path) -> Iterator[None]:
             "(WHEELHOUSE_CACHE names the cache), then run the same command again; finished steps "
             "are kept.",
             Kind.DISK,
+            "full-disk",
         ) from error

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_NAMES = frozenset(
+NAMES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TMP", "TEMP", "CI"),
         *("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"),
@@ -26,14 +26,14 @@ _NAMES = frozenset(
         *("UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
     }
 )
-_PREFIXES = (
+PREFIXES = (
     *("WHEELHOUSE_", "AWS_", "ACTIONS_", "DOCKER_", "XDG_"),
     *("SSH_", "LD_", "FAKEROOT", "KRB5", "UV_INDEX", "UV_HTTP", "UV_KEYRING"),
     *("PYTEST_", "PLAYWRIGHT_"),
 )
-_PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
+PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"})
 
-_PIP = frozenset(
+PIP_SETTINGS = frozenset(
     {
         *("index-url", "pypi-url", "extra-index-url", "find-links", "no-index", "trusted-host"),
         *("proxy", "no-proxy-env", "cert", "client-cert", "keyring-provider"),
@@ -82,7 +82,7 @@ def pip_settings(
         for settings in (*sections.values(), given)
         for key, value in settings.items()
     }
-    return {key: value for key, value in found.items() if key in _PIP and value}
+    return {key: value for key, value in found.items() if key in PIP_SETTINGS and value}
 
 
 def _home(environ: Mapping[str, str]) -> str:
@@ -92,7 +92,7 @@ def _home(environ: Mapping[str, str]) -> str:
 
 
 def _reaches(name: str) -> bool:
-    return name in _NAMES or name.lower() in _PROXIES or name.startswith(_PREFIXES)
+    return name in NAMES or name.lower() in PROXIES or name.startswith(PREFIXES)
 
 
 def _files(environ: Mapping[str, str], prefix: str) -> Iterator[Path]:

@@ -102,4 +102,5 @@ def _logged(
     raise WheelhouseError(
         f"{label} failed: {process.failure_reason(status, output)}",
         f"The whole log is {log}; correct the cause and run the same command again: it resumes.",
+        topic="compile-error",
     )

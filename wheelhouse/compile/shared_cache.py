@@ -67,7 +67,7 @@ def named() -> SharedCache | None:
         raise WheelhouseError(
             f"{ADDRESS} is no address of a shared cache.",
             "Set it to redis://HOST, rediss://HOST, s3://BUCKET, webdav://HOST/PATH or "
-            "webdavs://HOST/PATH; docs/shared-cache.md tells the rest.",
+            "webdavs://HOST/PATH; docs/howto/shared-cache.md tells the rest.",
             Kind.USAGE,
         ) from None
 

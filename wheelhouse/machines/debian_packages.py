@@ -60,7 +60,10 @@ def ensure(purpose: str = "Emulation", programs: Mapping[str, str] | None = None
     names = ", ".join(packages)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise WheelhouseError(
-            f"{purpose} needs the Debian packages {names}.", hint(packages), Kind.MACHINE
+            f"{purpose} needs the Debian packages {names}.",
+            hint(packages),
+            Kind.MACHINE,
+            "debian-packages",
         )
     console.say(f"Installing the Debian packages {names}")
     if not any(_LISTS.glob("*Release")):

@@ -148,6 +148,7 @@ class Box:
                 "Lower the jobs (WHEELHOUSE_JOBS=1) or give the engine more memory, then run the "
                 "same command again.",
                 Kind.ENGINE,
+                "container-memory",
             )
         if status in (None, _KILLED):
             raise WheelhouseError(
@@ -155,6 +156,7 @@ class Box:
                 "Run the same command again; what was compiled is kept. If it was killed for lack "
                 "of memory, which podman does not report, lower the jobs (WHEELHOUSE_JOBS=1).",
                 Kind.ENGINE,
+                "container-memory",
             )
         return status
 
@@ -182,12 +184,14 @@ def connect() -> DockerClient:
                 "Run `sudo usermod -aG docker $USER`, log out and in again (members of that group "
                 "can do all that root can), or use a rootless engine, or `--engine host`.",
                 Kind.ENGINE,
+                "docker-engine",
             ) from error
         raise WheelhouseError(
             f"No Docker engine answers at {where}.",
             "Start it (`sudo systemctl start docker`), or name another in DOCKER_HOST, or use "
             "`--engine host`, which needs none.",
             Kind.ENGINE,
+            "docker-engine",
         ) from error
     return client
 
@@ -397,6 +401,7 @@ def disk_full() -> WheelhouseError:
         "Free some space there (`docker system df` shows what takes it; a build needs 4 GB), then "
         "run the same command again; finished steps are kept.",
         Kind.DISK,
+        "full-disk",
     )
 
 

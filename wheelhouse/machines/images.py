@@ -42,18 +42,23 @@ _ABLE: set[tuple[str, str]] = set()
 
 
 class BuilderImage(Table, frozen=True):
-    """The builder image: its Debian suite, that suite's CPython, and the packages of its base."""
+    """The builder image, in which wheels are compiled."""
 
     suite: str
+    """Its Debian suite, as in ``bookworm``."""
     python: str
+    """That suite's CPython, as in ``3.11``."""
     packages: tuple[str, ...]
+    """The Debian packages of its base where ``./inv images --bootstrap`` makes that."""
 
 
 class ImageTable(Table, frozen=True):
-    """The content of images.toml; ``bases`` are Debian's images by suite, each with a digest."""
+    """The whole of images.toml."""
 
     bases: Mapping[str, str]
+    """Debian's images by suite, each pinned by its digest."""
     builder: BuilderImage
+    """The builder image."""
 
 
 @cache
@@ -150,7 +155,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
     builder(client, fetcher)
-    for system in systems.catalogue().systems:
+    for system in systems.table().systems:
         pi(client, system, fetcher.store)
 
 
@@ -165,9 +170,9 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
         tree = get_or_make(rootfs.suite_tree(image.suite, native.debian, image.packages), fetcher)
         _make_from_tree(client, _base_name(native), tree, native, "0:0", fetcher.store)
     builder(client, fetcher)
-    for architecture in dict.fromkeys(each.architecture for each in systems.catalogue().systems):
+    for architecture in dict.fromkeys(each.architecture for each in systems.table().systems):
         require(client, architecture, fetcher.store)
-    for system in systems.catalogue().systems:
+    for system in systems.table().systems:
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)
@@ -181,7 +186,7 @@ def prune(client: DockerClient) -> int:
     """
     native = _architecture(client)
     needed = {_builder_name(_builder_arguments(client, native)), _base_name(native)}
-    needed |= {pi_name(system) for system in systems.catalogue().systems}
+    needed |= {pi_name(system) for system in systems.table().systems}
     old = [name for name in docker.image_names(client) - needed if f"/{_PROBE}-" not in name]
     return sum(docker.remove_image(client, name) for name in old)
 
@@ -300,6 +305,7 @@ def _unreachable(base: str, error: WheelhouseError, log: Path) -> WheelhouseErro
             "Run `invoke images --bootstrap`, which makes all images from the Debian mirror, then "
             "the same command again.",
             Kind.FETCH,
+            "image-registry",
         )
     return WheelhouseError(error.what, f"{error.hint} The whole log is {log}.", error.kind)
 

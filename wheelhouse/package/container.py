@@ -139,7 +139,11 @@ def _path(step: Step) -> str:
 
 
 def _fetch(box: Box, kinds: Iterable[str], store: Store) -> None:
-    """Stop the container's processes and copy finished outputs of these kinds into the store."""
+    """Stop the container's processes and copy finished outputs of these kinds into the store.
+
+    Unfinished ones are removed before: they may hold links that no archive may have.
+    """
+    box.run(["sh", "-c", f"rm -rf {CACHE}/*/*.partial"], cwd=PROJECT)
     box.freeze()
     with disk_space(store.root):
         store.root.mkdir(parents=True, exist_ok=True)

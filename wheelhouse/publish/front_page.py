@@ -103,12 +103,15 @@ class ProjectRelease:
         return all(row.yanked for row in self.rows)
 
 
-def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure]) -> bytes:
+def page(
+    projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figure], docs: bool = False
+) -> bytes:
     """Render the front page for index.toml's first project that has a release to install.
 
     It is about the default architecture, and names one file for each other.
 
-    ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns.
+    ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns; ``docs`` tells
+    whether the site has the documentation.
     """
     releases = {project.name: _releases(project, place) for project in projects}
     known = {name: _newest(found) for name, found in releases.items()}
@@ -138,6 +141,7 @@ def page(projects: Sequence[ProjectFiles], place: Place, figures: Sequence[Figur
         "parts": licensed_components(files),
         "attested": any(row.provenance for row in newest.rows) if newest else False,
         "figures": figures,
+        "docs": docs,
     }
     return templates.get_template("front.html").render(context).encode()
 
@@ -161,7 +165,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """
     names = {trial.system for file in files for trial in file.record.trials}
     found: dict[str, Choice] = {}
-    for system in systems.catalogue().systems:
+    for system in systems.table().systems:
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
@@ -184,7 +188,7 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
 def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
     """The trials in the files' records for each system, newest system first."""
     found = []
-    for system in systems.catalogue().systems:
+    for system in systems.table().systems:
         both = [
             (file, trial)
             for file in files

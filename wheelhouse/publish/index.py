@@ -52,15 +52,16 @@ Time = Annotated[datetime, Meta(tz=True)]
 
 
 class ProjectSettings(Table, frozen=True):
-    """A ``[projects.<name>]`` table of ``index.toml``.
-
-    The keys of ``yanked`` and ``uploaded`` are versions or file names.
-    """
+    """What the index says of a project beyond what its wheels tell."""
 
     status: Literal["active", "archived", "deprecated", "quarantined"] = "active"
+    """The project's status (PEP 792); a quarantined project offers no file."""
     reason: str = ""
+    """Why it has that status."""
     yanked: Mapping[str, Reason] = {}
+    """For a version or a file name, why pip should not choose it any more (PEP 592)."""
     uploaded: Mapping[str, Time] = {}
+    """For a version or a file name, when it was uploaded; otherwise when it was verified."""
 
     def yank(self, file: WheelFile) -> str | None:
         """The reason why the file is yanked; None if it is not."""
@@ -76,6 +77,7 @@ class IndexSettings(Table, frozen=True):
     """The whole of ``index.toml``."""
 
     projects: Mapping[str, ProjectSettings]
+    """The projects of the index, by name as in ``tflite-runtime``."""
 
     def __post_init__(self) -> None:
         for name in self.projects:

@@ -18,6 +18,9 @@ from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand
 
+DOCS = "docs"
+"""The folder of the site that has the documentation's pages."""
+
 
 @failures_of(Kind.INDEX)
 def make(
@@ -27,7 +30,7 @@ def make(
     site: Path,
     demand: Demand = Demand.ITS_RELEASE,
 ) -> None:
-    """Make the folder ``site`` from all wheels below the folders.
+    """Make the folder ``site`` from all wheels below the folders; documentation in it stays.
 
     ``demand`` says on which systems each wheel must have been tried. The front page marks wheels
     that were tried on fewer systems than this checkout's matrix has.
@@ -37,10 +40,12 @@ def make(
     files = without_local(read(wheels(folders), demand))
     projects = index.group_by_project(files, settings)
     pages = index.generate(files, settings, place)
-    pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()))
+    docs = (site / DOCS).is_dir()
+    pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()), docs)
     kept = [file for project in projects for file in project.files]
     served = [] if place.files else kept
-    write(pages, {f"{index.FILES}/{file.name}": file.path for file in served}, site)
+    by_path = {f"{index.FILES}/{file.name}": file.path for file in served}
+    write(pages, by_path, site, keep=DOCS)
     told = "1 wheel is" if len(kept) == 1 else f"{len(kept)} wheels are"
     console.say(f"{told} in the index in {site}")
 
@@ -73,8 +78,13 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
     return [file for file in files if not file.version.local]
 
 
-def write(pages: Mapping[str, bytes], wheels_by_path: Mapping[str, Path], site: Path) -> None:
-    """Write the pages and the wheels into a new folder, then replace ``site`` by it."""
+def write(
+    pages: Mapping[str, bytes], wheels_by_path: Mapping[str, Path], site: Path, keep: str = ""
+) -> None:
+    """Write the pages and the wheels into a new folder, then replace ``site`` by it.
+
+    The new folder also has the old one's folder ``keep``, if that is named and exists.
+    """
     site.parent.mkdir(parents=True, exist_ok=True)
     with (
         disk_space(site.parent),
@@ -85,6 +95,8 @@ def write(pages: Mapping[str, bytes], wheels_by_path: Mapping[str, Path], site: 
             _path_in(new, name).write_bytes(content)
         for name, path in wheels_by_path.items():
             _link_or_copy(path, _path_in(new, name))
+        if keep and (site / keep).is_dir():
+            shutil.copytree(site / keep, new / keep, copy_function=_link_or_copy)
         if site.exists():
             site.rename(old)
         try:
@@ -95,10 +107,10 @@ def write(pages: Mapping[str, bytes], wheels_by_path: Mapping[str, Path], site: 
             raise
 
 
-def _link_or_copy(path: Path, to: Path) -> None:
+def _link_or_copy(path: str | Path, to: str | Path) -> None:
     """Hard-link the file, because many wheels are gigabytes; copy it if that fails."""
     try:
-        to.hardlink_to(path)
+        Path(to).hardlink_to(path)
     except OSError:
         shutil.copyfile(path, to)
 

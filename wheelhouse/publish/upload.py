@@ -248,6 +248,7 @@ def _login(endpoint: Endpoint) -> Settings:
                 f"There is no {name} for {endpoint.upload}.",
                 "Set TWINE_USERNAME and TWINE_PASSWORD (for a token, the user name is __token__), "
                 f"or store them: `.venv/bin/keyring set {endpoint.upload} USER`.",
+                topic="credentials",
             ) from error
         except (TwineException, requests.RequestException) as error:
             raise WheelhouseError(

@@ -86,6 +86,7 @@ def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
             f"{path.name} {reason}.",
             f"Remove it from {path.parent}, or replace it by a wheel that `invoke build` made and "
             "`invoke verify` tried.",
+            topic="refused-wheel",
         ) from reason
 
 

@@ -108,6 +108,7 @@ class Fetcher:
                 "Run `invoke sources` once with a network, or `invoke sources --export DIR` there "
                 "and `--sources DIR` here.",
                 Kind.FETCH,
+                "download",
             )
         problems: list[str] = []
         for artefact in component.pin.artefacts:
@@ -123,6 +124,7 @@ class Fetcher:
             "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; it resumes. "
             "`invoke update-pins` lists files that have left the mirrors.",
             Kind.FETCH,
+            "download",
         )
 
     def _fetch_file(self, artefact: Artefact) -> Path:

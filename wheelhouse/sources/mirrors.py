@@ -30,6 +30,7 @@ def debian_mirrors() -> tuple[str, ...]:
             "apt knows no Debian archive on this machine.",
             f"Run `apt-get update`, or name an archive in {VARIABLE}.",
             Kind.MACHINE,
+            "debian-mirror",
         )
     return found
 

@@ -77,6 +77,7 @@ def _release_of_checkout(folder: Path, word: str) -> TfliteRelease:
             f"Check out {' or '.join(known_versions())}; or add a table for {version} "
             "to sources.toml and its patches, as CONTRIBUTING.md says.",
             Kind.USAGE,
+            "tensorflow-checkout",
         )
     if word and choose(word).version not in fitting:
         raise WheelhouseError(
@@ -104,4 +105,5 @@ def _version(folder: Path) -> Version:
         f"{folder} is not a checkout of TensorFlow.",
         "Name the folder that `git clone` of TensorFlow made.",
         Kind.USAGE,
+        "tensorflow-checkout",
     )

@@ -88,6 +88,9 @@ class Architecture(toml.Table, frozen=True):
     qemu: Emulator | None = None
     """The emulator that runs its programs on another processor; None if there is none."""
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def target(self) -> str:
         """zig's target triple with the glibc version, as in ``aarch64-linux-gnu.2.17``."""
@@ -95,7 +98,10 @@ class Architecture(toml.Table, frozen=True):
 
 
 class Architectures(toml.Table, frozen=True):
-    """The whole of architectures.toml."""
+    """The whole of architectures.toml.
+
+    ``architectures``: the processors that wheels are built for or on.
+    """
 
     architectures: tuple[Architecture, ...]
 

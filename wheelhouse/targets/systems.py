@@ -32,20 +32,23 @@ class System(ForProcessor, frozen=True):
 
 
 class Board(ForProcessor, frozen=True):
-    """A processor to try wheels as, and what the kernel of a device that has it tells."""
+    """A processor to try wheels as, and what the kernel of a device that has it tells.
+
+    ``name``: what messages call it, as in ``Raspberry Pi 5``.
+    ``qemu_cpu``: the CPU model for qemu's ``-cpu``, as in ``cortex-a76``; this machine's own
+    processor if empty.
+    ``cores``: the number of processor cores of an emulated one.
+    ``cpuinfo``: the fields of each core in ``/proc/cpuinfo``; ``{core}`` stands for its number.
+    ``footer``: the fields that follow all cores.
+    ``numpys``: beside which NumPys the runtime is tried: the system's own, and pip's choice.
+    """
 
     name: str
-    """What messages call it, as in ``Raspberry Pi 5``."""
     qemu_cpu: str = ""
-    """The CPU model for qemu's ``-cpu``, as in ``cortex-a76``; this machine's own if empty."""
     cores: int = 0
-    """The number of processor cores of an emulated one."""
     cpuinfo: Mapping[str, str] = {}
-    """The fields of each core in ``/proc/cpuinfo``; ``{core}`` stands for its number."""
     footer: Mapping[str, str] = {}
-    """The fields that follow all cores."""
     numpys: tuple[Literal["own", "newest"], ...] = ("own", "newest")
-    """Beside which NumPys the runtime is tried: the system's own, and pip's choice."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,20 +87,24 @@ def _line(field: tuple[str, str]) -> str:
 Named = TypeVar("Named", System, Board)
 
 
-class Catalogue(toml.Table, frozen=True):
-    """The whole of systems.toml."""
+class SystemTable(toml.Table, frozen=True):
+    """The whole of systems.toml.
+
+    ``systems``: the systems, those of each processor oldest first.
+    ``boards``: the boards, those of each processor oldest first.
+    """
 
     systems: tuple[System, ...]
     boards: tuple[Board, ...]
 
 
 @cache
-def catalogue() -> Catalogue:
+def table() -> SystemTable:
     """All systems and boards, those of each processor oldest first.
 
     Raises WheelhouseError naming the file and the key that is wrong.
     """
-    return toml.load(FILE, Catalogue)
+    return toml.load(FILE, SystemTable)
 
 
 def system(name: str, processor: str = "") -> System:
@@ -106,18 +113,18 @@ def system(name: str, processor: str = "") -> System:
     A suite is a processor's; the default one's if ``processor`` is empty. Raises WheelhouseError
     naming the nearest if there is none, and if it is another processor's.
     """
-    found = [each for each in catalogue().systems if name == each.name]
+    found = [each for each in table().systems if name == each.name]
     wanted = processor or architectures.default().name
-    suites = [each for each in catalogue().systems if name == each.suite]
+    suites = [each for each in table().systems if name == each.suite]
     found = found or [each for each in suites if each.processor == wanted]
     if not found:
-        raise _unknown("system", name, [each.name for each in catalogue().systems])
+        raise _unknown("system", name, [each.name for each in table().systems])
     return _of_processor(found[0], processor)
 
 
 def installer(system: System) -> Board:
     """The board on which wheels are installed for all: the first of the system's processor."""
-    return next(each for each in catalogue().boards if each.processor == system.processor)
+    return next(each for each in table().boards if each.processor == system.processor)
 
 
 def board(name: str, processor: str = "") -> Board:
@@ -125,10 +132,10 @@ def board(name: str, processor: str = "") -> Board:
 
     Raises WheelhouseError naming the nearest if there is none, and if it is another processor's.
     """
-    for candidate in catalogue().boards:
+    for candidate in table().boards:
         if name == candidate.name:
             return _of_processor(candidate, processor)
-    raise _unknown("board", name, [each.name for each in catalogue().boards])
+    raise _unknown("board", name, [each.name for each in table().boards])
 
 
 def _of_processor(found: Named, processor: str) -> Named:

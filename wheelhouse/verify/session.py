@@ -290,6 +290,7 @@ def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError
     return WheelhouseError(
         f"{told['wheel']} failed verification:\n  " + "\n  ".join([*failures(made)][:10]),
         f"All checks are in {kept}.",
+        topic="verification",
     )
 
 
