@@ -304,11 +304,16 @@ def docs(_: Context) -> None:
     console.say(f"The documentation begins at {folder / 'index.html'}")
 
 
-@task(help={"measure": "measure (the default); --no-measure only updates README's table"})
-def bench(_: Context, measure: bool = True) -> None:
+@task(
+    help={
+        "measure": "measure (the default); --no-measure only updates README's table",
+        "only": "builds, emulated or native, or some of them with commas between; default: all",
+    }
+)
+def bench(_: Context, measure: bool = True, only: str = "") -> None:
     """Measure the figures in wheelhouse/figures.toml and update README's table of them."""
     if measure:
-        run(Fetcher.from_options())
+        run(only, Fetcher.from_options())
     figures.update_readme(figures.read().values())
 
 

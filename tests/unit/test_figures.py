@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import REPO
 from wheelhouse import figures
+from wheelhouse.bench import run
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.figures import END, START, Figure
 
@@ -49,6 +50,15 @@ def test_readme_s_table_is_what_the_data_gives() -> None:
     readme = figures.README.read_text()
     made = figures.with_table(readme, figures.read().values())
     assert readme == made, "run `./inv bench --no-measure`"
+
+
+def test_a_part_of_the_benchmark_that_is_unknown_names_the_known() -> None:
+    assert run.parts("") == [*run.PARTS]
+    assert run.parts("native, builds") == ["native", "builds"]
+    with pytest.raises(WheelhouseError, match="no part of the benchmark named 'nativ'") as caught:
+        run.parts("builds,nativ")
+    assert "builds, emulated, native" in caught.value.hint
+    assert caught.value.kind is Kind.USAGE
 
 
 def test_each_figure_keeps_its_goal() -> None:

@@ -1,8 +1,9 @@
 """Measure the figures in ``figures.toml``: the cost of builds and of inferences.
 
 Builds are timed with an empty cache of their own; builds in a container and on this machine run at
-the same time. Inferences are measured in executed instructions, which are the same in every run,
-and compared with the official ``tflite-runtime`` wheel and ``ai-edge-litert``.
+the same time. Inferences are compared with the official ``tflite-runtime`` wheel and
+``ai-edge-litert``: on emulated boards in executed instructions, which are the same in every run, on
+this machine in time, in turns.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import psutil
 from docker.errors import ImageNotFound
 
 from wheelhouse import figures, pipeline
+from wheelhouse.bench import times
 from wheelhouse.common import console, process
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
 from wheelhouse.figures import Figure
@@ -33,7 +36,8 @@ from wheelhouse.package import products
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
-from wheelhouse.specimens.networks import Kind
+from wheelhouse.specimens.models import Model
+from wheelhouse.specimens.networks import Kind as MobilenetKind
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.systems import Board
 from wheelhouse.verify import runtime_trials, session
@@ -42,34 +46,111 @@ _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
 
-KINDS: tuple[Kind, ...] = ("int8", "float32")
+KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
 PYTHON = "3.11"
 MEGABYTE = 1_000_000
 
 _COUNTED = "counted on an emulated board, one thread"
 _TIME = "wall time, empty cache at first"
 _SIDE_BY_SIDE = "wall time, side by side from empty caches"
+_TURNS = "wall time on this machine, in turns, beside Debian 12's NumPy"
 _MEMORY = "resident memory of all processes"
 
 
-def run(fetcher: Fetcher) -> None:
-    """Measure everything and write ``figures.toml``."""
+def run(words: str, fetcher: Fetcher) -> None:
+    """Measure what ``words`` name, everything if they are empty, and write ``figures.toml``.
+
+    They are of :data:`PARTS`, with commas between. Raises WheelhouseError for another.
+    """
+    found: dict[str, Figure] = {}
+    for name in parts(words):
+        found |= PARTS[name](fetcher)
+    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
+    console.table("Figures", ("figure", "measured", "goal"), rows)
+    figures.write(figures.read() | found)
+
+
+def parts(words: str) -> list[str]:
+    """The names of :data:`PARTS` in ``words``, all if there is none.
+
+    Raises WheelhouseError for an unknown one.
+    """
+    chosen = [word.strip() for word in words.split(",") if word.strip()] or [*PARTS]
+    if unknown := [name for name in chosen if name not in PARTS]:
+        raise WheelhouseError(
+            f"There is no part of the benchmark named {unknown[0]!r}.",
+            f"Known are: {', '.join(PARTS)}.",
+            Kind.USAGE,
+        )
+    return chosen
+
+
+def _builds(fetcher: Fetcher) -> dict[str, Figure]:
+    """What builds cost."""
     with tempfile.TemporaryDirectory() as scratch:
         found = _build_figures(Path(scratch, "alone"))
-        found |= _container_figures(Path(scratch)) if docker.answers() else {}
+        return found | (_container_figures(Path(scratch)) if docker.answers() else {})
+
+
+def _emulated(fetcher: Fetcher) -> dict[str, Figure]:
+    """What inferences cost on emulated boards, and the size of the wheels."""
     wheels = pipeline.build_wheels(matrix.choose("all"), True, fetcher, "host")
     universal, specific = (
         next(path for path in wheels if products.matching(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = fetcher.file(pins.shared("tflite-runtime"))
-    found |= _size_figures(wheels)
-    found |= _inference_figures(universal, theirs, fetcher)
-    found |= _overhead_figures(universal, specific, theirs, fetcher)
-    found |= _newest_release_figures(fetcher)
-    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
-    console.table("Figures", ("figure", "measured", "goal"), rows)
-    figures.write(figures.read() | found)
+    return {
+        **_size_figures(wheels),
+        **_inference_figures(universal, theirs, fetcher),
+        **_overhead_figures(universal, specific, theirs, fetcher),
+        **_newest_release_figures(fetcher),
+    }
+
+
+def _native(fetcher: Fetcher) -> dict[str, Figure]:
+    """The time of inferences with the wheels for PCs, on all models."""
+    found: dict[str, Figure] = {}
+    targets = matrix.choose("3.7", ("x86_64",))
+    peers = (("tflite-runtime-x86_64", OFFICIAL), ("ai-edge-litert-x86_64", LITERT))
+    for release, (peer, versus) in zip(releases.all_releases(), peers, strict=True):
+        (ours,) = pipeline.build_wheels(targets, True, fetcher, "host", release)
+        measured = times.ratios(
+            ours, fetcher.file(pins.shared(peer)), _tried(ours, fetcher), fetcher
+        )
+        for threads, ratios in measured.items():
+            _tell(f"{threads} threads", ratios)
+            name = f"Time per inference of {len(ratios)} models, PC, {threads} threads"
+            mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
+            against = f"TFLite {release.version} against {versus}"
+            key = f"pc-{release.version.partition('.dev')[0]}-{threads}"
+            found[f"{key}-mean"] = _figure(
+                f"{name}, geometric mean, {against}", round(mean, 3), "×", _TURNS, 1
+            )
+            found[f"{key}-worst"] = _figure(
+                f"{name}, worst, {against}", round(ratios[worst], 3), "×", _TURNS, None, worst
+            )
+    return found
+
+
+def _tried(wheel: Path, fetcher: Fetcher) -> list[Model]:
+    """The models of the verification, and the large ones."""
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    large = [models.benchmark_mobilenet(kind) for kind in get_args(MobilenetKind)]
+    return [*runtime_trials.models_of(wheel, archives), *large]
+
+
+def _tell(title: str, ratios: Mapping[str, float]) -> None:
+    for name, ratio in ratios.items():
+        console.say(f"{title}: {name} {ratio:.3f}")
+
+
+PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
+    "builds": _builds,
+    "emulated": _emulated,
+    "native": _native,
+}
+"""What :func:`run` measures."""
 
 
 def _figure(
@@ -223,9 +304,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     newest = releases.all_releases()[-1]
     (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
-    large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
-    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    tried = [*runtime_trials.models_of(ours, archives), *large]
+    tried = _tried(ours, fetcher)
     found = {
         "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
     }
@@ -235,8 +314,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
             / _instructions_per_use(theirs, model.content, 2, board, fetcher)
             for model in tried
         }
-        for name, ratio in ratios.items():
-            console.say(f"{board.name}: {name} {ratio:.3f}")
+        _tell(board.name, ratios)
         found |= _mean_and_worst(ratios, board, f"TFLite {newest.version} against {LITERT}")
     return found
 
