@@ -307,7 +307,7 @@ def docs(_: Context) -> None:
 @task(
     help={
         "measure": "measure (the default); --no-measure only updates README's table",
-        "only": "builds, emulated or native, or some of them with commas between; default: all",
+        "only": "builds, tests, emulated, native, or some with commas between; default: all",
     }
 )
 def bench(_: Context, measure: bool = True, only: str = "") -> None:

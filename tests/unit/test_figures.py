@@ -57,7 +57,7 @@ def test_a_part_of_the_benchmark_that_is_unknown_names_the_known() -> None:
     assert run.parts("native, builds") == ["native", "builds"]
     with pytest.raises(WheelhouseError, match="no part of the benchmark named 'nativ'") as caught:
         run.parts("builds,nativ")
-    assert "builds, emulated, native" in caught.value.hint
+    assert "builds, tests, emulated, native" in caught.value.hint
     assert caught.value.kind is Kind.USAGE
 
 

@@ -92,6 +92,20 @@ def _builds(fetcher: Fetcher) -> dict[str, Figure]:
         return found | (_container_figures(Path(scratch)) if docker.answers() else {})
 
 
+def _tests(fetcher: Fetcher) -> dict[str, Figure]:
+    """What the first tier of tests takes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        cold, warm = (_time(Path(scratch, "cache"), "test").seconds for _ in range(2))
+    return {
+        "test-cold": _figure(
+            "`./inv test`, fetching included, 2 cores", round(cold / 60, 1), "min", _TIME, 30
+        ),
+        "test-warm": _figure(
+            "`./inv test` again, nothing changed", round(warm / 60, 1), "min", _TIME, 6
+        ),
+    }
+
+
 def _emulated(fetcher: Fetcher) -> dict[str, Figure]:
     """What inferences cost on emulated boards, and the size of the wheels."""
     wheels = pipeline.build_wheels(matrix.choose("all"), True, fetcher, "host")
@@ -147,6 +161,7 @@ def _tell(title: str, ratios: Mapping[str, float]) -> None:
 
 PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "builds": _builds,
+    "tests": _tests,
     "emulated": _emulated,
     "native": _native,
 }
@@ -239,9 +254,14 @@ def _container_ratio(folder: Path, *options: str) -> float:
 
 
 def _time_build(cache: Path, *options: str) -> _Cost:
-    """Run ``invoke build`` without verification; measure wall time and peak memory."""
-    command = [*process.PYTHON, "invoke", "build", "--no-verify", *options]
-    console.say(f"Timing invoke build {' '.join(options)}")
+    """Measure ``invoke build`` without verification."""
+    return _time(cache, "build", "--no-verify", *options)
+
+
+def _time(cache: Path, *words: str) -> _Cost:
+    """Run ``invoke``; measure wall time and peak memory."""
+    command = [*process.PYTHON, "invoke", *words]
+    console.say(f"Timing invoke {' '.join(words)}")
     peak, running = 0, True
 
     def watch() -> None:
@@ -262,7 +282,7 @@ def _time_build(cache: Path, *options: str) -> _Cost:
         watcher.join()
     if done.status:
         log = Store(cache).log("bench")
-        raise process.failure("The build failed", done, log, "Correct that first.")
+        raise process.failure(f"`invoke {words[0]}` failed", done, log, "Correct that first.")
     return _Cost(time.monotonic() - start, peak)
 
 
