@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -84,6 +85,18 @@ def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(
     tags = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
     assert audit.platform_tags(path, "aarch64", "2.17") == tags
     assert 'platform tag: "manylinux_2_17_aarch64"' in " ".join(auditwheel(path).split())
+
+
+def test_a_wheel_may_need_the_loader_which_finds_variables_of_threads(
+    zig: Link, packed: Pack
+) -> None:
+    text = "__thread int counter; int PyInit_thing(void) { return ++counter; }\n"
+    path = packed(zig("thing", text, "x86_64-linux-gnu.2.17"), tag="cp311-cp311-linux_x86_64")
+    with path.with_name("thing.so").open("rb") as stream:
+        assert "ld-linux-x86-64.so.2" in audit.needed(ELFFile(stream))
+    tags = ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
+    assert audit.platform_tags(path, "x86_64", "2.17") == tags
+    assert 'platform tag: "manylinux_2_5_x86_64"' in " ".join(auditwheel(path).split())
 
 
 def test_a_newer_symbol_is_named_with_its_object_and_version(zig: Link, packed: Pack) -> None:

@@ -10,7 +10,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import capstone
@@ -171,11 +171,13 @@ def _is_for(target: Architecture, elf: ELFFile) -> bool:
 
 
 def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -> Iterator[str]:
+    # No policy lists the loader, which is there before any library; auditwheel passes over it.
+    loader = PurePosixPath(target.loader).name
     for name, elf in _objects(wheel):
         if not _is_for(target, elf):
             yield f"{name} is not for {target.name}"
         for library in needed(elf):
-            if library not in policy.whitelist:
+            if library not in (*policy.whitelist, loader):
                 yield f"{name} needs {library}, which is not on the list of {policy.name}"
         for symbol, version in versions(elf):
             kind, _, number = version.partition("_")
