@@ -27,6 +27,8 @@ def test_each_model_is_timed_with_each_number_of_threads(pc: Path, fetcher: Fetc
 
 def test_a_runtime_that_refuses_a_model_is_told(pc: Path, fetcher: Fetcher) -> None:
     broken = replace(MODELS[0], content=b"nothing")
-    with pytest.raises(WheelhouseError, match="The race failed") as caught:
+    with pytest.raises(WheelhouseError, match="The race failed: A contestant ended") as caught:
         times.ratios(pc, pc, [broken], fetcher)
-    assert "flatbuffer" in caught.value.what
+    log = fetcher.store.root / "logs" / "race.log"
+    assert str(log) in caught.value.hint
+    assert "ValueError: " in log.read_text()
