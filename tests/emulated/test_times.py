@@ -22,7 +22,7 @@ def test_each_model_is_timed_with_each_number_of_threads(pc: Path, fetcher: Fetc
     assert {threads: [*ratios] for threads, ratios in found.items()} == {
         threads: [model.name for model in MODELS] for threads in times.THREADS
     }
-    assert all(0.01 < ratio < 100 for ratios in found.values() for ratio in ratios.values())
+    assert all(ratio > 0 for ratios in found.values() for ratio in ratios.values())
 
 
 def test_a_runtime_that_refuses_a_model_is_told(pc: Path, fetcher: Fetcher) -> None:
