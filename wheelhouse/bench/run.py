@@ -150,8 +150,11 @@ def _native(fetcher: Fetcher) -> dict[str, Figure]:
 def _tried(wheel: Path, fetcher: Fetcher) -> list[Model]:
     """The models of the verification, and the large ones."""
     archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    large = [models.benchmark_mobilenet(kind) for kind in get_args(MobilenetKind)]
-    return [*runtime_trials.models_of(wheel, archives), *large]
+    large = (models.benchmark_mobilenet(kind) for kind in get_args(MobilenetKind))
+    return [
+        *runtime_trials.models_of(wheel, archives),
+        *(model for model in large if runtime_trials.runs(wheel, model)),
+    ]
 
 
 def _tell(title: str, ratios: Mapping[str, float]) -> None:

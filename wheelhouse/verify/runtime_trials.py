@@ -225,7 +225,12 @@ def _threaded(first: Model) -> tuple[str, str]:
 def models_of(wheel: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
     """The models that the wheel's release runs; ``archives`` are the files of :data:`ARCHIVES`."""
     known = _models(tuple(archives.items()))
-    return tuple(model for model in known if _is_since(wheel, model.since))
+    return tuple(model for model in known if runs(wheel, model))
+
+
+def runs(wheel: Path, model: Model) -> bool:
+    """Whether the wheel's TFLite release runs a model."""
+    return _is_since(wheel, model.since)
 
 
 def _is_since(wheel: Path, tflite: str) -> bool:
