@@ -137,7 +137,7 @@ def _native(fetcher: Fetcher) -> dict[str, Figure]:
             name = f"Time per inference of {len(ratios)} models, PC, {threads} threads"
             mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
             against = f"TFLite {release.version} against {versus}"
-            key = f"pc-{release.version.partition('.dev')[0]}-{threads}"
+            key = f"pc-{release.version.partition('.dev')[0].replace('.', '-')}-{threads}"
             found[f"{key}-mean"] = _figure(
                 f"{name}, geometric mean, {against}", round(mean, 3), "×", _TURNS, 1
             )
