@@ -110,11 +110,12 @@ def _show(name: str, *words: str) -> None:
     help={
         "py": "CPython versions, as in 3.9,3.11, or all; 3.7 (the default) is one wheel for 3.7 "
         "and all later versions",
+        "arch": "processors, as in aarch64,x86_64, or all; aarch64 is the default",
         "xnnpack": "include the XNNPACK delegate (the default)",
         "armnn": "also build the wheel of the Arm NN delegate",
         "tflite": "a release of TFLite or an unambiguous prefix, e.g. 2.22",
         "tflite-source": "a TensorFlow checkout to build from, instead of the pinned sources",
-        "verify": "verify the wheels on emulated Raspberry Pis (the default)",
+        "verify": "verify the wheels on the systems that they are for (the default)",
         **ENGINE,
         **OFFLINE,
     }
@@ -122,6 +123,7 @@ def _show(name: str, *words: str) -> None:
 def build(
     _: Context,
     py: str = "3.7",
+    arch: str = "",
     tflite: str = "",
     tflite_source: str = "",
     xnnpack: bool = True,
@@ -131,17 +133,18 @@ def build(
     offline: bool = False,
     sources: str = "",
 ) -> None:
-    """Build wheels into wheels/ and verify them on emulated Raspberry Pis."""
+    """Build wheels into wheels/ and verify them on emulated Raspberry Pis, or for PCs natively."""
     fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    asked = pipeline.wanted(pipeline.targets(py), xnnpack, release, armnn)
+    asked = pipeline.wanted(pipeline.targets(py, arch), xnnpack, release, armnn)
     pipeline.build(asked, fetcher, chosen, release, verify)
 
 
 @task(
     help={
         "py": "as for build",
+        "arch": "as for build",
         "xnnpack": "as for build",
         "armnn": "as for build",
         "tflite": "as for build",
@@ -153,6 +156,7 @@ def build(
 def plan(
     _: Context,
     py: str = "3.7",
+    arch: str = "",
     tflite: str = "",
     xnnpack: bool = True,
     armnn: bool = False,
@@ -161,7 +165,7 @@ def plan(
     append_to: str = "",
 ) -> None:
     """List the steps from sources to verified wheels, what is made of them, and what they cost."""
-    chosen = pipeline.wanted(pipeline.targets(py), xnnpack, choose(tflite), armnn)
+    chosen = pipeline.wanted(pipeline.targets(py, arch), xnnpack, choose(tflite), armnn)
     asked = workflow.published() if release else chosen
     made = workflow.Request(asked, Store.default()).plan()
     if append_to:
@@ -184,7 +188,7 @@ def make(_: Context, steps: str, offline: bool = False, sources: str = "") -> No
     help={"wheel": "a wheel to verify, repeatable; default: all in wheels/", **ENGINE},
 )
 def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
-    """Verify finished wheels on emulated Raspberry Pis."""
+    """Verify finished wheels on emulated Raspberry Pis, or those for PCs natively."""
     pipeline.verify(
         pipeline.finished_wheels(wheel), Fetcher.from_options(), pipeline.engine(engine)
     )
@@ -296,10 +300,12 @@ def docs(_: Context) -> None:
     console.say(f"The documentation begins at {folder / 'index.html'}")
 
 
-@task()
-def bench(_: Context) -> None:
+@task(
+    help={"only": "builds, tests, emulated, native, or some with commas between; default: all"},
+)
+def bench(_: Context, only: str = "") -> None:
     """Measure the figures in wheelhouse/figures.toml, which the front page and the docs show."""
-    run(Fetcher.from_options())
+    run(only, Fetcher.from_options())
 
 
 @task(positional=["release"], help={"release": "the release's tag, as in v2.14.1"})

@@ -1,1 +1,1 @@
-"""Cross-compile, test and publish ``tflite_runtime`` wheels for Raspberry Pi."""
+"""Cross-compile, test and publish ``tflite_runtime`` wheels for Raspberry Pi and PCs."""

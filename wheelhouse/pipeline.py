@@ -21,14 +21,14 @@ from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.compile import shared_cache
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
-from wheelhouse.package import container, diff, products, retagged
+from wheelhouse.package import audit, container, diff, products, retagged
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import TfliteRelease
-from wheelhouse.targets import matrix, systems
+from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.testing import results
 from wheelhouse.testing.shards import SUITES
@@ -55,10 +55,13 @@ def engine(name: str) -> str:
     return chosen
 
 
-def targets(words: str) -> tuple[Target, ...]:
-    """The targets that ``--py`` names; raises WheelhouseError as :func:`matrix.choose` does."""
+def targets(words: str, processors: str = "") -> tuple[Target, ...]:
+    """The targets that ``--py`` and ``--arch`` name.
+
+    Raises WheelhouseError as :func:`matrix.choose` and :func:`architectures.chosen` do.
+    """
     with failures_of(Kind.USAGE):
-        return matrix.choose(words)
+        return matrix.choose(words, architectures.chosen(processors))
 
 
 def suites(words: str) -> list[str]:
@@ -132,8 +135,8 @@ def build(
     for wheel in wheels:
         console.say(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, {seen(wheel)}")
     console.say(
-        f"Done in {progress.took(time.monotonic() - begun)}. Next: copy the wheel to a Raspberry "
-        "Pi and install it there, or make a package index with `./inv index`."
+        f"Done in {progress.took(time.monotonic() - begun)}. Next: copy the wheel to the "
+        "machine that it is for and install it there, or make a package index with `./inv index`."
     )
 
 
@@ -174,11 +177,23 @@ def _counted(number: int, word: str) -> str:
 def wanted(
     targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
 ) -> list[Product]:
-    """A wheel of a release for each target; with ``armnn`` the delegate's as well."""
-    runtimes = [
+    """A wheel of a release for each target; with ``armnn`` the delegate's as well.
+
+    Raises WheelhouseError if none of the targets has the delegate's processor.
+    """
+    runtimes: list[Product] = [
         RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
     ]
-    return [*runtimes, *([products.armnn()] if armnn else [])]
+    if not armnn:
+        return runtimes
+    delegate = products.armnn()
+    if delegate.processor not in {target.processor for target in targets}:
+        raise WheelhouseError(
+            f"The Arm NN delegate is for {delegate.processor} alone.",
+            f"Leave out --armnn, or add {delegate.processor} to --arch.",
+            Kind.USAGE,
+        )
+    return [*runtimes, delegate]
 
 
 def _build_products(
@@ -244,6 +259,7 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
     Raises WheelhouseError for the first wheel that fails.
     """
     for path in wheels:
+        audit.processor(path, products.matching(path).processor)
         step = verification(path, fetcher, engine)
         if not is_cached(step, fetcher.store):
             progress.announce(workflow.VERIFIED, products.label_of(path))
@@ -277,7 +293,7 @@ def _check_record(path: Path) -> None:
 
 
 def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
-    """Verify as :func:`verify` does; only warn if this machine cannot emulate the systems."""
+    """Verify as :func:`verify` does; only warn if this machine cannot run the systems."""
     packages = debian_packages.missing()
     trees = [rootfs.system_tree(each) for path in wheels for each in products.systems_of(path)]
     if engine == "docker":
@@ -289,7 +305,7 @@ def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) ->
         )
     elif not fetcher.network and not all(is_cached(tree, fetcher.store) for tree in trees):
         console.warn(
-            "The wheels are not verified, because the emulated systems are not in the cache. "
+            "The wheels are not verified, because the systems to try them on are not in the cache. "
             "Run `invoke verify` with a network."
         )
     else:
@@ -315,21 +331,21 @@ def prune_engine(store: Store) -> None:
 
 
 def show_matrix() -> None:
-    """Print the table of targets."""
-    rows = []
-    for target in matrix.targets():
-        on = [systems.system(name) for name in target.systems]
-        names = "\n".join(system.name for system in on)
-        suites = "\n".join(system.suite for system in on)
-        rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
-    processors = " and ".join(dict.fromkeys(target.processor for target in matrix.targets()))
+    """Print a table of targets for each processor."""
     default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
-    console.table(
-        f"TFLite {default} for {processors}{more}",
-        ("--py", "for", "verified on", "Debian suite", "runs on"),
-        rows,
-    )
+    for processor in dict.fromkeys(target.processor for target in matrix.targets()):
+        rows = []
+        for target in matrix.choose("all", (processor,)):
+            on = [systems.system(name, processor) for name in target.systems]
+            names = "\n".join(system.name for system in on)
+            suites = "\n".join(system.suite for system in on)
+            rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+        console.table(
+            f"TFLite {default} for {processor}{more}; --arch {processor}",
+            ("--py", "for", "verified on", "Debian suite", "runs on"),
+            rows,
+        )
 
 
 def fetch_sources(fetcher: Fetcher, export: Path | None, chosen: Sequence[TfliteRelease]) -> None:
@@ -433,7 +449,7 @@ def prune(store: Store, keep: str, limit: str) -> None:
 def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
-    steps += [rootfs.system_tree(system) for system in systems.emulated().systems]
+    steps += [rootfs.system_tree(system) for system in systems.table().systems]
     steps += [qemu.instruction_counter(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():

@@ -22,7 +22,7 @@ from wheelhouse.package import products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
-from wheelhouse.targets import matrix, systems
+from wheelhouse.targets import matrix
 
 VERIFIED = "verified"
 """The kind of the steps that try a wheel."""
@@ -230,7 +230,7 @@ class Request:
 
 
 def _trees(product: Product) -> list[Step]:
-    return [rootfs.system_tree(systems.system(name)) for name in product.systems]
+    return [rootfs.system_tree(system) for system in products.systems_for(product)]
 
 
 def _rounded(seconds: Iterable[float]) -> float:

@@ -214,7 +214,7 @@ RESULTS: dict[str, Any] = {
     "No such file or directory",
     "load_delegate_fails.missing_path": "OSError: missing.so: cannot open shared object file: "
     "No such file or directory",
-    "load_delegate_fails.missing_symbol": "AttributeError: /lib/aarch64-linux-gnu/libm.so.6: "
+    "load_delegate_fails.missing_symbol": "AttributeError: /lib/{libraries}/libm.so.6: "
     "undefined symbol: tflite_plugin_create_delegate",
     "load_delegate_fails.no_destroy": "AttributeError: /home/pi/half.so: "
     "undefined symbol: tflite_plugin_destroy_delegate",

@@ -10,7 +10,7 @@ from wheelhouse.targets import matrix
 NO_NETWORK = ("bwrap", "--dev-bind", "/", "/", "--unshare-net")
 WHEELS = {
     target.tag: "universal" if target.abi3 else f"wheels-{target.tag}"
-    for target in matrix.targets()
+    for target in matrix.choose("all")
 }
 """For the Python tag of each wheel of the default release its name for :func:`wheel`."""
 
@@ -35,6 +35,13 @@ def _by_tag(paths: list[Path]) -> dict[str, Path]:
 def universal(cli: Cli) -> Path:
     """The wheel that `./inv build` makes."""
     (path,) = _build(cli)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pc(cli: Cli) -> Path:
+    """The same for PCs."""
+    (path,) = _build(cli, "--arch", "x86_64")
     return path
 
 

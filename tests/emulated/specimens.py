@@ -25,14 +25,14 @@ TYPES = (
 )
 
 
-def lay_out(folder: Path, store: Store) -> None:
-    """Write all models, bad files and the delegate for aarch64 into a folder."""
+def lay_out(folder: Path, store: Store, processor: str = "aarch64") -> None:
+    """Write all models, bad files and the delegate for a processor into a folder."""
     known = {model.name: model.content for model in models.generated()}
     for name, content in {**known, **specimens()}.items():
         (folder / f"{name}.tflite").write_bytes(content)
     for name, content in models.bad_files().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
-    cc = compiler(store).cc
+    cc = compiler(store, processor).cc
     command: list[str | Path] = [cc, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", DELEGATE]
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):

@@ -29,7 +29,7 @@ Cli = Callable[..., Completed]
 Cache = Callable[..., Path]
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
-TARGETS = {target.tag: target for target in matrix.targets()}
+TARGETS = {target.tag: target for target in matrix.choose("all")}
 
 
 @each_wheel
@@ -73,7 +73,8 @@ def test_the_record_tells_what_was_tried(wheel: Path, tag: str) -> None:
     tried = [(trial.system, trial.board) for trial in record.trials]
     names = [systems.system(name).name for name in TARGETS[tag].systems]
     if TARGETS[tag].abi3:
-        assert names == [system.name for system in systems.emulated().systems]
+        every = systems.table().systems
+        assert names == [each.name for each in every if each.processor == "aarch64"]
     assert tried == [(name, board) for name in names for board in matrix.targets()[0].boards * 2]
     assert len({(trial.system, trial.numpy) for trial in record.trials}) == 2 * len(names)
 

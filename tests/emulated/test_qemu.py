@@ -6,18 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.compiler import compiler
+from wheelhouse.common import process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
-BOARDS = systems.emulated().boards
+BOARDS = [board for board in systems.table().boards if board.emulated]
+ATOMICS = "import ctypes; print(ctypes.CDLL(None).getauxval(16) >> 8 & 1)"
+"""Whether the kernel says that there are Arm's atomics: HWCAP_ATOMICS is bit 8."""
+
+
+def tree_for(board: systems.Board) -> Path:
+    return rootfs.tree(systems.system("bookworm", board.processor), Store.default())
 
 
 @pytest.fixture(scope="module")
 def tree() -> Path:
-    return rootfs.tree(systems.system("bookworm"), Store.default())
+    return tree_for(PI)
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +39,63 @@ def python(code: str, tree: Path, work: Path, board: systems.Board = PI) -> qemu
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda each: each.name)
-def test_the_system_looks_like_the_board(board: systems.Board, tree: Path, tmp_path: Path) -> None:
+def test_the_system_looks_like_the_board(board: systems.Board, tmp_path: Path) -> None:
     code = (
-        "import ctypes, os;"
-        "print(os.cpu_count(), ctypes.CDLL(None).getauxval(16) >> 8 & 1);"
+        "import os;"
+        "print(os.cpu_count());"
         "print(open('/sys/devices/system/cpu/possible').read().strip());"
         "print(open('/proc/cpuinfo').read(), end='')"
     )
-    atomics = int("atomics" in board.features.split())  # the kernel's HWCAP_ATOMICS is bit 8
-    done = python(code, tree, tmp_path, board)
-    assert done.stdout == f"4 {atomics}\n0-3\n{board.cpuinfo()}"
+    done = python(code, tree_for(board), tmp_path, board)
+    assert done.stdout == f"4\n0-3\n{board.cpuinfo_text()}"
+
+
+@pytest.mark.parametrize(
+    "board", [each for each in BOARDS if each.processor == "aarch64"], ids=lambda each: each.name
+)
+def test_a_pi_has_the_atomics_of_its_cpuinfo(
+    board: systems.Board, tree: Path, tmp_path: Path
+) -> None:
+    assert python(ATOMICS, tree, tmp_path, board).stdout == f"{int('atomics' in board.features)}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "has"),
+    [
+        ("PC without AVX", ["sse3", "ssse3", "sse4_1", "sse4_2"]),
+        ("PC without SSE4", ["sse3"]),
+    ],
+)
+def test_an_old_pc_refuses_the_instructions_that_it_lacks(
+    name: str, has: list[str], tmp_path: Path
+) -> None:
+    """The program tells which instructions ran, and which its processor says that it has."""
+    store, board = Store.default(), systems.board(name)
+    program, source = tmp_path / "instructions", Path(__file__).with_name("instructions.c")
+    done = process.run(
+        [compiler(store, "x86_64").cc, "-O1", source, "-o", program], env=ninja.environment(store)
+    )
+    assert done.status == 0, done.stderr
+    ran = qemu.run(["./instructions"], tree=tree_for(board), board=board, work=tmp_path)
+    assert ran.stdout == f"ran {' '.join(has)}\nhas {' '.join(has)}\n", ran.stderr
+
+
+def test_this_machines_processor_runs_its_own_programs_itself(tmp_path: Path) -> None:
+    board = systems.board("PC")
+    code = (
+        "import os, platform, subprocess, sys;"
+        "print(platform.machine(), os.path.exists('/emulator'), 'QEMU_CPU' in os.environ);"
+        "print(subprocess.run([sys.executable, '-c', '']).returncode);"
+        "print(open('/sys/devices/system/cpu/possible').read(), end='');"
+        "print(open('/proc/cpuinfo').read().partition('flags')[2].partition(chr(10))[0])"
+    )
+    done = python(code, tree_for(board), tmp_path, board)
+    machine, started, cpus, flags = done.stdout.splitlines()
+    assert (machine, started) == ("x86_64 False False", "0")
+    assert f"{cpus}\n" == Path("/sys/devices/system/cpu/possible").read_text()
+    assert flags in Path("/proc/cpuinfo").read_text()
+    crashed = python("import ctypes; ctypes.string_at(0)", tree_for(board), tmp_path, board)
+    assert crashed.signal == "SIGSEGV"
 
 
 def test_the_network_is_out_of_reach(tree: Path, tmp_path: Path) -> None:

@@ -20,12 +20,13 @@ print(len(trust.get_ca_certs()) > 99)
 """
 
 
-@pytest.mark.parametrize("system", systems.emulated().systems, ids=lambda each: each.python)
+@pytest.mark.parametrize("system", systems.table().systems, ids=lambda each: each.name)
 def test_a_tree_runs_its_own_python_numpy_and_pip(system: systems.System, tmp_path: Path) -> None:
     tree = rootfs.tree(system, Store.default())
     python = f"python{system.python}"
-    done = qemu.run([python, "-c", REPORT], tree=tree, board=PI, work=tmp_path)
-    assert done.stdout == f"aarch64 {system.python} 5.0 pip\nTrue\n", done.stderr
+    board = systems.installer(system)
+    done = qemu.run([python, "-c", REPORT], tree=tree, board=board, work=tmp_path)
+    assert done.stdout == f"{system.processor} {system.python} 5.0 pip\nTrue\n", done.stderr
 
 
 def test_a_tree_is_made_once() -> None:

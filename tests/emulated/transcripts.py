@@ -1,4 +1,4 @@
-"""Run the modules of ``tests/guest`` with a wheel in an emulated system; compare two wheels.
+"""Run the modules of ``tests/guest`` with a wheel in a system; compare two wheels.
 
 By hand, from the project's folder::
 
@@ -21,10 +21,9 @@ from typing import Any
 from tests.emulated import specimens
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.targets import systems
+from wheelhouse.targets import matrix, systems
 from wheelhouse.verify import session
 
-BOARD = "Raspberry Pi 4"
 GUEST = Path(__file__).parents[1] / "guest"
 
 UNSPECIFIED = ("native_class_made_around_its_constructor",)
@@ -35,22 +34,26 @@ _ARGUMENTS = re.compile(r"(\w+)\(\): incompatible function arguments\.")
 
 
 def bring_guest(work: Path) -> None:
-    """Copy the package ``guest`` into a folder that an emulated system sees."""
+    """Copy the package ``guest`` into a folder that a system sees."""
     shutil.copytree(GUEST, work / "guest", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def record(module: str, wheel: Path, suite: str, fetcher: Fetcher) -> dict[str, Any]:
-    """The report of a module of ``guest``, run with a wheel, and its ``stderr``."""
-    system = systems.system(suite)
+def record(module: str, wheel: Path, name: str, fetcher: Fetcher) -> dict[str, Any]:
+    """The report of a module of ``guest``, run with a wheel, and its ``stderr``.
+
+    ``name`` is that of a system or its suite; the board is the first that its wheels are tried as.
+    """
+    system = systems.system(name)
+    first, *_ = matrix.choose("all", (system.processor,))
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         session.install(wheel, None, system, fetcher, work)
-        specimens.lay_out(work, fetcher.store)
+        specimens.lay_out(work, fetcher.store, system.processor)
         bring_guest(work)
         done = qemu.run(
             ["env/bin/python", "-m", f"guest.{module}", "report.json"],
             tree=rootfs.tree(system, fetcher.store),
-            board=systems.board(BOARD),
+            board=systems.board(first.boards[0]),
             work=work,
         )
         assert done.status == 0, done.stderr[-4000:]
@@ -129,10 +132,10 @@ def _excused(place: str, one: Any, other: Any) -> bool:
     return bool(named)
 
 
-def main(suite: str, *wheels: str) -> None:
+def main(name: str, *wheels: str) -> None:
     """Print the differences of two wheels."""
     fetcher = Fetcher.from_options()
-    one, other = (record("behaviour", Path(wheel), suite, fetcher) for wheel in wheels)
+    one, other = (record("behaviour", Path(wheel), name, fetcher) for wheel in wheels)
     found = differences(one, other)
     print("\n".join(found))
     print(f"{len(one['cases'])} cases, {len(found)} differences, {one['system']}")

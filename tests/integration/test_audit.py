@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -86,6 +87,18 @@ def test_a_wheel_that_keeps_the_floor_earns_its_tags_and_auditwheel_agrees(
     assert 'platform tag: "manylinux_2_17_aarch64"' in " ".join(auditwheel(path).split())
 
 
+def test_a_wheel_may_need_the_loader_which_finds_variables_of_threads(
+    zig: Link, packed: Pack
+) -> None:
+    text = "__thread int counter; int PyInit_thing(void) { return ++counter; }\n"
+    path = packed(zig("thing", text, "x86_64-linux-gnu.2.17"), tag="cp311-cp311-linux_x86_64")
+    with path.with_name("thing.so").open("rb") as stream:
+        assert "ld-linux-x86-64.so.2" in audit.needed(ELFFile(stream))
+    tags = ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
+    assert audit.platform_tags(path, "x86_64", "2.17") == tags
+    assert 'platform tag: "manylinux_2_5_x86_64"' in " ".join(auditwheel(path).split())
+
+
 def test_a_newer_symbol_is_named_with_its_object_and_version(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
     path = packed(good, zig("thing", THREADS, "aarch64-linux-gnu.2.34"))
@@ -112,6 +125,18 @@ def test_an_object_for_another_processor_is_named(zig: Link, packed: Pack) -> No
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
     path = packed(good, zig("thing", THREADS, "x86_64-linux-gnu.2.17"))
     assert complaint(path).splitlines()[1:] == ["  tiny/thing.so is not for aarch64"]
+
+
+def test_a_wheel_under_another_processors_name_is_refused(
+    zig: Link, packed: Pack, tmp_path: Path
+) -> None:
+    path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+    audit.processor(path, "aarch64")
+    with pytest.raises(WheelhouseError, match=r"as for x86_64, but tiny/thing\.so in it is not"):
+        audit.processor(path, "x86_64")
+    path.write_bytes(b"no archive")
+    with pytest.raises(WheelhouseError, match="no zip archive"):
+        audit.processor(path, "aarch64")
 
 
 def test_a_floor_that_no_platform_tag_exists_for_is_named(zig: Link, packed: Pack) -> None:

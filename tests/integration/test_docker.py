@@ -172,7 +172,7 @@ class TestImages:
             assert compiled == ["f.cc"]
 
     def test_each_system_has_an_arm64_image_without_root(self, engine: DockerClient) -> None:
-        for system in systems.emulated().systems:
+        for system in systems.table().systems:
             image = engine.images.get(images.pi(engine, system, Store.default()))
             assert image.attrs["Architecture"] == "arm64"
             assert image.attrs["Config"]["User"] == docker.USER

@@ -21,8 +21,10 @@ from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind
 from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
+from wheelhouse.record import Demand
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.targets import matrix
 
 NEWEST = "26.3"
 RUNTIME = ("tflite_runtime-2.14.1-py3-none-any.whl", "tflite_runtime-2.14.0-py3-none-any.whl")
@@ -244,6 +246,59 @@ def test_uv_can_look_at_the_index_as_of_a_day(
     assert client.install(*index, "2026-11-20T09:59:59Z", "tflite-runtime").status != 0
     done = client.install(*index, "2026-11-20T10:00:01Z", "tflite-runtime")
     assert done.installed["tflite_runtime"] == "2.14.1", done.output
+
+
+@pytest.fixture(scope="module")
+def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """An index with a file of the right name for each target of the matrix."""
+    folder = tmp_path_factory.mktemp("matrix")
+    for target in matrix.targets():
+        wheel(folder / "files", tag=f"{target.tag}-{target.abi}-{platforms(target.processor)}")
+    settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    site.make([folder / "files"], settings, Place(), folder / "site", Demand.ITS_RELEASE)
+    with hosted(folder / "site") as server:
+        yield server
+
+
+def platforms(processor: str) -> str:
+    return f"manylinux_2_17_{processor}.manylinux2014_{processor}"
+
+
+@pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
+@pytest.mark.parametrize(
+    ("python", "tag"),
+    [
+        ("3.7", "cp37-abi3"),
+        ("3.9", "cp39-cp39"),
+        ("3.11", "cp311-cp311"),
+        ("3.12", "cp37-abi3"),
+        ("3.14", "cp314-cp314"),
+        ("3.15", "cp37-abi3"),
+    ],
+)
+def test_pip_takes_the_file_for_the_processor_and_the_cpython(
+    matrix_host: Host, programs: Programs, tmp_path: Path, python: str, tag: str, processor: str
+) -> None:
+    client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
+    done = client.run(
+        *("download", "tflite-runtime", "--no-deps", "--only-binary=:all:", "--dest", tmp_path),
+        *("--index-url", f"{matrix_host.url}/simple/", "--implementation", "cp"),
+        *("--platform", f"manylinux2014_{processor}", "--python-version", python),
+    )
+    name = f"tflite_runtime-2.14.1-{tag}-{platforms(processor)}.whl"
+    assert [path.name for path in tmp_path.iterdir()] == [name], done.stderr
+
+
+def test_pip_has_no_file_for_another_processor(
+    matrix_host: Host, programs: Programs, tmp_path: Path
+) -> None:
+    client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
+    done = client.run(
+        *("download", "tflite-runtime", "--no-deps", "--only-binary=:all:", "--dest", tmp_path),
+        *("--index-url", f"{matrix_host.url}/simple/", "--platform", "manylinux2014_ppc64le"),
+    )
+    assert done.returncode
+    assert "No matching distribution found for tflite-runtime" in done.stderr
 
 
 def test_wheels_at_another_address_are_found(client: Client, tmp_path: Path) -> None:

@@ -132,6 +132,21 @@ def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
     assert toml.read_text() == before
 
 
+def test_each_processors_package_moves_to_its_own_next_revision(
+    archive: Archive, update: Update, toml: Path
+) -> None:
+    old, new = (HEADERS.format(revision).replace("arm64", "amd64") for revision in (8, 9))
+    archive.add(new, b"another processor's")
+    archive.publish()
+    toml.write_text(
+        f"{toml.read_text()}\n[shared.py-pc]\nversion = '3.11.2'\nlicense = 'PSF-2.0'\n"
+        f'artefacts = [{{ debian = "{old}", sha256 = "{"1" * 64}" }}]\n'
+    )
+    update("py-3.11", "py-pc", write=True)
+    for path, content in ((HEADERS.format(9), b"new headers"), (new, b"another processor's")):
+        assert f'"{path}", sha256 = "{sha256(content)}"' in toml.read_text()
+
+
 def test_only_the_named_pin_moves(archive: Archive, update: Update, toml: Path) -> None:
     update("py-3.11", write=True)
     assert HEADERS.format(9) in toml.read_text()

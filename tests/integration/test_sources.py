@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import random
@@ -585,10 +586,12 @@ def patch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Patch:
     """Write a patch that replaces a line of src/a.c."""
     monkeypatch.setattr(pins, "PATCHES", tmp_path / "patches")
 
-    def write(old: str, new: str = "int patched;") -> None:
-        folder = tmp_path / "patches" / "thing-1.0"
+    def write(
+        old: str, new: str = "int patched;", label: str = "thing-1.0", number: int = 1
+    ) -> None:
+        folder = tmp_path / "patches" / label
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "0001-change-it.patch").write_text(
+        (folder / f"{number:04}-change-it.patch").write_text(
             "Why it is changed.\n\n--- a/src/a.c\n+++ b/src/a.c\n"
             f"@@ -1,3 +1,3 @@\n int a;\n-{old}\n+{new}\n int c;\n"
         )
@@ -613,6 +616,19 @@ def test_a_patch_is_applied_and_a_changed_patch_gives_another_tree(
         "int other;",
     ]
     assert len(mirror.requests) == 1
+
+
+def test_a_patch_of_a_processor_follows_the_others_for_that_processor_alone(
+    mirror: Mirror, fetcher: Fetcher, patch: Patch
+) -> None:
+    mirror.files[POOL] = ARCHIVE
+    patch("int b;")
+    patch("int patched;", "int here;", "thing-1.0-x86_64", 2)
+    for processor, line in (("", "patched"), ("aarch64", "patched"), ("x86_64", "here")):
+        tree = fetcher.tree(dataclasses.replace(thing(debian(ARCHIVE)), processor=processor))
+        assert (tree / "src" / "a.c").read_text().split("\n")[1] == f"int {line};"
+    trees = [path.name for path in (fetcher.store.root / "trees").iterdir() if path.is_dir()]
+    assert sorted(name.rpartition("-")[0] for name in trees) == ["thing-1.0", "thing-1.0-x86_64"]
 
 
 def test_a_patch_that_does_not_apply_is_named(

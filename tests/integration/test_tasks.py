@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -27,16 +28,42 @@ def test_an_unknown_version_ends_with_one_error_and_what_to_do_next(cli: Cli, ve
 def test_the_matrix_is_listed(cli: Cli) -> None:
     done = cli("matrix")
     assert done.status == 0
-    listed: dict[str, str] = {}
-    python = ""
+    listed: dict[tuple[str, str], str] = {}
+    processor = python = ""
     for line in done.stdout.splitlines():
+        if "--arch" in line:
+            processor = line.split("--arch")[1].strip()
         if line.startswith("│"):
             python = line.split()[1].strip("│") or python
-            listed[python] = listed.get(python, "") + line
-    assert [target.python for target in matrix.targets()] == list(listed)
+            listed[processor, python] = listed.get((processor, python), "") + line
+    assert [(target.processor, target.python) for target in matrix.targets()] == list(listed)
     for target in matrix.targets():
-        assert all(systems.system(name).suite in listed[target.python] for name in target.systems)
+        on = [systems.system(name, target.processor) for name in target.systems]
+        assert all(each.suite in listed[target.processor, target.python] for each in on)
     assert all(version in done.stdout for version in releases.known_versions())
+
+
+@pytest.mark.parametrize("task", ["build", "plan"])
+def test_an_unknown_processor_is_answered_with_the_nearest(cli: Cli, task: str) -> None:
+    done = cli(task, "--arch", "x86_64,arm64")
+    assert done.status == Kind.USAGE
+    assert done.stderr == (
+        "error: There is no architecture named 'arm64'.\n"
+        "next: Did you mean 'aarch64'? Known are: aarch64, x86_64.\n"
+    )
+    assert done.stdout == ""
+
+
+def test_the_delegate_is_for_its_processor_alone(cli: Cli) -> None:
+    done = cli("build", "--arch", "x86_64", "--armnn", "--no-verify")
+    assert done.status == Kind.USAGE
+    assert done.stderr == (
+        "error: The Arm NN delegate is for aarch64 alone.\n"
+        "next: Leave out --armnn, or add aarch64 to --arch.\n"
+    )
+    both = cli("plan", "--arch", "all", "--armnn", "--json")
+    wheels = [each["name"] for each in json.loads(both.stdout)["jobs"]["wheels"]]
+    assert [name.rpartition("-")[2] for name in wheels] == ["aarch64", "x86_64", "aarch64"]
 
 
 @pytest.mark.parametrize(

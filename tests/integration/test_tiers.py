@@ -95,6 +95,27 @@ def rows(out: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
 
+def test_what_runs_natively_is_first_and_its_failure_ends_the_rest(
+    small: Path, store: Store, ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (small / "tests/emulated/test_native.py").write_text("""
+import os
+import pytest
+@pytest.fixture
+def pc(): return "pc"
+def test_pc(pc): assert "PYTEST_FAIL_PC" not in os.environ
+""")
+    monkeypatch.setenv("PYTEST_FAIL_PC", "1")
+    with pytest.raises(WheelhouseError, match=r"status 1; 7 tests did not run"):
+        tiers.run(ALL, store, small)
+    assert ran() == ["test_pc"]
+    monkeypatch.delenv("PYTEST_FAIL_PC")
+    tiers.run(ALL, store, small)
+    assert len(ran()) == 8
+    tiers.run(Wanted(), store, small)  # the first tier compiles nothing for it
+    assert "test_pc" not in ran()
+
+
 def test_the_table_tells_what_was_tried_what_was_not_and_why(
     small: Path,
     store: Store,

@@ -8,6 +8,6 @@ from wheelhouse.compile.toolchain import Toolchain, toolchain
 from wheelhouse.sources.fetch import Fetcher
 
 
-def compiler(store: Store) -> Toolchain:
-    """The cross compiler for the Raspberry Pi; run it with ``ninja.environment(store)``."""
-    return Toolchain(get_or_make(toolchain("aarch64", "2.17"), Fetcher(store)))
+def compiler(store: Store, processor: str = "aarch64") -> Toolchain:
+    """The cross compiler for a processor; run it with ``ninja.environment(store)``."""
+    return Toolchain(get_or_make(toolchain(processor, "2.17"), Fetcher(store)))

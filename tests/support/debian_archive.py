@@ -46,7 +46,11 @@ class Archive:
         self._mirror = mirror
         self._key = key
         self._lists: dict[str, dict[str, str]] = defaultdict(
-            lambda: {"main/binary-arm64/Packages": "", "main/source/Sources": ""}
+            lambda: {
+                "main/binary-amd64/Packages": "",
+                "main/binary-arm64/Packages": "",
+                "main/source/Sources": "",
+            }
         )
 
     def add(self, path: str, content: bytes, suite: str = "bookworm") -> None:
@@ -57,8 +61,9 @@ class Archive:
         sha256 = hashlib.sha256(content).hexdigest()
         size = len(content)
         if name.endswith(".deb"):
-            self._lists[suite]["main/binary-arm64/Packages"] += (
-                f"Package: {package}\nVersion: {version}\nArchitecture: arm64\n"
+            processor = name.removesuffix(".deb").rpartition("_")[2]
+            self._lists[suite][f"main/binary-{processor}/Packages"] += (
+                f"Package: {package}\nVersion: {version}\nArchitecture: {processor}\n"
                 f"Filename: {path}\nSize: {size}\nSHA256: {sha256}\n\n"
             )
         else:
@@ -77,7 +82,8 @@ class Archive:
                 rows += f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} {name}\n"
             release = (
                 f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\n"
-                "Date: Sat, 01 Jan 2022 00:00:00 UTC\nArchitectures: arm64\nComponents: main\n"
+                "Date: Sat, 01 Jan 2022 00:00:00 UTC\n"
+                "Architectures: amd64 arm64\nComponents: main\n"
                 f"SHA256:\n{rows}"
             )
             self._mirror.files[f"dists/{suite}/InRelease"] = self._key.sign(release.encode())

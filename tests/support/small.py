@@ -45,6 +45,7 @@ class Small:
     label: str
     sources: tuple[str, ...]
     systems: tuple[str, ...] = ("bookworm",)
+    processor: str = "aarch64"
 
     @property
     def metadata(self) -> Any:

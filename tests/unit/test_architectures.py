@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from auditwheel.architecture import Architecture as Auditwheel
 from elftools.elf.enums import ENUM_E_MACHINE
-from msgspec.structs import replace
 
 from wheelhouse.common import toml
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -23,8 +22,6 @@ from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.architectures import Architecture, Architectures
-
-PI = systems.board("Raspberry Pi 4")
 
 
 @pytest.fixture
@@ -78,10 +75,11 @@ def test_a_mistake_names_the_file_and_the_key(edited: Path, old: str, new: str, 
 
 def test_a_product_its_systems_and_its_boards_have_one_processor() -> None:
     for product in products.every():
-        on = [*map(systems.system, product.systems), *map(systems.board, product.boards)]
+        boards = [systems.board(name, product.processor) for name in product.boards]
+        on = [*products.systems_for(product), *boards]
         assert {each.processor for each in on} == {product.processor}
         assert product.systems
-        assert product.boards
+        assert boards
 
 
 def test_architectures_are_told_apart_in_a_set() -> None:
@@ -91,6 +89,20 @@ def test_architectures_are_told_apart_in_a_set() -> None:
 def test_every_product_is_tried_on_an_emulated_processor() -> None:
     for product in products.every():
         assert architectures.architecture(product.processor).qemu
+        assert any(systems.board(name).emulated for name in product.boards)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("", ["aarch64"]),
+        ("x86_64", ["x86_64"]),
+        ("x86_64, aarch64,x86_64", ["x86_64", "aarch64"]),
+        ("all", ["aarch64", "x86_64"]),
+    ],
+)
+def test_processors_are_chosen_by_name(words: str, names: list[str]) -> None:
+    assert [*architectures.chosen(words)] == names
 
 
 def fits(tags: str, product: RuntimeWheel) -> bool:
@@ -108,6 +120,8 @@ def test_another_processor_is_a_row(edited: Path, tmp_path: Path) -> None:
     row = """
 [[architectures]]
 name = "armv7l"
+devices = "Raspberry Pi 2"
+linux = "32-bit Raspberry Pi OS"
 machine = "armv7l"
 zig = "arm-linux-gnueabihf"
 floor = "2.28"
@@ -125,6 +139,7 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
     edited.write_text(edited.read_text() + row)
     architectures.architectures.cache_clear()
     assert "qemu-arm" in debian_packages.emulation()
+    assert architectures.chosen("all") == ("aarch64", "x86_64", "armv7l")
     target = matrix.Target("3.9", "3.9", ("buster",), (), "armv7l", abi3=False)
     assert target.floor == "2.28"
     assert fits("cp39-cp39-manylinux_2_28_armv7l", RuntimeWheel(target, "2.14.1", True))
@@ -152,9 +167,12 @@ def test_another_target_of_the_compiler_is_another_toolchain(
     assert toolchain.toolchain("aarch64", "2.17").key != before
 
 
-def test_what_is_not_emulated_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_emulated_and_not_this_machines_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(debian_packages, "ensure", lambda: None)
-    board = replace(PI, processor="x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(WheelhouseError, match="x86_64, which is not emulated") as caught:
-        qemu.run(["true"], tree=tmp_path, board=board, work=tmp_path)
+        qemu.run(["true"], tree=tmp_path, board=systems.board("PC"), work=tmp_path)
     assert caught.value.kind is Kind.USAGE
+    assert "Use a machine whose processor is x86_64, not aarch64" in caught.value.hint

@@ -9,7 +9,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.toml import load
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Pins
-from wheelhouse.targets import matrix
+from wheelhouse.targets import architectures, matrix
 from wheelhouse.targets.matrix import Matrix
 
 Shape = type[Matrix] | type[Pins]
@@ -108,4 +108,5 @@ def test_the_files_of_this_checkout_are_valid() -> None:
 
 def test_every_patch_belongs_to_a_component_of_the_catalogue() -> None:
     labels = {component.label for component in pins.all_components()}
+    labels |= {f"{label}-{each.name}" for label in labels for each in architectures.architectures()}
     assert {folder.name for folder in pins.PATCHES.iterdir()} <= labels

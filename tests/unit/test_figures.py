@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import REPO
 from wheelhouse import figures
+from wheelhouse.bench import run
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.figures import Figure
 
@@ -31,6 +32,15 @@ def test_the_table_shows_value_goal_manner_and_date() -> None:
         "| Largest wheel | 1.63 MB | ≤ 2.0 MB | bytes of the file | 2026-11-22 |\n"
         '| A \\ "B" | 0.5 × (1 M / 2 M) | — | counted | 2026-11-23 |\n'
     )
+
+
+def test_a_part_of_the_benchmark_that_is_unknown_names_the_known() -> None:
+    assert run.parts("") == [*run.PARTS]
+    assert run.parts("native, builds") == ["native", "builds"]
+    with pytest.raises(WheelhouseError, match="no part of the benchmark named 'nativ'") as caught:
+        run.parts("builds,nativ")
+    assert "builds, tests, emulated, native" in caught.value.hint
+    assert caught.value.kind is Kind.USAGE
 
 
 def test_each_figure_keeps_its_goal() -> None:

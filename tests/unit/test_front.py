@@ -17,6 +17,7 @@ from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.targets import systems
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
+SETTINGS = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 
 
 def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> WheelFile:
@@ -54,6 +55,24 @@ def test_the_wheel_of_a_system_is_the_one_that_pip_takes(
 
 def test_a_python_that_no_wheel_is_for_has_none(files: list[WheelFile]) -> None:
     assert front_page.chosen_by_pip(files[1:], systems.system("bullseye")) is None
+
+
+def test_what_is_for_other_processors_is_told_in_one_line(
+    files: list[WheelFile], tmp_path: Path
+) -> None:
+    pc = [
+        wheel_file.read(wheel(tmp_path / "pc", tag=tag))
+        for tag in ("cp311-cp311-manylinux_2_17_x86_64", "cp37-abi3-manylinux_2_17_x86_64")
+    ]
+    ((architecture, found),) = front_page.elsewhere([*files, *pc])
+    assert (architecture.name, found) == ("x86_64", pc[::-1])
+    projects = index.group_by_project([*files, *pc], SETTINGS)
+    page = front_page.page(projects, Place(), []).decode()
+    head = page.partition('<section id="files"')[0]
+    assert head.count("x86_64") == head.count(pc[1].name) == 1
+    assert "On PCs with x86-64 Linux the same <code>pip install</code> works" in head
+    alone = front_page.page(index.group_by_project(files, SETTINGS), Place(), []).decode()
+    assert "x86_64" not in alone
 
 
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[WheelFile]) -> None:
@@ -111,9 +130,7 @@ def test_the_page_is_about_what_pip_installs(
 def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
     figure = Figure("Largest wheel", 1.63, "MB", date(2026, 11, 22), "bytes of the file", 2.0)
     read = [file(tmp_path, "cp37-abi3", "12")]
-    projects = index.group_by_project(
-        read, IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    )
+    projects = index.group_by_project(read, SETTINGS)
     page = front_page.page(projects, Place(), [figure]).decode()
     row = page[page.index("Largest wheel") :].partition("</tr>")[0]
     assert ">1.63 MB<" in row
@@ -137,9 +154,7 @@ def test_a_page_without_a_release_is_still_a_page() -> None:
 
 
 def page(read: list[WheelFile], place: Place) -> str:
-    projects = index.group_by_project(
-        read, IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    )
+    projects = index.group_by_project(read, SETTINGS)
     return front_page.page(projects, place, []).decode()
 
 

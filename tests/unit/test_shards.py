@@ -55,6 +55,15 @@ def test_all_tests_of_the_engine_are_in_one_shard() -> None:
     assert {case.unit for case in cases} == {"engine"}
 
 
+def test_each_test_of_a_whole_release_is_a_unit() -> None:
+    file = "tests/emulated/test_release.py"
+    cases = [Case(f"{file}::test[{part}]", ("whole_release",)) for part in ("a-b", "c")]
+    assert [case.unit for case in cases] == [
+        "emulated-test_release-whole_release-a-b",
+        "emulated-test_release-whole_release-c",
+    ]
+
+
 def test_a_later_shard_is_split_as_the_first_one_was(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = shards.agreed(UNITS, 2, "0" * 64, store)

@@ -126,7 +126,7 @@ def test_a_raspberry_pi_is_described(tmp_path: Path) -> None:
         tmp_path,
         {
             "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.5\0",
-            "proc/cpuinfo": systems.board("Raspberry Pi 4").cpuinfo(),
+            "proc/cpuinfo": systems.board("Raspberry Pi 4").cpuinfo_text(),
             "proc/meminfo": "MemTotal:        3884344 kB\nMemFree: 1 kB\n",
             "etc/os-release": 'NAME="x"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
             "etc/rpi-issue": "Raspberry Pi reference 2024-11-19\nGenerated using pi-gen\n",

@@ -70,6 +70,8 @@ def test_another_processor_needs_no_code(
         + """
 [[architectures]]
 name = "armv7l"
+devices = "Raspberry Pi 2"
+linux = "32-bit Raspberry Pi OS"
 machine = "armv7l"
 zig = "arm-linux-gnueabihf"
 floor = "2.17"

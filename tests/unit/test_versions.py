@@ -141,7 +141,7 @@ def test_the_matrix_target_of_a_wheel_does_not_depend_on_its_number() -> None:
         f"tflite_runtime-2.14.2.post1-cp311-cp311-{TAIL}",
         f"tflite_runtime-2.22.0.dev2026051901-cp311-cp311-{TAIL}",
         f"tflite_runtime-2.14.1.post1-cp310-cp310-{TAIL}",
-        "tflite_runtime-2.14.1-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "tflite_runtime-2.14.1-cp311-cp311-manylinux_2_17_riscv64.whl",
     ],
 )
 def test_a_wheel_of_no_target_is_wrong_use(name: str) -> None:

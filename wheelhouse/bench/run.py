@@ -1,8 +1,9 @@
 """Measure the figures in ``figures.toml``: the cost of builds and of inferences.
 
 Builds are timed with an empty cache of their own; builds in a container and on this machine run at
-the same time. Inferences are measured in executed instructions, which are the same in every run,
-and compared with the official ``tflite-runtime`` wheel and ``ai-edge-litert``.
+the same time. Inferences are compared with the official ``tflite-runtime`` wheel and
+``ai-edge-litert``: on emulated boards in executed instructions, which are the same in every run, on
+this machine in time, in turns.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import psutil
 from docker.errors import ImageNotFound
 
 from wheelhouse import figures, pipeline
+from wheelhouse.bench import times
 from wheelhouse.common import console, process
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
 from wheelhouse.figures import Figure
@@ -33,7 +36,8 @@ from wheelhouse.package import products
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
-from wheelhouse.specimens.networks import Kind
+from wheelhouse.specimens.models import Model
+from wheelhouse.specimens.networks import Kind as MobilenetKind
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.systems import Board
 from wheelhouse.verify import runtime_trials, session
@@ -42,34 +46,129 @@ _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
 
-KINDS: tuple[Kind, ...] = ("int8", "float32")
+KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
 PYTHON = "3.11"
 MEGABYTE = 1_000_000
 
 _COUNTED = "counted on an emulated board, one thread"
 _TIME = "wall time, empty cache at first"
 _SIDE_BY_SIDE = "wall time, side by side from empty caches"
+_TURNS = "wall time on this machine, in turns, beside Debian 12's NumPy"
 _MEMORY = "resident memory of all processes"
 
 
-def run(fetcher: Fetcher) -> None:
-    """Measure everything and write ``figures.toml``."""
+def run(words: str, fetcher: Fetcher) -> None:
+    """Measure what ``words`` name, everything if they are empty, and write ``figures.toml``.
+
+    They are of :data:`PARTS`, with commas between. Raises WheelhouseError for another.
+    """
+    found: dict[str, Figure] = {}
+    for name in parts(words):
+        found |= PARTS[name](fetcher)
+    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
+    console.table("Figures", ("figure", "measured", "goal"), rows)
+    figures.write(figures.read() | found)
+
+
+def parts(words: str) -> list[str]:
+    """The names of :data:`PARTS` in ``words``, all if there is none.
+
+    Raises WheelhouseError for an unknown one.
+    """
+    chosen = [word.strip() for word in words.split(",") if word.strip()] or [*PARTS]
+    if unknown := [name for name in chosen if name not in PARTS]:
+        raise WheelhouseError(
+            f"There is no part of the benchmark named {unknown[0]!r}.",
+            f"Known are: {', '.join(PARTS)}.",
+            Kind.USAGE,
+        )
+    return chosen
+
+
+def _builds(fetcher: Fetcher) -> dict[str, Figure]:
+    """What builds cost."""
     with tempfile.TemporaryDirectory() as scratch:
         found = _build_figures(Path(scratch, "alone"))
-        found |= _container_figures(Path(scratch)) if docker.answers() else {}
-    wheels = pipeline.build_wheels(matrix.targets(), True, fetcher, "host")
+        return found | (_container_figures(Path(scratch)) if docker.answers() else {})
+
+
+def _tests(fetcher: Fetcher) -> dict[str, Figure]:
+    """What the first tier of tests takes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        cold, warm = (_time(Path(scratch, "cache"), "test").seconds for _ in range(2))
+    return {
+        "test-cold": _figure(
+            "`./inv test`, fetching included, 2 cores", round(cold / 60, 1), "min", _TIME, 30
+        ),
+        "test-warm": _figure(
+            "`./inv test` again, nothing changed", round(warm / 60, 1), "min", _TIME, 6
+        ),
+    }
+
+
+def _emulated(fetcher: Fetcher) -> dict[str, Figure]:
+    """What inferences cost on emulated boards, and the size of the wheels."""
+    wheels = pipeline.build_wheels(matrix.choose("all"), True, fetcher, "host")
     universal, specific = (
         next(path for path in wheels if products.matching(path).tag.startswith(f"cp{python}-"))
         for python in ("37", PYTHON.replace(".", ""))
     )
     theirs = fetcher.file(pins.shared("tflite-runtime"))
-    found |= _size_figures(wheels)
-    found |= _inference_figures(universal, theirs, fetcher)
-    found |= _overhead_figures(universal, specific, theirs, fetcher)
-    found |= _newest_release_figures(fetcher)
-    rows = [(figure.name, figure.measured, figure.aim) for figure in found.values()]
-    console.table("Figures", ("figure", "measured", "goal"), rows)
-    figures.write(figures.read() | found)
+    return {
+        **_size_figures(wheels),
+        **_inference_figures(universal, theirs, fetcher),
+        **_overhead_figures(universal, specific, theirs, fetcher),
+        **_newest_release_figures(fetcher),
+    }
+
+
+def _native(fetcher: Fetcher) -> dict[str, Figure]:
+    """The time of inferences with the wheels for PCs, on all models."""
+    found: dict[str, Figure] = {}
+    targets = matrix.choose("3.7", ("x86_64",))
+    peers = (("tflite-runtime-x86_64", OFFICIAL), ("ai-edge-litert-x86_64", LITERT))
+    for release, (peer, versus) in zip(releases.all_releases(), peers, strict=True):
+        (ours,) = pipeline.build_wheels(targets, True, fetcher, "host", release)
+        measured = times.ratios(
+            ours, fetcher.file(pins.shared(peer)), _tried(ours, fetcher), fetcher
+        )
+        for threads, ratios in measured.items():
+            _tell(f"{threads} threads", ratios)
+            name = f"Time per inference of {len(ratios)} models, PC, {threads} threads"
+            mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
+            against = f"TFLite {release.version} against {versus}"
+            key = f"pc-{release.version.partition('.dev')[0].replace('.', '-')}-{threads}"
+            found[f"{key}-mean"] = _figure(
+                f"{name}, geometric mean, {against}", round(mean, 3), "×", _TURNS, 1
+            )
+            found[f"{key}-worst"] = _figure(
+                f"{name}, worst, {against}", round(ratios[worst], 3), "×", _TURNS, None, worst
+            )
+    return found
+
+
+def _tried(wheel: Path, fetcher: Fetcher) -> list[Model]:
+    """The models of the verification, and the large ones."""
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    large = (models.benchmark_mobilenet(kind) for kind in get_args(MobilenetKind))
+    return [
+        *runtime_trials.models_of(wheel, archives),
+        *(model for model in large if runtime_trials.runs(wheel, model)),
+    ]
+
+
+def _tell(title: str, ratios: Mapping[str, float]) -> None:
+    for name, ratio in ratios.items():
+        console.say(f"{title}: {name} {ratio:.3f}")
+
+
+PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
+    "builds": _builds,
+    "tests": _tests,
+    "emulated": _emulated,
+    "native": _native,
+}
+"""What :func:`run` measures."""
 
 
 def _figure(
@@ -100,7 +199,7 @@ class _Cost:
 def _build_figures(cache: Path) -> dict[str, Figure]:
     one = _time_build(cache, "--py", PYTHON)
     more = _time_build(cache, "--py", "3.13")
-    each = ",".join(target.python for target in matrix.targets() if not target.abi3)
+    each = ",".join(target.python for target in matrix.choose("all") if not target.abi3)
     rest = _time_build(cache, "--py", each)
     again = _time_build(cache, "--py", each)
     cores = len(os.sched_getaffinity(0))
@@ -158,9 +257,14 @@ def _container_ratio(folder: Path, *options: str) -> float:
 
 
 def _time_build(cache: Path, *options: str) -> _Cost:
-    """Run ``invoke build`` without verification; measure wall time and peak memory."""
-    command = [*process.PYTHON, "invoke", "build", "--no-verify", *options]
-    console.say(f"Timing invoke build {' '.join(options)}")
+    """Measure ``invoke build`` without verification."""
+    return _time(cache, "build", "--no-verify", *options)
+
+
+def _time(cache: Path, *words: str) -> _Cost:
+    """Run ``invoke``; measure wall time and peak memory."""
+    command = [*process.PYTHON, "invoke", *words]
+    console.say(f"Timing invoke {' '.join(words)}")
     peak, running = 0, True
 
     def watch() -> None:
@@ -181,7 +285,7 @@ def _time_build(cache: Path, *options: str) -> _Cost:
         watcher.join()
     if done.status:
         log = Store(cache).log("bench")
-        raise process.failure("The build failed", done, log, "Correct that first.")
+        raise process.failure(f"`invoke {words[0]}` failed", done, log, "Correct that first.")
     return _Cost(time.monotonic() - start, peak)
 
 
@@ -223,9 +327,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     newest = releases.all_releases()[-1]
     (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
-    large = [models.benchmark_mobilenet(kind) for kind in get_args(Kind)]
-    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    tried = [*runtime_trials.models_of(ours, archives), *large]
+    tried = _tried(ours, fetcher)
     found = {
         "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
     }
@@ -235,8 +337,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
             / _instructions_per_use(theirs, model.content, 2, board, fetcher)
             for model in tried
         }
-        for name, ratio in ratios.items():
-            console.say(f"{board.name}: {name} {ratio:.3f}")
+        _tell(board.name, ratios)
         found |= _mean_and_worst(ratios, board, f"TFLite {newest.version} against {LITERT}")
     return found
 
@@ -306,7 +407,7 @@ def _instruction_counter(
     wheel: Path, board: Board, fetcher: Fetcher
 ) -> Iterator[Callable[..., int]]:
     """A function that counts the instructions of a Python command with the wheel installed."""
-    system = next(system for system in systems.emulated().systems if system.python == PYTHON)
+    system = next(system for system in systems.table().systems if system.python == PYTHON)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.

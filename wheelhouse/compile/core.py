@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -43,7 +43,11 @@ class Core:
     def components(self) -> dict[str, Component]:
         """The components that it is compiled from, by name."""
         every = pins.release_components(self.tflite, self.checkout)
-        return {name: part for name, part in every.items() if name != "wrapper"}
+        return {
+            name: replace(part, processor=self.processor)
+            for name, part in every.items()
+            if name != "wrapper"
+        }
 
     @property
     def trees(self) -> dict[str, Step]:

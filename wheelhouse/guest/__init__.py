@@ -1,1 +1,1 @@
-"""What runs on a Raspberry Pi itself: scripts for CPython 3.7 and NumPy alone."""
+"""What runs on the devices themselves: scripts for CPython 3.7 and NumPy alone."""

@@ -1,1 +1,1 @@
-"""Where do commands run: in containers, or on emulated Raspberry Pis?"""
+"""Where do commands run: in containers, or in sandboxes as on a board?"""

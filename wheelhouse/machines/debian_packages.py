@@ -35,7 +35,7 @@ def missing(programs: Mapping[str, str] | None = None) -> tuple[str, ...]:
     packages = [package for name, package in required.items() if not shutil.which(name)]
     if programs is None and not KEYRING.exists():
         packages.append("debian-archive-keyring")
-    return tuple(packages)
+    return tuple(dict.fromkeys(packages))
 
 
 def install_command(packages: Sequence[str]) -> tuple[str, ...]:

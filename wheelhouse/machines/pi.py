@@ -1,7 +1,8 @@
-"""Run commands on another system: in a sandbox on this machine, or in a container of an engine.
+"""Run commands on a system: in a sandbox on this machine, or in a container of an engine.
 
-Both emulate a given board and have a home folder of their own. A program can tell them apart by one
-thing only: in a container it can start other programs.
+Both have a home folder of their own, and emulate a given board unless its processor is the
+machine's. A program can tell them apart by one thing only: in a container an emulated program can
+start others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from wheelhouse.targets.systems import Board
 
 
 class Pi(Protocol):
-    """An emulated system with a home folder, for one or several boards."""
+    """A running system with a home folder, for one or several boards."""
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
         """Run a command in the home folder as on ``board``.
@@ -62,7 +63,8 @@ class ContainerPi:
 
     def run(self, command: Sequence[str], board: Board) -> Emulated:
         """Run a command in the home folder as on ``board``; see :meth:`Box.run`."""
-        done = self.box.run(list(command), env={"QEMU_CPU": board.qemu_cpu}, cwd=HOME)
+        env = {"QEMU_CPU": board.qemu_cpu} if board.emulated else {}
+        done = self.box.run(list(command), env=env, cwd=HOME)
         return Emulated(done.status, done.stdout, done.stderr)
 
     def fetch(self, name: str) -> None:

@@ -1,10 +1,13 @@
-"""Run one command as on a Raspberry Pi: a root file system in bubblewrap, a CPU from qemu-user.
+"""Run one command as on a board: a root file system in bubblewrap, its processor from qemu-user.
 
 The sandbox has the root file system and a home folder, and nothing else of this machine: no
-network, no other process, no environment. qemu is not registered with the kernel (binfmt_misc), so
-**an emulated program cannot start another one** (``subprocess``, ``os.system``: "Exec format
-error" or status 127). Nor can a script be run: write ``python -m pip``, not ``pip``. Threads and
-``os.fork`` work.
+network, no other process, no environment. A board that names no CPU of qemu has this machine's own
+processor, which then runs the command itself.
+
+qemu is not registered with the kernel (binfmt_misc), so **an emulated program cannot start another
+one** (``subprocess``, ``os.system``: "Exec format error" or status 127; on this machine's own
+processor it would leave the emulation). Nor can a script be run: write ``python -m pip``, not
+``pip``. Threads and ``os.fork`` work.
 """
 
 from __future__ import annotations
@@ -39,11 +42,12 @@ TIMEOUT = 600.0
 _SOURCE = ROOT / "native" / "count.c"
 _GUEST = Path("/emulator")
 """Where the sandbox has qemu and what it needs."""
+_CPUS = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """The result of an emulated command that has ended.
+    """The result of a command that has ended.
 
     ``status`` is the exit status, or 128 plus the signal's number if a signal ended it.
     ``instructions`` is how many the command executed, if they were counted and no signal ended it.
@@ -79,10 +83,10 @@ def run(
     read-only, at paths of the guest; ``env`` is added to a minimal environment; ``timeout`` is in
     seconds. ``counter``, from :func:`plugin`, counts instructions and fixes PYTHONHASHSEED: then
     single-threaded counts repeat exactly, except for programs that use entropy. Importing NumPy 1
-    varies by 5,000 in 300 million.
+    varies by 5,000 in 300 million. Only qemu counts.
 
-    Raises WheelhouseError if a tool is missing, if the board's processor is not emulated, or if the
-    command takes longer.
+    Raises WheelhouseError if a tool is missing, if the board's processor is neither emulated nor
+    this machine's own, or if the command takes longer.
     """
     debian_packages.ensure()
     qemu = _program(board)
@@ -94,8 +98,8 @@ def run(
             "bwrap",
             *_isolation(),
             *_system(tree),
-            *_machine(board, scratch),
-            *_emulator(qemu),
+            *(_machine(board, scratch) if board.emulated else _this_machine()),
+            *(_emulator(qemu) if qemu else ()),
             *("--bind", work.absolute(), HOME, "--chdir", HOME),
             *_options(
                 "--ro-bind", {folder.absolute(): path for folder, path in (binds or {}).items()}
@@ -153,21 +157,31 @@ def _system(tree: Path) -> list[str | Path]:
 
 def _machine(board: Board, scratch: Path) -> list[str | Path]:
     """Mount the board's ``/sys`` and ``/proc/cpuinfo``, written below ``scratch``."""
-    cpus = scratch / "sys/devices/system/cpu"
+    cpus = scratch / _CPUS.relative_to("/")
     cpus.mkdir(parents=True)
     for name in ("possible", "present", "online"):
         (cpus / name).write_text(f"0-{board.cores - 1}\n")
     cpuinfo = scratch / "cpuinfo"
-    cpuinfo.write_text(board.cpuinfo())
+    cpuinfo.write_text(board.cpuinfo_text())
     return ["--ro-bind", scratch / "sys", "/sys", "--ro-bind", cpuinfo, "/proc/cpuinfo"]
 
 
-def _program(board: Board) -> str:
+def _this_machine() -> list[str | Path]:
+    """Mount what this machine's kernel tells of its processor; ``/proc`` is the kernel's anyway."""
+    return ["--ro-bind", _CPUS, _CPUS]
+
+
+def _program(board: Board) -> str | None:
+    """The emulator of a board, or None if this machine's own processor is the board's."""
+    native = architectures.native()
+    if not board.emulated and board.processor == native.name:
+        return None
     qemu = board.architecture.qemu
-    if not qemu:
+    if not (board.emulated and qemu):
         raise WheelhouseError(
             f"{board.name} has the processor {board.processor}, which is not emulated.",
-            "Add qemu to that processor's row in architectures.toml.",
+            f"Use a machine whose processor is {board.processor}, not {native.name}, or add qemu "
+            "to that processor's row in architectures.toml and qemu-cpu to the board.",
             Kind.USAGE,
         )
     return qemu.program
@@ -193,18 +207,21 @@ def _environment(board: Board, counted: bool) -> dict[str, str]:
         "HOME": HOME,
         "USER": USER,
         "LANG": "C.UTF-8",
-        "QEMU_CPU": board.qemu_cpu,
+        **({"QEMU_CPU": board.qemu_cpu} if board.emulated else {}),
         **({"PYTHONHASHSEED": "0"} if counted else {}),
     }
 
 
-def _start(qemu: str, command: Sequence[str], counted: bool) -> list[str | Path]:
+def _start(qemu: str | None, command: Sequence[str], counted: bool) -> list[str | Path]:
     program, *arguments = command
+    started: list[str | Path] = [program if "/" in program else f"/usr/bin/{program}", *arguments]
+    if not qemu:
+        return started
     plugin = f"{_GUEST}/count.so,out={_GUEST}/count"
     return [
         *(_GUEST / "loader", "--library-path", _GUEST / "lib", _GUEST / qemu),
         *(["-plugin", plugin] if counted else []),
-        *(program if "/" in program else f"/usr/bin/{program}", *arguments),
+        *started,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Root file systems of Raspberry Pi OS's userland, made without emulation and without root.
+"""Root file systems of Debian's and Raspberry Pi OS's userland, without emulation and root.
 
 1. mmdebstrap downloads the suite's packages, verifies the archive's signature and unpacks them;
    no maintainer script runs.
@@ -53,7 +53,9 @@ def system_tree(system: System) -> Step:
         "multiarch": system.architecture.multiarch,
         "native": architectures.native().debian,
     }
-    return Step("rootfs", system.suite, _make_system, parameters=parameters, sealed=False)
+    ours, default = system.architecture, architectures.default()
+    label = system.suite if ours == default else f"{system.suite}-{ours.debian}"
+    return Step("rootfs", label, _make_system, parameters=parameters, sealed=False)
 
 
 def suite_tree(suite: str, architecture: str, packages: Sequence[str]) -> Step:

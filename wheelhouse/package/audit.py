@@ -10,7 +10,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import capstone
@@ -148,12 +148,36 @@ def atomics(wheel: Path, processor: str) -> None:
             )
 
 
+@failures_of(Kind.AUDIT)
+def processor(wheel: Path, name: str) -> None:
+    """Check that the wheel's objects are for the processor that its file name tells.
+
+    ``name`` is that of a row of architectures.toml. Raises WheelhouseError naming an object that is
+    for another one, or if the file is no wheel.
+    """
+    if not zipfile.is_zipfile(wheel):
+        raise WheelhouseError(f"{wheel.name} is no wheel: no zip archive.", "Build it again.")
+    target = architecture(name)
+    for member, elf in _objects(wheel):
+        if not _is_for(target, elf):
+            raise WheelhouseError(
+                f"{wheel.name} is named as for {target.name}, but {member} in it is not.",
+                "Give each wheel the name that `invoke build` gave it.",
+            )
+
+
+def _is_for(target: Architecture, elf: ELFFile) -> bool:
+    return (elf["e_machine"], elf.elfclass) == (target.elf, target.bits)
+
+
 def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -> Iterator[str]:
+    # No policy lists the loader, which is there before any library; auditwheel passes over it.
+    loader = PurePosixPath(target.loader).name
     for name, elf in _objects(wheel):
-        if (elf["e_machine"], elf.elfclass) != (target.elf, target.bits):
+        if not _is_for(target, elf):
             yield f"{name} is not for {target.name}"
         for library in needed(elf):
-            if library not in policy.whitelist:
+            if library not in (*policy.whitelist, loader):
                 yield f"{name} needs {library}, which is not on the list of {policy.name}"
         for symbol, version in versions(elf):
             kind, _, number = version.partition("_")

@@ -134,12 +134,20 @@ def matches(path: Path, candidate: Product) -> bool:
     )
 
 
+def systems_for(wanted: Product) -> list[System]:
+    """The systems that a product must be verified on.
+
+    Raises WheelhouseError for one of another processor.
+    """
+    return [systems.system(name, wanted.processor) for name in wanted.systems]
+
+
 def systems_of(wheel: Path) -> list[System]:
     """The systems that a wheel file must be verified on.
 
     Raises WheelhouseError if no product matches its name.
     """
-    return [systems.system(name) for name in matching(wheel).systems]
+    return systems_for(matching(wheel))
 
 
 @failures_of(Kind.COMPILE)

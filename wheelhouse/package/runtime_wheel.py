@@ -26,7 +26,7 @@ PROJECT = "tflite_runtime"
 _PACKAGE = ROOT / "native" / PROJECT
 
 _DESCRIPTION = """\
-The TensorFlow Lite interpreter for Python, built for 64-bit Raspberry Pi OS.
+The TensorFlow Lite interpreter for Python, built for {linux}.
 
     from tflite_runtime.interpreter import Interpreter
 
@@ -67,12 +67,13 @@ class RuntimeWheel:
 
     @property
     def metadata(self) -> CoreMetadata:
-        """The core metadata; Requires-Python is equal for all wheels of a release."""
+        """The core metadata; all that pip reads is equal for all wheels of a release."""
+        architecture = self.target.architecture
         return CoreMetadata(
             package=PROJECT,
             version=self.version,
-            summary="The TensorFlow Lite interpreter for Raspberry Pi",
-            description=_DESCRIPTION,
+            summary=f"The TensorFlow Lite interpreter for {architecture.devices}",
+            description=_DESCRIPTION.format(linux=architecture.linux),
             requires_python=f">={matrix.targets()[0].python}",
             requires_dist=tuple(requirements()),
             provides_extra=("armnn",),

@@ -17,7 +17,8 @@ from wheelhouse.figures import Figure
 from wheelhouse.publish.index import FILES, Place, ProjectFiles, templates
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Trial
-from wheelhouse.targets import systems
+from wheelhouse.targets import architectures, systems
+from wheelhouse.targets.architectures import Architecture
 from wheelhouse.targets.systems import System
 
 MANAGED_SINCE = Version("3.11")
@@ -121,6 +122,8 @@ def page(
 ) -> bytes:
     """Render the front page for index.toml's first project that has a release to install.
 
+    It is about the default architecture, and names one file for each other.
+
     ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns; ``docs`` tells
     whether the site has the documentation.
     """
@@ -129,7 +132,9 @@ def page(
     offered = [name for name, newest in known.items() if newest]
     main = offered[0] if offered else None
     newest = known[main] if main else None
-    offered_files = [row.file for row in newest.rows if not row.yanked] if newest else []
+    kept = [row.file for row in newest.rows if not row.yanked] if newest else []
+    others = elsewhere(kept)
+    offered_files = [file for file in kept if not any(file in some for _, some in others)]
     files = [file for file in offered_files if not file.tried_as]
     offers = choices(offered_files)
     context = {
@@ -141,6 +146,7 @@ def page(
         "projects": projects,
         "site": _with_slash(place.site),
         "choices": offers,
+        "elsewhere": [(each.devices, each.linux, some[0].name) for each, some in others],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
         "facts": _facts(files),
@@ -155,6 +161,18 @@ def page(
     return templates.get_template("front.html").render(context).encode()
 
 
+def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[WheelFile]]]:
+    """Each architecture that the page is not about, with its files, those for all Pythons first."""
+    found = []
+    for each in architectures.architectures()[1:]:
+        some = [
+            file for file in files if all(tag.platform.endswith(each.wheel) for tag in file.tags)
+        ]
+        some.sort(key=lambda file: all(tag.interpreter == tag.abi for tag in file.tags))
+        found += [(each, some)] if some else []
+    return found
+
+
 def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """The systems on which the files were tried, one for each Debian suite, and :data:`BUSTER`.
 
@@ -164,7 +182,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
     found: dict[str, Choice] = {}
     if older := next((file for file in files if file.tried_as), None):
         found[BUSTER.suite] = Choice(BUSTER, older)
-    for system in systems.emulated().systems:
+    for system in systems.table().systems:
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
             found.setdefault(system.suite, Choice(system, chosen))
@@ -193,7 +211,7 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
 def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
     """The trials in the files' records for each system, newest system first."""
     found = []
-    for system in systems.emulated().systems:
+    for system in systems.table().systems:
         both = [
             (file, trial)
             for file in files

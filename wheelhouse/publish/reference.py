@@ -43,7 +43,7 @@ from wheelhouse.record import Record
 from wheelhouse.sources.pins import Pins
 from wheelhouse.targets.architectures import Architectures
 from wheelhouse.targets.matrix import Matrix
-from wheelhouse.targets.systems import Emulated
+from wheelhouse.targets.systems import SystemTable
 
 FILES: Mapping[str, type[msgspec.Struct]] = {
     "architectures.toml": Architectures,
@@ -51,7 +51,7 @@ FILES: Mapping[str, type[msgspec.Struct]] = {
     "index.toml": IndexSettings,
     "matrix.toml": Matrix,
     "sources.toml": Pins,
-    "systems.toml": Emulated,
+    "systems.toml": SystemTable,
 }
 """The shape of each TOML file that the reference explains."""
 

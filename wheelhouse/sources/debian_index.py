@@ -48,6 +48,11 @@ class PoolFile:
         return end if end.endswith(".deb") else ".orig.tar"
 
     @property
+    def architecture(self) -> str:
+        """Debian's name of a binary package's architecture, as in ``arm64``; "" for an archive."""
+        return self.kind.removeprefix("_").removesuffix(".deb") if self.kind[0] == "_" else ""
+
+    @property
     def version(self) -> Version:
         """The version in the file's name: no epoch, and no Debian revision if it is an archive."""
         return Version(self._parts[1])
@@ -66,26 +71,33 @@ class PoolFile:
 
 
 def fetch(
-    mirror: str, suites: Sequence[str], architecture: str, keyring: Path, folder: Path, log: Path
+    mirror: str,
+    suites: Sequence[str],
+    architectures: Sequence[str],
+    keyring: Path,
+    folder: Path,
+    log: Path,
 ) -> Path:
     """Fetch the lists of the suites' packages and sources; returns the folder that has them.
 
-    ``folder`` is an empty folder to work in. apt uses this machine's configuration, checks the
-    signatures against ``keyring`` and writes its output to ``log``. Raises WheelhouseError if a
-    list cannot be fetched.
+    ``architectures`` are those of the packages, maybe none. ``folder`` is an empty folder to work
+    in. apt uses this machine's configuration, checks the signatures against ``keyring`` and writes
+    its output to ``log``. Raises WheelhouseError if a list cannot be fetched.
     """
     (folder / "lists/partial").mkdir(parents=True)
     sources = folder / "sources.list"
-    deb = f"deb [arch={architecture} target=Packages signed-by={keyring}] {mirror}"
+    deb = f"deb [arch={','.join(architectures)} target=Packages signed-by={keyring}] {mirror}"
     src = f"deb-src [target=Sources signed-by={keyring}] {mirror}"
-    sources.write_text("".join(f"{deb} {suite} main\n{src} {suite} main\n" for suite in suites))
+    kinds = [deb, src] if architectures else [src]
+    sources.write_text("".join(f"{each} {suite} main\n" for suite in suites for each in kinds))
     paths = {
         "Dir::Etc::SourceList": sources,
         "Dir::State::Lists": folder / "lists",
         "Dir::Cache": folder / "cache",
     }
     options = [w for key, value in {**_OPTIONS, **paths}.items() for w in ("-o", f"{key}={value}")]
-    done, total = 0, 3 * len(suites)  # each suite has InRelease and two lists
+    # Each suite has InRelease, a list of sources, and one of packages for each architecture.
+    done, total = 0, (2 + len(architectures)) * len(suites)
     with console.steps(f"Package lists of {mirror}") as bar:
 
         def line(text: str) -> None:

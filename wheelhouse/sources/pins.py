@@ -111,11 +111,15 @@ class Pins(Table, frozen=True):
 
 @dataclass(frozen=True)
 class Component:
-    """A pinned component; with ``checkout`` its sources are in that folder instead."""
+    """A pinned component; with ``checkout`` its sources are in that folder instead.
+
+    ``processor`` is the architecture that it is compiled for, if there are patches for that alone.
+    """
 
     name: str
     pin: Pin
     checkout: Path | None = None
+    processor: str = ""
 
     @property
     def label(self) -> str:
@@ -124,8 +128,15 @@ class Component:
 
     @property
     def patches(self) -> tuple[Path, ...]:
-        """This project's patches for it, in the order to apply them."""
-        return tuple(sorted((PATCHES / self.label).glob("*.patch")))
+        """This project's patches for it, in the order to apply them: the processor's own last."""
+        folders = dict.fromkeys((self.label, self._patched_label))
+        return tuple(path for name in folders for path in sorted((PATCHES / name).glob("*.patch")))
+
+    @property
+    def _patched_label(self) -> str:
+        """The label, with the processor if there are patches for that alone."""
+        own = f"{self.label}-{self.processor}"
+        return own if (PATCHES / own).is_dir() else self.label
 
     @property
     def content(self) -> object:
@@ -138,7 +149,7 @@ class Component:
         strips = {} if self.pin.tree else {each.sha256: each.depth for each in self.pin.artefacts}
         return Step(
             kind="trees",
-            label=self.label,
+            label=self._patched_label,
             recipe=_unpack,
             needs={"archive": self, **{path.name: path for path in self.patches}},
             parameters={"keep": self.pin.keep, "strips": strips},

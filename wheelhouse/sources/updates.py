@@ -32,7 +32,6 @@ from wheelhouse.sources.pins import Artefact, Component, Pin, Pins
 from wheelhouse.targets import systems
 
 FILE = pins.FILE
-ARCHITECTURE = "arm64"
 _LATER = ("", "-updates", "-backports")
 _CHECK = f"Check the mirror, or name another one in {VARIABLE}."
 
@@ -199,11 +198,13 @@ def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[F
     if not ours:
         return []
     mirrors = debian_mirrors()
-    packages = {PoolFile(one.artefact.debian).package for one in ours}
+    files = [PoolFile(one.artefact.debian) for one in ours]
+    packages = {file.package for file in files}
+    processors = sorted({file.architecture for file in files} - {""})
     log = store.log("package-lists")
     with tempfile.TemporaryDirectory() as scratch:
         suites = _suites(mirrors[0])
-        lists = debian_index.fetch(mirrors[0], suites, ARCHITECTURE, keyring, Path(scratch), log)
+        lists = debian_index.fetch(mirrors[0], suites, processors, keyring, Path(scratch), log)
         listed = debian_index.read(lists, packages)
     available = {
         path
@@ -226,7 +227,7 @@ def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[F
 
 def _suites(mirror: str) -> list[str]:
     """The suites of all systems that the mirror has, with their updates and backports."""
-    named = dict.fromkeys(system.suite for system in systems.emulated().systems)
+    named = dict.fromkeys(system.suite for system in systems.table().systems)
     wanted = [f"{suite}{later}" for suite in named for later in _LATER]
     found = [suite for suite in wanted if _exists([f"{mirror}/dists/{suite}/InRelease"])]
     if missing := [suite for suite in named if suite not in found]:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def generated() -> list[Model]:
         _perceptron(),
         _arithmetic(),
         _resizable(),
-        replace(small_mobilenet("dynamic"), since="2.22"),
+        small_mobilenet("dynamic"),
     ]
 
 
@@ -187,7 +187,8 @@ def _read(name: str, entry: ArchiveMember, archives: Mapping[str, Path]) -> byte
 def _mobilenet(kind: Kind, width: float, side: int) -> Model:
     example = network_input(kind, pictures(1, side, seed=7)[0])
     content = mobilenet(kind, width, side)
-    return Model(f"mobilenet-{width}-{side}-{kind}", kind, content, {"input": example})
+    since = "2.22" if kind == "dynamic" else Model.since
+    return Model(f"mobilenet-{width}-{side}-{kind}", kind, content, {"input": example}, since=since)
 
 
 def _perceptron() -> Model:

@@ -48,6 +48,10 @@ class Architecture(toml.Table, frozen=True):
 
     name: str
     """The name in matrix.toml and systems.toml, as in ``aarch64``."""
+    devices: str
+    """What descriptions call the devices that have it, as in ``Raspberry Pi``."""
+    linux: str
+    """What descriptions call the systems of these devices, as in ``64-bit Raspberry Pi OS``."""
     machine: str
     """What Python's ``platform.machine()`` and ``uname -m`` print on it."""
     zig: str
@@ -140,6 +144,22 @@ def architecture(name: str) -> Architecture:
             Kind.USAGE,
         )
     return known[name]
+
+
+def default() -> Architecture:
+    """The architecture to build for unless others are asked for: the first."""
+    return architectures()[0]
+
+
+def chosen(words: str) -> tuple[str, ...]:
+    """The names that ``--arch`` gives: architectures with commas between, ``all``, or none.
+
+    None stands for the default. Raises WheelhouseError as :func:`architecture` does.
+    """
+    if words == "all":
+        return tuple(each.name for each in architectures())
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    return tuple(dict.fromkeys(architecture(name).name for name in named)) or (default().name,)
 
 
 def native() -> Architecture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
@@ -54,7 +54,7 @@ class Matrix(Table, frozen=True):
     builds: Mapping[str, Mapping[str, Annotated[int, Meta(ge=0, le=99)]]]
     """For each project the build number of each upstream release; 0 if it is not here."""
     targets: tuple[TargetRow, ...]
-    """The runtime's wheels, oldest CPython first."""
+    """The runtime's wheels: those of each processor together, oldest CPython first."""
     armnn: WheelRow
     """The wheel of the Arm NN delegate."""
 
@@ -108,7 +108,7 @@ def matrix() -> Matrix:
 
 
 def targets() -> tuple[Target, ...]:
-    """All targets of the matrix, oldest CPython first."""
+    """All targets of the matrix: those of each processor together, oldest CPython first."""
     return tuple(
         Target(
             row.python,
@@ -122,17 +122,19 @@ def targets() -> tuple[Target, ...]:
     )
 
 
-def choose(words: str) -> tuple[Target, ...]:
+def choose(words: str, processors: Collection[str] = ()) -> tuple[Target, ...]:
     """The targets that ``--py`` names: CPython versions with commas between, or ``all``.
 
-    A version stands for its targets on all processors. Raises WheelhouseError naming the nearest
-    versions if one is not in the matrix.
+    They are those of ``processors``, the default one if there is none. Raises WheelhouseError
+    naming the nearest versions if one is not in the matrix.
     """
+    wanted_on = processors or (architectures.default().name,)
+    possible = tuple(target for target in targets() if target.processor in wanted_on)
     if words == "all":
-        return targets()
-    known = list(dict.fromkeys(target.python for target in targets()))
+        return possible
+    known = list(dict.fromkeys(target.python for target in possible))
     shared = dict.fromkeys(
-        f" {t.name} share one wheel: --py {t.python}." for t in targets() if t.abi3
+        f" {t.name} share one wheel: --py {t.python}." for t in possible if t.abi3
     )
     wanted = [word.strip() for word in words.split(",") if word.strip()]
     for word in wanted or [words]:
@@ -142,7 +144,7 @@ def choose(words: str) -> tuple[Target, ...]:
                 f"{' or '.join(nearest(word, known))}? (`invoke matrix` lists them)",
                 f"Give --py one of these, several with commas between, or all.{''.join(shared)}",
             )
-    return tuple(t for word in dict.fromkeys(wanted) for t in targets() if t.python == word)
+    return tuple(t for word in dict.fromkeys(wanted) for t in possible if t.python == word)
 
 
 def nearest(word: str, known: list[str]) -> list[str]:

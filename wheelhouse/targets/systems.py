@@ -1,21 +1,23 @@
-"""The Raspberry Pi OS releases and Raspberry Pi boards that can be emulated: systems.toml."""
+"""The systems and the boards that wheels are verified on: systems.toml."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Literal, TypeVar
 
 from wheelhouse.common import toml
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
+from wheelhouse.targets import architectures
 from wheelhouse.targets.architectures import ForProcessor
 
 FILE = ROOT / "wheelhouse" / "targets" / "systems.toml"
 
 
 class System(ForProcessor, frozen=True):
-    """A release of Raspberry Pi OS, whose userland is that of a Debian suite.
+    """A release of Raspberry Pi OS or Debian, whose userland is that of a Debian suite.
 
     ``name``: what matrix.toml and messages call it, as in ``Raspberry Pi OS 12``.
     ``suite``: the Debian suite, as in ``bookworm``.
@@ -30,55 +32,66 @@ class System(ForProcessor, frozen=True):
 
 
 class Board(ForProcessor, frozen=True):
-    """A Raspberry Pi board: its qemu CPU model and the fields of its ``/proc/cpuinfo``.
+    """A processor to try wheels as, and what the kernel of a device that has it tells.
 
     ``name``: what messages call it, as in ``Raspberry Pi 5``.
-    ``model``: the text of the field ``Model``.
-    ``qemu_cpu``: the CPU model for qemu's ``-cpu``, as in ``cortex-a76``.
-    ``cores``: the number of processor cores.
-    ``bogomips``: the text of the field ``BogoMIPS``.
-    ``features``: the text of the field ``Features``, the instruction sets in the kernel's words.
-    ``variant``: the text of the field ``CPU variant``.
-    ``part``: the text of the field ``CPU part``.
-    ``revision``: the number of the field ``CPU revision``.
+    ``qemu_cpu``: the CPU model for qemu's ``-cpu``, as in ``cortex-a76``; this machine's own
+    processor if empty.
+    ``cores``: the number of processor cores of an emulated one.
+    ``cpuinfo``: the fields of each core in ``/proc/cpuinfo``; ``{core}`` stands for its number.
+    ``footer``: the fields that follow all cores.
+    ``numpys``: beside which NumPys the runtime is tried: the system's own, and pip's choice.
     """
 
     name: str
-    model: str
-    qemu_cpu: str
-    cores: int
-    bogomips: str
-    features: str
-    variant: str
-    part: str
-    revision: int
+    qemu_cpu: str = ""
+    cores: int = 0
+    cpuinfo: Mapping[str, str] = {}
+    footer: Mapping[str, str] = {}
+    numpys: tuple[Literal["own", "newest"], ...] = ("own", "newest")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.emulated and not (self.cores and self.cpuinfo):
+            raise ValueError("cores and cpuinfo must be set for an emulated processor")
+
+    @property
+    def emulated(self) -> bool:
+        """Whether qemu executes its programs, not this machine's processor."""
+        return bool(self.qemu_cpu)
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What its processor can do, in the kernel's words, as in ``asimdhp``."""
+        return frozenset(" ".join(self.cpuinfo.values()).split())
 
     @property
     def has_fp16(self) -> bool:
         """Whether its processor has FP16 arithmetic on vectors."""
-        return "asimdhp" in self.features.split()
+        return "asimdhp" in self.features
 
-    def cpuinfo(self) -> str:
-        """The text of /proc/cpuinfo as Raspberry Pi OS's 64-bit kernel prints it."""
-        processors = (
-            f"processor\t: {number}\n"
-            f"BogoMIPS\t: {self.bogomips}\n"
-            f"Features\t: {self.features}\n"
-            "CPU implementer\t: 0x41\n"  # Arm Ltd., who designed them all
-            "CPU architecture: 8\n"
-            f"CPU variant\t: {self.variant}\n"
-            f"CPU part\t: {self.part}\n"
-            f"CPU revision\t: {self.revision}\n\n"
-            for number in range(self.cores)
-        )
-        return "".join(processors) + f"Model\t\t: {self.model}\n"
+    def cpuinfo_text(self) -> str:
+        """The text of /proc/cpuinfo as the board's kernel prints it."""
+        core = "".join(map(_line, self.cpuinfo.items())) + "\n"
+        footer = "".join(map(_line, self.footer.items()))
+        return "".join(core.format(core=number) for number in range(self.cores)) + footer
 
 
-class Emulated(toml.Table, frozen=True):
+def _line(field: tuple[str, str]) -> str:
+    """A line of ``/proc/cpuinfo``; the colons of all stand in one column."""
+    key, text = field
+    tabs = "\t" * ((23 - len(key)) // 8)
+    return f"{key}{tabs}: {text}\n"
+
+
+Named = TypeVar("Named", System, Board)
+
+
+class SystemTable(toml.Table, frozen=True):
     """The whole of systems.toml.
 
-    ``systems``: the systems, oldest first.
-    ``boards``: the boards, oldest first.
+    ``systems``: the systems, those of each processor oldest first.
+    ``boards``: the boards, those of each processor oldest first.
     """
 
     systems: tuple[System, ...]
@@ -86,45 +99,59 @@ class Emulated(toml.Table, frozen=True):
 
 
 @cache
-def emulated() -> Emulated:
-    """All systems and boards that can be emulated, each oldest first.
+def table() -> SystemTable:
+    """All systems and boards, those of each processor oldest first.
 
     Raises WheelhouseError naming the file and the key that is wrong.
     """
-    return toml.load(FILE, Emulated)
+    return toml.load(FILE, SystemTable)
 
 
-def system(name: str) -> System:
+def system(name: str, processor: str = "") -> System:
     """The system with that name, such as ``Raspberry Pi OS 12``, or suite, such as ``bookworm``.
 
-    Raises WheelhouseError naming the nearest if there is none.
+    A suite is a processor's; the default one's if ``processor`` is empty. Raises WheelhouseError
+    naming the nearest if there is none, and if it is another processor's.
     """
-    for candidate in emulated().systems:
-        if name in (candidate.name, candidate.suite):
-            return candidate
-    raise _unknown("system", name, [each.name for each in emulated().systems])
+    found = [each for each in table().systems if name == each.name]
+    wanted = processor or architectures.default().name
+    suites = [each for each in table().systems if name == each.suite]
+    found = found or [each for each in suites if each.processor == wanted]
+    if not found:
+        raise _unknown("system", name, [each.name for each in table().systems])
+    return _of_processor(found[0], processor)
 
 
 def installer(system: System) -> Board:
-    """The board on which wheels are installed for all: the oldest of the system's processor."""
-    return next(each for each in emulated().boards if each.processor == system.processor)
+    """The board on which wheels are installed for all: the first of the system's processor."""
+    return next(each for each in table().boards if each.processor == system.processor)
 
 
-def board(name: str) -> Board:
+def board(name: str, processor: str = "") -> Board:
     """The board with that name, such as ``Raspberry Pi 5``.
 
-    Raises WheelhouseError naming the nearest if there is none.
+    Raises WheelhouseError naming the nearest if there is none, and if it is another processor's.
     """
-    for candidate in emulated().boards:
+    for candidate in table().boards:
         if name == candidate.name:
-            return candidate
-    raise _unknown("board", name, [each.name for each in emulated().boards])
+            return _of_processor(candidate, processor)
+    raise _unknown("board", name, [each.name for each in table().boards])
+
+
+def _of_processor(found: Named, processor: str) -> Named:
+    if processor not in ("", found.processor):
+        raise WheelhouseError(
+            f"{found.name} has the processor {found.processor}, not {processor}.",
+            "A wheel, its systems and its boards must have one processor: correct matrix.toml.",
+            Kind.USAGE,
+        )
+    return found
 
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return WheelhouseError(
-        f"There is no emulated {kind} named {name!r}.",
+        f"There is no {kind} named {name!r}.",
         f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
         Kind.USAGE,
     )

@@ -38,22 +38,34 @@ _CAUTION = 1.2
 class Group:
     """Tests that use a fixture, or that are in a folder of tests: ``name`` is its name.
 
-    ``first`` groups are in the first tier. ``products`` are the wheels that its tests need.
+    ``first`` groups are in the first tier. Tests of ``native`` ones are not emulated; they run
+    before all others. ``products`` are the wheels that its tests need. A test of an ``apart`` one
+    makes them itself, in a cache of its own, and takes long.
     """
 
     name: str
     title: str
     first: bool = False
     products: Callable[[], Sequence[Product]] = tuple
+    native: bool = False
+    apart: bool = False
 
 
-def _runtimes(release: int, python: str, xnnpack: bool = True) -> list[Product]:
+def _runtimes(
+    release: int, python: str, xnnpack: bool = True, processors: Sequence[str] = ()
+) -> list[Product]:
     tflite = releases.known_versions()[release]
-    return [RuntimeWheel(target, tflite, xnnpack) for target in matrix.choose(python)]
+    return [RuntimeWheel(target, tflite, xnnpack) for target in matrix.choose(python, processors)]
 
 
 GROUPS = (
-    Group("whole_release", "a whole release, job by job", products=workflow.published),
+    Group("whole_release", "a whole release, job by job", products=workflow.published, apart=True),
+    Group(
+        "pc",
+        "the wheel for PCs, natively",
+        products=lambda: _runtimes(0, "3.7", processors=("x86_64",)),
+        native=True,
+    ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("armnn_wheel", "the Arm NN delegate", products=lambda: [products.armnn()]),
     Group("newest", "the newest TFLite", products=lambda: _runtimes(-1, "3.7,3.11")),
@@ -88,9 +100,16 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def unit(self) -> str:
-        """The label of the unit that it is in: a group's tests of one file, or of the engine."""
+        """The label of the unit that it is in.
+
+        A group's tests of one file are one, those of the engine as well; each test of a group whose
+        tests are apart is.
+        """
         name = self.group.name
-        return name if name == ENGINE else f"{results.label(results.file_of(self.id))}-{name}"
+        if name == ENGINE:
+            return name
+        parameters = f"-{self.id.partition('[')[2].rstrip(']')}" if self.group.apart else ""
+        return f"{results.label(results.file_of(self.id))}-{name}{parameters}"
 
 
 def seconds(cases: Iterable[Case], store: Store) -> dict[str, float]:
@@ -147,7 +166,8 @@ def minutes(cases: Sequence[Case], known: Mapping[str, float], store: Store, wor
 def _making(cases: Iterable[Case], store: Store) -> float:
     """The CPU seconds of all that the tests need and the store lacks."""
     used = {name for case in cases for name in case.uses}
-    wanted = [each for group in GROUPS if group.name in used for each in group.products()]
+    groups = [group for group in GROUPS if group.name in used and not group.apart]
+    wanted = [each for group in groups for each in group.products()]
     steps = workflow.Request(wanted, store).plan().steps
     there = {node.key for node in steps if node.cached}
     # What tries a wheel has no key: it is made where the wheel is.

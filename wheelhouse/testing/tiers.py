@@ -238,6 +238,8 @@ def run(wanted: Wanted, store: Store, root: Path = ROOT) -> None:
     session = _prepared(wanted, store, root)
     try:
         for each in session.rounds:
+            if session.status and not wanted.shard:  # what runs natively failed
+                break
             left = wanted.minutes and wanted.minutes - (time.monotonic() - begun) / 60
             if _fits(each, session, left):
                 session.run(each)
@@ -279,7 +281,7 @@ def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
             chosen.append(case)
         else:
             foreign.append((case, wanted.command_for(case)))
-    rounds = [_Round(0, wanted.command(), chosen)]
+    rounds = [_Round(0, wanted.command(), stage) for stage in _stages(chosen)]
     if wanted.shard:
         first, count = wanted.shard
         numbers = shards.agreed(known, count, results.split_key(held.digests), store)
@@ -292,6 +294,12 @@ def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
             rounds = rounds[:1]
     remembered = held.passed() if wanted.everything else {}
     return _Session(root, held, known, remembered, rounds, foreign)
+
+
+def _stages(cases: Sequence[Case]) -> list[list[Case]]:
+    """The tests that run natively, for these are quick, and all others."""
+    native = [case for case in cases if case.group.native]
+    return [*([native] if native else []), [case for case in cases if not case.group.native]]
 
 
 def _collect(root: Path) -> list[Case]:

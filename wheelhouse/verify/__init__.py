@@ -1,1 +1,1 @@
-"""Does a wheel work on the Raspberry Pis that it is for?"""
+"""Does a wheel work on the devices that it is for?"""

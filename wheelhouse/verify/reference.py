@@ -1,6 +1,6 @@
 """The independent reference: what ai-edge-litert computes on this machine, and the tolerances.
 
-Verification compares the outputs of an emulated Raspberry Pi with the reference's.
+Verification compares the outputs of a wheel on each system with the reference's.
 """
 
 from __future__ import annotations

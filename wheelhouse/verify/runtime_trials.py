@@ -1,8 +1,9 @@
-"""Verify a wheel of the runtime on every emulated Raspberry Pi that it is for.
+"""Verify a wheel of the runtime on every system and board that it is for.
 
 1. The system's own pip installs it from local files into a virtual environment, once with the
    distribution's NumPy and once with the newest that pip would choose.
-2. ``probe.py`` runs the models there, as on a Raspberry Pi 4 and on a Raspberry Pi 5.
+2. ``probe.py`` runs the models there, as on a Raspberry Pi 4 and on a Raspberry Pi 5, or on this
+   PC and as on older ones.
 3. :func:`judge` turns its report into checks; outputs are compared with the reference's.
 """
 
@@ -46,7 +47,7 @@ _FACES = "face_detection_short_range"
 def trials_on(
     wheel: Path, _: Sequence[Path], system: System, boards: Sequence[str], engine: str
 ) -> Iterator[Step]:
-    """The trials of a wheel on one system: beside both NumPys, as all boards."""
+    """The trials of a wheel on one system: beside both NumPys, as all boards that run them."""
     newest = pins.shared(f"numpy-{system.python}-{system.processor}")
     archives = {name: pins.shared(name) for name in ARCHIVES}
     beside: Mapping[str, Mapping[str, Pinned | Path]] = {"own": {}, "newest": {"numpy": newest}}
@@ -55,7 +56,10 @@ def trials_on(
         env = session.installation({"wheel": wheel, **more}, system, engine, label)
         told = {"wheel": wheel.name, "numpy": numpy, "newest": newest.pin.artefacts[0].filename}
         for board in boards:
-            yield session.trial(_try, system, board, engine, label, {"env": env, **archives}, told)
+            if numpy in systems.board(board).numpys:
+                yield session.trial(
+                    _try, system, board, engine, label, {"env": env, **archives}, told
+                )
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
@@ -221,7 +225,12 @@ def _threaded(first: Model) -> tuple[str, str]:
 def models_of(wheel: Path, archives: Mapping[str, Path]) -> tuple[Model, ...]:
     """The models that the wheel's release runs; ``archives`` are the files of :data:`ARCHIVES`."""
     known = _models(tuple(archives.items()))
-    return tuple(model for model in known if _is_since(wheel, model.since))
+    return tuple(model for model in known if runs(wheel, model))
+
+
+def runs(wheel: Path, model: Model) -> bool:
+    """Whether the wheel's TFLite release runs a model."""
+    return _is_since(wheel, model.since)
 
 
 def _is_since(wheel: Path, tflite: str) -> bool:

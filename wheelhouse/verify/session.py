@@ -1,4 +1,4 @@
-"""Try a wheel on emulated Raspberry Pis: install, lay out, probe, let it be judged, record.
+"""Try a wheel on systems and boards: install, lay out, probe, let it be judged, record.
 
 Each trial, of a wheel on one system and board beside one NumPy, is a step: one that passed is not
 repeated, and an interrupted verification goes on. Which script runs there, and who judges its
@@ -320,7 +320,8 @@ def running_system(
         yield SandboxPi(tree, work, files)
         return
     client = docker.connect()
-    with container_pi(client, images.pi(client, system, store), work, files) as pi:
+    image = images.pi(client, system, store)
+    with container_pi(client, image, work, files) as pi:
         yield pi
 
 

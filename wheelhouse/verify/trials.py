@@ -7,7 +7,8 @@ from pathlib import Path
 
 from wheelhouse.common.step import Step
 from wheelhouse.package import products
-from wheelhouse.targets import systems
+from wheelhouse.package.products import Product
+from wheelhouse.targets import architectures, systems
 from wheelhouse.targets.systems import System
 from wheelhouse.verify import delegate_trials, runtime_trials, session
 
@@ -31,12 +32,23 @@ def verification(wheel: Path, engine: str, runtime: Path | None = None) -> Step:
     WheelhouseError if no product matches the wheel's name.
     """
     product = products.matching(wheel)
-    beside = [runtime] if runtime else []
+    beside, boards = [runtime] if runtime else [], _boards(product, engine)
     made = [
         trial
-        for name in product.systems
-        for trial in KINDS[product.trials](
-            wheel, beside, systems.system(name), product.boards, engine
-        )
+        for system in products.systems_for(product)
+        for trial in KINDS[product.trials](wheel, beside, system, boards, engine)
     ]
     return session.verification(wheel, made, engine, runtime)
+
+
+def _boards(product: Product, engine: str) -> list[str]:
+    """The names of a product's boards that the engine has.
+
+    A container's programs run on the machine's own processor if they are for it, as no other.
+    """
+    boards = [systems.board(name, product.processor) for name in product.boards]
+    native = architectures.native().name
+    has_all = engine == "host"
+    return [
+        each.name for each in boards if has_all or each.processor != native or not each.emulated
+    ]
