@@ -53,7 +53,8 @@ MEGABYTE = 1_000_000
 _COUNTED = "counted on an emulated board, one thread"
 _TIME = "wall time, empty cache at first"
 _SIDE_BY_SIDE = "wall time, side by side from empty caches"
-_TURNS = "wall time on this machine, in turns, beside Debian 12's NumPy"
+_TURNS = "wall time in turns, beside Debian 12's NumPy"
+_THREADS = {1: "one thread", 2: "two threads"}
 _MEMORY = "resident memory of all processes"
 
 
@@ -133,8 +134,8 @@ def _native(fetcher: Fetcher) -> dict[str, Figure]:
             ours, fetcher.file(pins.shared(peer)), _tried(ours, fetcher), fetcher
         )
         for threads, ratios in measured.items():
-            _tell(f"{threads} threads", ratios)
-            name = f"Time per inference of {len(ratios)} models, PC, {threads} threads"
+            _tell(_THREADS[threads], ratios)
+            name = f"Time per inference of {len(ratios)} models, PC, {_THREADS[threads]}"
             mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
             against = f"TFLite {release.version} against {versus}"
             key = f"pc-{release.version.partition('.dev')[0].replace('.', '-')}-{threads}"
