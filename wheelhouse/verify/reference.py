@@ -29,18 +29,19 @@ class Tolerance:
 
 
 TOLERANCES: Mapping[str, Tolerance] = {
-    "float32": Tolerance(1e-6, 2e-5),
+    "float32": Tolerance(1e-6, 5e-5),
     "dynamic": Tolerance(1e-6, 1e-3),
     "int8": Tolerance(1),
     "uint8": Tolerance(4),
 }
 """By a model's arithmetic; in quanta for INT8 and UINT8.
 
-Measured against this reference on the models of models.py: tflite-runtime 2.14.0 and
-ai-edge-litert 2.3.0, on x86-64 and on arm64 emulated as Cortex-A72 and A76. FP32: 4e-6 of the
-largest magnitude at most. INT8: equal. Dynamic-range: 4e-8. UINT8: equal, except for XNNPACK on
-arm64, whose kernels round halves differently: 2 quanta. A comparison of built-in kernels with
-XNNPACK's gives 14 quanta for INT8, 24 for UINT8 and 5e-3 for dynamic-range.
+Measured against this reference on the models of models.py: tflite-runtime 2.14.0 and ai-edge-litert
+2.3.0, on x86-64 and on arm64 emulated as Cortex-A72 and A76. FP32: 4e-6 of the largest magnitude at
+most, 2.4e-5 on an x86-64 without fused multiply-add. INT8: equal. Dynamic-range: 4e-8. UINT8:
+equal, except for XNNPACK on arm64, whose kernels round halves differently: 2 quanta. A comparison
+of built-in kernels with XNNPACK's gives 14 quanta for INT8, 24 for UINT8 and 5e-3 for
+dynamic-range.
 """
 
 
