@@ -110,9 +110,12 @@ class User:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str | Path], port: int, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the end; it listens at the port when this yields."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env={**os.environ, **env})
     try:
         for _ in range(500):
             with socket.socket() as client:

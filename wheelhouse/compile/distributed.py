@@ -7,11 +7,10 @@ a shell to run them in. It needs nothing else.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +29,14 @@ ADDRESS = "WHEELHOUSE_DISTRIBUTED"
 ARCHIVE = "toolchain.tar.gz"
 
 _COMPILERS = ("cc", "c++")
+
+# Every compile here writes a list of headers. sccache does not ask another machine for it, but
+# without one zig passes the object through its linker, which makes other bytes.
+_ALIKE = b"""\
+#!/bin/sh
+exec "${0%/*}/wrapper/${0##*/}" "$@" -MD -MF /dev/null
+"""
+
 _CONFIGURATION = """\
 [dist]
 scheduler_url = {where}
@@ -144,35 +151,33 @@ def _pack(inputs: Inputs, folder: Path) -> None:
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=stream, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
     ):
-        add = partial(_add, tar)
-        add("tmp")
-        add("bin/busybox", shell)
-        add("bin/sh", target="busybox")
-        add("ziglang/zig", ZIG)
-        for path in _files(ZIG.with_name("lib")):
-            add(f"ziglang/{path.relative_to(ZIG.parent).as_posix()}", path)
+        _add_special(tar, "tmp", tarfile.DIRTYPE)
+        _add(tar, "bin/sh", shell.read_bytes())
+        for path in (ZIG, *_files(ZIG.with_name("lib"))):
+            name = f"ziglang/{path.relative_to(ZIG.parent).as_posix()}"
+            _add(tar, name, path.read_bytes(), program=path == ZIG)
         for name, tools in sorted(needs.items()):
-            add(f"{name}/ziglang", target="../ziglang")
+            _add_special(tar, f"{name}/wrapper/ziglang", tarfile.SYMTYPE, "../../ziglang")
             for compiler in _COMPILERS:
-                add(f"{name}/{compiler}", tools / compiler)
+                _add(tar, f"{name}/wrapper/{compiler}", (tools / compiler).read_bytes())
+                _add(tar, f"{name}/{compiler}", _ALIKE)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path) -> list[Path]:
     paths = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
-    return iter(sorted(path for path in paths if path.is_file()))
+    return sorted(path for path in paths if path.is_file())
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path | None = None, target: str = "") -> None:
-    """Add a file, or a link to ``target``, or a folder."""
+def _add(tar: tarfile.TarFile, name: str, content: bytes, program: bool = True) -> None:
     member = tarfile.TarInfo(name)
-    if path:
-        member.size = path.stat().st_size
-        member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-        with path.open("rb") as stream:
-            tar.addfile(member, stream)
-        return
-    member.type, member.linkname = (tarfile.SYMTYPE if target else tarfile.DIRTYPE), target
-    member.mode = 0o777
+    member.size, member.mode = len(content), 0o755 if program else 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _add_special(tar: tarfile.TarFile, name: str, kind: bytes, target: str = "") -> None:
+    """Add a folder, or a link to ``target``."""
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.mode = kind, target, 0o777
     tar.addfile(member)
 
 

@@ -403,8 +403,8 @@ class _Server:
         console.say(f"{sum(counts.values())} of {misses} objects were compiled elsewhere: {each}")
         if unable := after.unable[len(before.unable) :]:
             console.warn(
-                f"{len(unable)} objects were compiled here, because another machine could not "
-                f"({unable[0]}). All errors are in {self._log}."
+                f"{len(unable)} objects were compiled here, for other machines failed to. Their "
+                f"errors are in {self._log}."
             )
 
 
