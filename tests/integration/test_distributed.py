@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.support import compile_cache
-from tests.support.compile_cache import compiled, of_folder, sources
+from tests.support.compile_cache import compiled, of_folder, of_ruy, sources
 from tests.support.loopback import closed
 from tests.support.others import CLIENT, Others, others, prepare
 from tests.support.running import Cli, Until
@@ -31,7 +31,7 @@ Use = Callable[[str], None]
 Stocked = Callable[[str], Store]
 Output = pytest.CaptureFixture[str]
 
-SPREAD = re.compile(r"(\d+) of (\d+) objects were compiled elsewhere: (.*)")
+SPREAD = re.compile(r"(\d+) of (\d+) objects were compiled elsewhere(.*)")
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,11 @@ def alone(step: Step, store: Store) -> bytes:
 
 
 def spread(told: str) -> tuple[int, int, dict[str, int]]:
-    """How many objects were compiled elsewhere, of how many, and how many on each server."""
+    """How many objects were compiled elsewhere, of how many, and what each server got."""
     found = SPREAD.search(told)
     assert found, told
-    each = dict(part.split(" on ")[::-1] for part in found[3].split(", ") if part)
-    return int(found[1]), int(found[2]), {server: int(count) for server, count in each.items()}
+    each = re.findall(r", (\d+) sent to ([\d.:]+)", found[3])
+    return int(found[1]), int(found[2]), {server: int(count) for count, server in each}
 
 
 def warnings(told: str) -> list[str]:
@@ -101,7 +101,7 @@ class TestSpread:
         self, two: Others, use: Use, stocked: Stocked, tmp_path: Path, capfd: Output
     ) -> None:
         ruy = get_or_make(release_components("2.14.1")["ruy"].tree, Fetcher.from_options())
-        step = of_folder(ruy, compile_cache.ruy)
+        step = of_ruy(ruy)
         use(two.address)
         made = compiled(step, stocked("with"))
         told = capfd.readouterr().err
@@ -273,7 +273,7 @@ class TestFailures:
         told = capfd.readouterr().err
         elsewhere, of, each = spread(told)
         assert of == 40
-        assert each[killed] < each[left]
+        assert each.get(killed, 0) < each[left]
         (warning,) = warnings(told)
         here = int(warning.split()[1])
         assert here == of - elsewhere
@@ -291,6 +291,11 @@ class TestFailures:
             use(one.address)
             made = compiled(step, stocked("with"))
         assert made == alone(step, Store(tmp_path / "without"))
+        told = capfd.readouterr().err
+        elsewhere, of, each = spread(told)
+        assert (elsewhere, of) == (0, 4)
+        (warning,) = warnings(told)
+        assert f"{sum(each.values())} objects were compiled here, for other machines" in warning
 
 
 class TestArchive:
@@ -323,25 +328,16 @@ class TestArchive:
             "SCCACHE_DIR": str(tmp_path / "objects"),
         }
         (tmp_path / "one.cc").write_text("int f() { return 1; }\n")
-        command = [
-            sccache.PROGRAM,
-            wrapper / "c++",
-            "-MD",
-            "-MF",
-            "d",
-            "-c",
-            "one.cc",
-            "-o",
-            "one.o",
-        ]
+        compile = (wrapper / "c++", "-MD", "-MF", "d", "-c", "one.cc", "-o")
+        command: list[str | Path] = [sccache.PROGRAM, *compile, "one.o"]
         try:
             subprocess.run(command, cwd=tmp_path, env=env, check=True)
-            asked = [sccache.PROGRAM, "--show-stats", "--stats-format", "json"]
+            asked: list[str | Path] = [sccache.PROGRAM, "--show-stats", "--stats-format", "json"]
             shown = subprocess.run(asked, env=env, check=True, capture_output=True)
         finally:
             subprocess.run([sccache.PROGRAM, "--stop-server"], env=env, check=True)
         assert sum(msgspec.json.decode(shown.stdout)["stats"]["dist_compiles"].values()) == 1
-        subprocess.run([*command[1:-1], "two.o"], cwd=tmp_path, env=env, check=True)
+        subprocess.run([*compile, "two.o"], cwd=tmp_path, env=env, check=True)
         assert (tmp_path / "one.o").read_bytes() == (tmp_path / "two.o").read_bytes()
 
     @pytest.mark.parametrize(

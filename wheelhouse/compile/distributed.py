@@ -1,7 +1,7 @@
 """Compiles on other machines, through a scheduler and servers of sccache-dist.
 
-A server gets the preprocessed source, and once the compiler: an archive with zig, our wrappers and
-a shell to run them in. It needs nothing else.
+A server gets preprocessed sources, and once the compiler: an archive with zig, our wrappers and a
+shell to run them in. It needs nothing else.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ ADDRESS = "WHEELHOUSE_DISTRIBUTED"
 ARCHIVE = "toolchain.tar.gz"
 
 _COMPILERS = ("cc", "c++")
+
+_MARK = Path("lib", "std", "std.zig")
+"""What zig finds its library by. A preprocessed source needs nothing else of that."""
 
 # Every compile here writes a list of headers. sccache does not ask another machine for it, but
 # without one zig passes the object through its linker, which makes other bytes.
@@ -147,15 +150,14 @@ def _pack(inputs: Inputs, folder: Path) -> None:
     shell = needs.pop("busybox") / "bin" / "busybox"
     with (
         (folder / ARCHIVE).open("wb") as stream,
-        # Most of it is zig's program; other levels take up to five times as long for a tenth.
+        # Other levels take up to LEVELS times as long to save LEVELS.
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=stream, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
     ):
         _add_special(tar, "tmp", tarfile.DIRTYPE)
         _add(tar, "bin/sh", shell.read_bytes())
-        for path in (ZIG, *_files(ZIG.with_name("lib"))):
-            name = f"ziglang/{path.relative_to(ZIG.parent).as_posix()}"
-            _add(tar, name, path.read_bytes(), program=path == ZIG)
+        _add(tar, "ziglang/zig", ZIG.read_bytes())
+        _add(tar, f"ziglang/{_MARK}", (ZIG.parent / _MARK).read_bytes())
         for name, tools in sorted(needs.items()):
             _add_special(tar, f"{name}/wrapper/ziglang", tarfile.SYMTYPE, "../../ziglang")
             for compiler in _COMPILERS:
@@ -163,14 +165,9 @@ def _pack(inputs: Inputs, folder: Path) -> None:
                 _add(tar, f"{name}/{compiler}", _ALIKE)
 
 
-def _files(folder: Path) -> list[Path]:
-    paths = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
-    return sorted(path for path in paths if path.is_file())
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes, program: bool = True) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o755 if program else 0o644
+    member.size, member.mode = len(content), 0o755
     tar.addfile(member, io.BytesIO(content))
 
 

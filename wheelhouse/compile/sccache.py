@@ -19,7 +19,7 @@ import sysconfig
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -126,14 +126,16 @@ class _Remote(Protocol):
 class _Counts:
     """What a server was asked for so far, and how often its shared cache failed.
 
-    ``elsewhere`` has the objects that each other machine compiled, ``unable`` why one could not.
+    ``refused`` is how often a compiler refused a source, ``sent`` how many sources each other
+    machine got, and ``unable`` how often one could not be asked.
     """
 
     hits: int = 0
     misses: int = 0
     failures: int = 0
-    elsewhere: Mapping[str, int] = field(default_factory=dict)
-    unable: Sequence[str] = ()
+    refused: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    unable: int = 0
 
 
 @dataclass(frozen=True)
@@ -374,9 +376,14 @@ class _Server:
             for key in ("cache_hits", "cache_misses", "cache_errors")
         )
         log = self._log.read_text(errors="replace") if self._log.is_file() else ""
-        unable = [text for text in _UNABLE.findall(log) if not text.startswith(_BUSY)]
-        failures = errors + sum(map(log.count, _FAILURES))
-        return _Counts(hits, misses, failures, stats["dist_compiles"], unable)
+        return _Counts(
+            hits=hits,
+            misses=misses,
+            failures=errors + sum(map(log.count, _FAILURES)),
+            refused=stats["compile_fails"],
+            sent=stats["dist_compiles"],
+            unable=sum(not reason.startswith(_BUSY) for reason in _UNABLE.findall(log)),
+        )
 
     def report(self, before: _Counts, lost: bool) -> None:
         """Say where objects came from, and warn of failures unless that was said."""
@@ -391,19 +398,24 @@ class _Server:
                 f"The shared cache {self.shared.where} failed {after.failures} times; what it "
                 f"could not give was compiled. Its errors are in {self._log}."
             )
-        if self.scheduler and misses:
-            self._report_others(before, after, misses)
+        if self.scheduler:
+            self._report_others(before, after)
 
-    def _report_others(self, before: _Counts, after: _Counts, misses: int) -> None:
-        counts = {
-            server: count - before.elsewhere.get(server, 0)
-            for server, count in sorted(after.elsewhere.items())
+    def _report_others(self, before: _Counts, after: _Counts) -> None:
+        # If the build goes on, this machine compiled what others refused.
+        refused = after.refused - before.refused
+        every = after.misses - before.misses + refused
+        sent = {
+            server: count - before.sent.get(server, 0)
+            for server, count in sorted(after.sent.items())
         }
-        each = ", ".join(f"{count} on {server}" for server, count in counts.items())
-        console.say(f"{sum(counts.values())} of {misses} objects were compiled elsewhere: {each}")
-        if unable := after.unable[len(before.unable) :]:
+        if every:
+            each = "".join(f", {count} sent to {server}" for server, count in sent.items())
+            done = sum(sent.values()) - refused
+            console.say(f"{done} of {every} objects were compiled elsewhere{each}")
+        if failures := after.unable - before.unable + refused:
             console.warn(
-                f"{len(unable)} objects were compiled here, for other machines failed to. Their "
+                f"{failures} objects were compiled here, for other machines failed to. Their "
                 f"errors are in {self._log}."
             )
 
