@@ -248,7 +248,7 @@ class TestFailures:
         build.start()
         until(lambda: list((store.root / "libraries").glob("*/*.o")))
         with two.stopped(two.scheduler):
-            build.join(60)
+            build.join()
         assert made == [alone(step, Store(tmp_path / "without"))]
         (warning,) = warnings(capfd.readouterr().err)
         assert "no longer answers; this build goes on without it" in warning
@@ -262,21 +262,22 @@ class TestFailures:
         prepare(tmp_path)
         with others(tmp_path / "two") as two:
             use(two.address)
+            compiled(of_folder(sources(tmp_path / "first", 4)), store)  # now both have the compiler
+            capfd.readouterr()
             build = threading.Thread(target=lambda: made.append(compiled(step, store)))
             build.start()
             killed, left = two.servers
-            until(lambda: len(list((store.root / "libraries").glob("*/*.o"))) > 4)
             until(lambda: two.busy(killed))
             two.kill(killed)
-            build.join(60)
+            build.join()
         assert made == [alone(step, Store(tmp_path / "without"))]
         told = capfd.readouterr().err
         elsewhere, of, each = spread(told)
         assert of == 40
         assert each.get(killed, 0) < each[left]
         (warning,) = warnings(told)
-        here = int(warning.split()[1])
-        assert here == of - elsewhere
+        failed = int(warning.split()[1])
+        assert 0 < failed <= of - elsewhere  # the rest was more than the other server takes
         assert "were compiled here, for other machines failed to" in warning
 
     def test_what_servers_cannot_compile_is_compiled_here(

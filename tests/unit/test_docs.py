@@ -23,6 +23,7 @@ from wheelhouse import figures
 from wheelhouse.common import console
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import plan
+from wheelhouse.compile import distributed
 from wheelhouse.machines import images, qemu, rootfs
 from wheelhouse.package import products
 from wheelhouse.publish import docs, reference
@@ -261,9 +262,10 @@ def test_each_variable_of_ours_is_in_the_reference() -> None:
 def test_each_kind_of_output_is_in_the_page_on_the_cache() -> None:
     steps = [product.step for product in products.every()]
     steps += [rootfs.system_tree(system) for system in systems.emulated().systems]
-    kinds = {step.kind for step in plan(*steps, qemu.instruction_counter(), *images.steps())}
+    steps += [qemu.instruction_counter(), distributed.archive()]
+    kinds = {step.kind for step in plan(*steps, *images.steps())}
     explained = {key.strip("`") for key, *_ in rows(PAGES["reference/cache.md"])}
-    assert {"cores", "wheels", "rootfs"} <= kinds
+    assert {"archives", "cores", "wheels", "rootfs"} <= kinds
     assert kinds - {"wheels"} <= explained
 
 
