@@ -287,8 +287,8 @@ class _Server:
             if done.status == 0:
                 return self
             reason = process.first_error(done.stderr.splitlines())
-        for remote in self._remotes:
-            return self._start_without(remote, f"cannot be used ({reason})")
+        if self._remotes:
+            return self._start_without(self._remotes[0], f"cannot be used ({reason})")
         console.warn(f"sccache does not start ({reason}); this build compiles without it.")
         return None
 
