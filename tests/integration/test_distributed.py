@@ -264,7 +264,8 @@ class TestFailures:
         prepare(tmp_path)
         with others(tmp_path / "two") as two:
             use(two.address)
-            compiled(of_folder(sources(tmp_path / "first", 4)), store)  # now both have the compiler
+            first = of_folder(sources(tmp_path / "first", 4))
+            compiled(first, stocked("first"))  # now both have the compiler
             capfd.readouterr()
             build = threading.Thread(target=lambda: made.append(compiled(step, store)))
             build.start()
@@ -281,6 +282,23 @@ class TestFailures:
         failed = int(warning.split()[1])
         assert 0 < failed <= of - elsewhere  # the rest was more than the other server takes
         assert "were compiled here, for other machines failed to" in warning
+
+    def test_a_server_hangs_from_the_middle_on(
+        self, two: Others, use: Use, stocked: Stocked, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch, until: Until,
+    ) -> None:  # fmt: skip
+        """As if it was switched off: what it got is compiled here in the end."""
+        monkeypatch.setattr(sccache, "_LIMIT", 5)
+        step = of_folder(sources(tmp_path / "sources", 12))
+        made: list[bytes] = []
+        store = stocked("with")
+        use(two.address)
+        build = threading.Thread(target=lambda: made.append(compiled(step, store)))
+        build.start()
+        until(lambda: two.busy(two.servers[0]))
+        with two.stopped(two.servers[0]):
+            build.join()
+        assert made == [alone(step, Store(tmp_path / "without"))]
 
     def test_what_servers_cannot_compile_is_compiled_here(
         self, use: Use, step: Step, stocked: Stocked, tmp_path: Path, capfd: Output

@@ -53,6 +53,7 @@ _WITHOUT = "this build goes on without it"
 _UNABLE = re.compile("falling back to local: (.*)")  # it logs too, before it compiles here
 _BUSY = "Insufficient capacity"
 _NEEDED = ("PATH", "HOME", "LC_ALL")
+_LIMIT = 300  # seconds after which an object is compiled here; sccache waits 20 minutes for it
 
 
 # sccache's key has the preprocessed source without its name, but an object has the name. The last
@@ -61,7 +62,7 @@ _NEEDED = ("PATH", "HOME", "LC_ALL")
 _SCRIPT = """\
 #!/bin/sh
 for last do :; done
-{clean}SCCACHE_C_CUSTOM_CACHE_BUSTER=$last {program} "$@"
+{through}SCCACHE_C_CUSTOM_CACHE_BUSTER=$last {program} "$@"
 status=$?
 [ $status {done} ] || exec "$@"
 exit $status
@@ -185,11 +186,12 @@ class _Server:
         """How compilers are started through it; ``needed`` is as for :func:`serving`."""
         program = plain_path(PROGRAM)
         if not self.scheduler:
-            return Cache(_SCRIPT.format(program=program, clean="", done="-ne 2"), self.local)
+            return Cache(_SCRIPT.format(program=program, through="", done="-ne 2"), self.local)
         # sccache sends a compile's whole environment, which all users of that machine can read.
         names = (*_NEEDED, *needed, *self.local)
         clean = " ".join(("env -i", *(f'{name}="${name}"' for name in names), ""))
-        script = _SCRIPT.format(program=program, clean=clean, done="-eq 0")
+        limited = f"timeout --foreground {_LIMIT} {clean}"
+        script = _SCRIPT.format(program=program, through=limited, done="-eq 0")
         return Cache(script, self.local, self._elsewhere(self.scheduler))
 
     def _elsewhere(self, scheduler: Scheduler) -> int:
