@@ -264,7 +264,7 @@ class TestFailures:
         prepare(tmp_path)
         with others(tmp_path / "two") as two:
             use(two.address)
-            first = of_folder(sources(tmp_path / "first", 4))
+            first = of_folder(sources(tmp_path / "few", 4))
             compiled(first, stocked("first"))  # now both have the compiler
             capfd.readouterr()
             build = threading.Thread(target=lambda: made.append(compiled(step, store)))
