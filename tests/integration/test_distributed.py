@@ -24,7 +24,7 @@ from tests.support.running import Cli, Until
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store, file_digest
-from wheelhouse.compile import distributed, ninja, sccache
+from wheelhouse.compile import distributed, ninja, sccache, shared_cache
 from wheelhouse.compile.distributed import ADDRESS, ARCHIVE
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import release_components
@@ -138,6 +138,22 @@ class TestSpread:
         told = capfd.readouterr().err
         assert "4 of 4 objects came from the compiler cache" in told
         assert "elsewhere" not in told
+
+    def test_what_others_compiled_goes_into_a_shared_cache(
+        self, two: Others, use: Use, step: Step, stocked: Stocked, capfd: Output,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        compile_cache.prepare()
+        use(two.address)
+        port = compile_cache.free_port()
+        with compile_cache.running(compile_cache.redis(port), port):
+            monkeypatch.setenv(shared_cache.ADDRESS, f"redis://127.0.0.1:{port}")
+            made = compiled(step, stocked("first"))
+            assert spread(capfd.readouterr().err)[0] == 4
+            assert compiled(step, stocked("second")) == made
+        told = capfd.readouterr().err
+        assert "4 of 4 objects came from the compiler cache" in told
+        assert not warnings(told)
 
     def test_a_folder_with_an_odd_name(
         self, two: Others, use: Use, step: Step, stocked: Stocked, capfd: Output
