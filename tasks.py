@@ -184,6 +184,17 @@ def make(_: Context, steps: str, offline: bool = False, sources: str = "") -> No
 
 
 @task(
+    help={
+        "archive": "the file to write: zig, its wrappers and a shell, as a tar archive",
+        **OFFLINE,
+    }
+)
+def toolchain(_: Context, archive: str, offline: bool = False, sources: str = "") -> None:
+    """Pack the compiler for machines that compile for others, and print sccache's configuration."""
+    pipeline.export_toolchain(Path(archive).absolute(), Fetcher.from_options(offline, sources))
+
+
+@task(
     iterable=["wheel"],
     help={"wheel": "a wheel to verify, repeatable; default: all in wheels/", **ENGINE},
 )

@@ -19,7 +19,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
-from wheelhouse.compile import shared_cache
+from wheelhouse.compile import distributed, shared_cache
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
 from wheelhouse.package import audit, container, diff, products, retagged
 from wheelhouse.package.products import Product
@@ -106,7 +106,7 @@ def build_wheels(
 def _build_into_wheels(
     asked: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease
 ) -> list[Path]:
-    shared_cache.named()  # raises now, not after all sources are fetched
+    _prepare_compiles(fetcher, engine)
     if not os.access(WHEELS if WHEELS.exists() else WHEELS.parent, os.W_OK):
         raise WheelhouseError(
             f"This user cannot write into {WHEELS}, the folder for wheels.",
@@ -174,6 +174,38 @@ def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}{'s' * (number != 1)}"
 
 
+def _prepare_compiles(fetcher: Fetcher, engine: str) -> None:
+    """Raise WheelhouseError for wrong settings of compiles, before all sources are fetched.
+
+    Packs the compiler for other machines, if some are named.
+    """
+    shared_cache.named()
+    if distributed.named() and engine == "host":
+        get_or_make(distributed.archive(), fetcher)
+
+
+def export_toolchain(target: Path, fetcher: Fetcher) -> None:
+    """Write the archive of the compiler for other machines, and print a client's configuration.
+
+    Raises WheelhouseError if the file exists already or cannot be written.
+    """
+    problem = ""
+    if target.exists() or target.is_symlink():
+        problem = f"{target} exists already."
+    elif not target.parent.is_dir():
+        problem = f"There is no folder {target.parent}."
+    elif not str(target).isprintable():  # as the bytes of a name that is not in UTF-8
+        problem = "sccache's configuration cannot have such a path."
+    if problem:
+        raise WheelhouseError(problem, "Name another file with --archive.", Kind.USAGE)
+    _copy(get_or_make(distributed.archive(), fetcher) / distributed.ARCHIVE, target)
+    console.result(
+        f"# For ./inv: export {distributed.ADDRESS}=http://TOKEN@SCHEDULER:10600\n"
+        "# For your own sccache: a file that only you can read, named in SCCACHE_CONF.\n"
+        + distributed.configuration(fetcher.store, target, "http://SCHEDULER:10600", "TOKEN")
+    )
+
+
 def wanted(
     targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
 ) -> list[Product]:
@@ -207,15 +239,16 @@ def _build_products(
 
 
 def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
-    """Build a published wheel again, without a shared cache, and compare the bytes.
+    """Build a published wheel again, without other machines, and compare the bytes.
 
     A wheel for older pips is made of the one that was built again. Raises WheelhouseError if they
     differ; diffoscope's report is then in the cache's logs.
     """
     if not theirs.is_file():
         raise WheelhouseError(f"There is no file {theirs}.", "Name a published wheel.", Kind.USAGE)
-    if os.environ.pop(shared_cache.ADDRESS, None):
-        console.say(f"Others could change the result: {shared_cache.ADDRESS} is not used")
+    for name in (shared_cache.ADDRESS, distributed.ADDRESS):
+        if os.environ.pop(name, None):
+            console.say(f"Others could change the result: {name} is not used")
     ours, *_ = _build_products([products.from_filename(theirs)], fetcher, engine)
     with tempfile.TemporaryDirectory() as scratch:
         if retagged.is_retagged(theirs):
@@ -450,7 +483,7 @@ def _needed(store: Store) -> set[str]:
     """The first 16 hex digits of every key that the pins of this checkout have."""
     steps = [product.step for product in products.every()]
     steps += [rootfs.system_tree(system) for system in systems.table().systems]
-    steps += [qemu.instruction_counter(), *images.steps()]
+    steps += [qemu.instruction_counter(), distributed.archive(), *images.steps()]
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():
         keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]
@@ -491,7 +524,7 @@ def make(words: str, fetcher: Fetcher) -> list[Path]:
 
     Raises WheelhouseError if a word names no step of this checkout.
     """
-    shared_cache.named()
+    _prepare_compiles(fetcher, "host")
     known = plan(*(product.step for product in products.every()))
     made = []
     for step in workflow.find(words, known):

@@ -28,16 +28,23 @@ from wheelhouse.verify import delegate_trials, session
 Cli = Callable[..., Completed]
 Digests = dict[str, str]
 
+OTHERS = {
+    "WHEELHOUSE_SHARED_CACHE": "redis://there.invalid",
+    "WHEELHOUSE_DISTRIBUTED": "http://token@there.invalid",
+}
+"""Other machines, whose names nobody looks up."""
+
 
 @pytest.fixture(scope="module")
 def contained(cli: Cli, engine: DockerClient, wheels: dict[str, Path]) -> tuple[Digests, Digests]:
     """Every wheel's SHA-256 as built by this machine and as built in a container."""
     on_host = {tag: file_digest(path) for tag, path in wheels.items()}
     words = ("build", "--py", "all", "--engine", "docker", "--no-verify")
-    done = cli(*words, WHEELHOUSE_SHARED_CACHE="redis://there.invalid")
+    done = cli(*words, **OTHERS)
     assert done.status == 0, done.stderr
     built = "Building in a container" in done.stderr
-    assert ("no network: WHEELHOUSE_SHARED_CACHE is not used" in done.stderr) == built
+    for name in OTHERS:
+        assert (f"no network: {name} is not used" in done.stderr) == built
     paths = [Path(line) for line in done.stdout.splitlines()]
     return on_host, {path.name.split("-")[2]: file_digest(path) for path in paths}
 
@@ -135,10 +142,10 @@ class TestReproduce:
         tmp_path: Path,
     ) -> None:
         published = Path(shutil.copy(wheels["cp311"], tmp_path))
-        shared = {"WHEELHOUSE_SHARED_CACHE": "redis://there.invalid"}
-        done = cli("reproduce", str(published), "--engine", engine_name, **shared)
+        done = cli("reproduce", str(published), "--engine", engine_name, **OTHERS)
         assert done.status == 0, done.stderr
-        assert "WHEELHOUSE_SHARED_CACHE is not used" in done.stderr
+        for name in OTHERS:
+            assert f"{name} is not used" in done.stderr
         assert "does not answer" not in done.stderr
         assert file_digest(published) in done.stdout
 

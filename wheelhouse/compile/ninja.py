@@ -58,13 +58,14 @@ def build(folder: Path, label: str, log: Path, env: Env, *, cached: Store | None
     with the first compiler error, and OSError if the disk is full. Finished objects stay, so the
     next run resumes.
     """
-    count = jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
-    command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
     lib, launcher = folder / LIB, folder / LAUNCHER
     for path in (lib, launcher):
         path.unlink(missing_ok=True)
     lib.symlink_to(plain_path(ZIG).with_name("lib"))
-    with sccache.serving(cached) as cache, console.steps(label) as bar:
+    with sccache.serving(cached, env) as cache, console.steps(label) as bar:
+        free = psutil.virtual_memory().available
+        count = jobs(len(os.sched_getaffinity(0)), free, cache.elsewhere)
+        command = [str(plain_path(NINJA)), "-C", str(plain_path(folder)), "-j", str(count)]
         launcher.write_text(cache.script)
         launcher.chmod(0o755)
         env = {**env, **cache.environment, "NINJA_STATUS": "[%f/%t] "}

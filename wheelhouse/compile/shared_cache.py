@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import httpx
@@ -28,6 +29,8 @@ class SharedCache:
     ``level`` is sccache's name for its kind, ``settings`` are sccache's environment variables for
     it, which may hold a password. ``where`` is the address without user and password.
     """
+
+    title: ClassVar[str] = "shared cache"
 
     level: str
     where: str

@@ -26,7 +26,7 @@ from wheelhouse.common.process import Completed
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached
 from wheelhouse.common.store import Store, disk_space
-from wheelhouse.compile import shared_cache
+from wheelhouse.compile import distributed, shared_cache
 from wheelhouse.machines import docker, images, volumes
 from wheelhouse.machines.docker import LABEL, Box
 from wheelhouse.machines.volumes import Kept
@@ -66,8 +66,9 @@ def _run(wanted: Sequence[Product], fetcher: Fetcher, store: Store, checkout: St
     files |= {f"{PROJECT}/{name}": ROOT / name for name in _PROJECT_FOLDERS}
     kinds = dict.fromkeys((*(step.kind for step in made), "logs"))
     options = ["--checkout", _path(checkout)] if checkout else []
-    if shared_cache.named():
-        console.say(f"A container has no network: {shared_cache.ADDRESS} is not used")
+    for module in (shared_cache, distributed):
+        if module.named():
+            console.say(f"A container has no network: {module.ADDRESS} is not used")
     console.say(f"Building in a container of {image}")
     with volumes.box(client, image, docker.limits(client), kept) as box:
         box.send(files)
