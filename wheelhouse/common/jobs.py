@@ -14,7 +14,7 @@ JOB_BYTES = 1_000_000_000
 It measures 1.0 GB for two jobs and all other processes of a build.
 """
 
-PREPROCESSED = 6
+PREPROCESSED = 4
 """How many processors of other machines one of this machine keeps busy.
 
 It preprocesses what they compile: docs/howto/distributed-compiling.md has the figures.
