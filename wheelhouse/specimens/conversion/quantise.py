@@ -21,6 +21,7 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
 )
 from numpy.typing import NDArray
 
+from wheelhouse.specimens.conversion.equalise import Ranges, equalise
 from wheelhouse.specimens.conversion.network import Network, Operator
 from wheelhouse.specimens.conversion.write import (
     INPUT,
@@ -67,8 +68,8 @@ _FEW = 4096
 _LARGEST_BIAS = 1 << 30
 
 
-def calibrate(network: Network, inputs: Iterable[NDArray[np.float32]]) -> dict[str, Range]:
-    """The least and the greatest value of each tensor over these inputs, rounded to 12 bits.
+def calibrate(network: Network, inputs: Iterable[NDArray[np.float32]]) -> Ranges:
+    """The least and the greatest value of each channel over these inputs, rounded to 12 bits.
 
     TFLite's reference kernels compute them, which are the same on every CPU.
     """
@@ -80,30 +81,34 @@ def calibrate(network: Network, inputs: Iterable[NDArray[np.float32]]) -> dict[s
     interpreter.allocate_tensors()
     indices = {row["name"]: row["index"] for row in interpreter.get_tensor_details()}
     shown = names(network)
-    found: dict[str, list[float]] = {name: [0.0] for name in network.shapes}
+    known = {name: indices.get(shown.get(name, name)) for name in network.shapes}
+    found: dict[str, list[NDArray[Any]]] = {}
     (first,) = interpreter.get_input_details()
     for values in inputs:
         interpreter.set_tensor(first["index"], values)
         interpreter.invoke()
-        for name, seen in found.items():
-            index = indices.get(shown.get(name, name))
+        for name, index in known.items():
             if index is not None:
                 tensor = interpreter.get_tensor(index)
-                seen[:] = [min(seen[0], tensor.min()), max(seen[-1], tensor.max())]
-    return {name: (_coarse(seen[0]), _coarse(seen[-1])) for name, seen in found.items()}
+                rows = tensor.reshape(-1, tensor.shape[-1])
+                low, high = found.get(name, (0, 0))
+                found[name] = [np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))]
+    return {name: (_coarse(low), _coarse(high)) for name, (low, high) in found.items()}
 
 
-def int8_model(network: Network, ranges: Mapping[str, Range]) -> bytes:
+def int8_model(network: Network, ranges: Ranges) -> bytes:
     """The bytes of the model in INT8; ``ranges`` are those of :func:`calibrate`."""
-    writer = _Writer(network, _with_same_scales(network, ranges))
-    for operator in network.operators:
+    scaled, channels = equalise(network, ranges)
+    whole = {name: (float(low.min()), float(high.max())) for name, (low, high) in channels.items()}
+    writer = _Writer(scaled, _with_same_scales(scaled, whole))
+    for operator in scaled.operators:
         writer.add(operator)
     return writer.finish()
 
 
-def _coarse(value: float) -> float:
-    mantissa, exponent = np.frexp(value)
-    return float(np.ldexp(np.rint(mantissa * 4096) / 4096, exponent))
+def _coarse(values: NDArray[Any]) -> NDArray[np.float64]:
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    return np.asarray(np.ldexp(np.rint(mantissa * 4096) / 4096, exponent), np.float64)
 
 
 def _with_same_scales(network: Network, ranges: Mapping[str, Range]) -> dict[str, Range]:

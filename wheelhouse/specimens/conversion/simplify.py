@@ -45,11 +45,12 @@ class _Change:
 
 
 def simplify(network: Network) -> None:
-    """Join operators until none can be joined any more, and drop unused constants."""
+    """Join operators until none can be joined any more; drop tensors that are left over."""
     while any(_applied(network, rule) for rule in _RULES):
         pass
-    uses = network.uses()
-    network.constants = {name: all_ for name, all_ in network.constants.items() if uses[name]}
+    left = {*network.uses(), *network.inputs}
+    network.constants = {name: all_ for name, all_ in network.constants.items() if name in left}
+    network.shapes = {name: shape for name, shape in network.shapes.items() if name in left}
 
 
 class _View:
