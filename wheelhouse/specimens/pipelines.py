@@ -34,10 +34,11 @@ class Output(Table, frozen=True):
     meaning: str
 
 
-class Entry(Table, frozen=True):
+class Entry(Table, frozen=True, kw_only=True):
     """What is known of every model; ``pipeline`` is the example that uses it.
 
     ``size`` is the input's height, width and channels, ``range`` the values of black and white.
+    ``wheel`` is the import package that has the model, or empty.
     """
 
     pipeline: str
@@ -45,6 +46,7 @@ class Entry(Table, frozen=True):
     origin: str
     size: tuple[int, ...]
     range: tuple[float, float]
+    wheel: str = MAIN
 
 
 class Converted(Entry, frozen=True, kw_only=True):
@@ -54,7 +56,6 @@ class Converted(Entry, frozen=True, kw_only=True):
     calibration: Literal["faces", "scenes"]
     outputs: Mapping[str, Output]
     labels: tuple[str, ...] = ()
-    wheel: str = MAIN
 
 
 class Copied(Entry, frozen=True, kw_only=True):
@@ -69,7 +70,6 @@ class Copied(Entry, frozen=True, kw_only=True):
     outputs: tuple[str, ...]
     labels: str = ""
     precision: Literal["fp32", "int8"] = "fp32"
-    wheel: str = MAIN
 
 
 class Pictures(Table, frozen=True):

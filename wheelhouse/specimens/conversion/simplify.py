@@ -6,6 +6,7 @@ precision at each of them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -310,7 +311,9 @@ def _affine_before_dense(view: _View, operator: Operator) -> _Change | None:
         return None
     weights, bias = (view.network.constants[name] for name in operator.inputs[1:])
     if before.name == "ADD":
-        bias = bias + weights @ values
+        # An exact sum, for another CPU's BLAS adds in another order.
+        sums = [math.fsum(row) for row in (weights.astype(np.float64) * values).tolist()]
+        bias = (bias + np.array(sums)).astype(np.float32)
     else:
         weights = weights * values
     names = (f"{before.output}/weights", f"{before.output}/bias")
