@@ -19,7 +19,14 @@ from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Component
 from wheelhouse.specimens import pipelines
-from wheelhouse.specimens.conversion import graph, quantise, simplify, translate, write
+from wheelhouse.specimens.conversion import (
+    graph,
+    normalise,
+    quantise,
+    simplify,
+    translate,
+    write,
+)
 from wheelhouse.specimens.pipelines import Converted, Copied
 
 _PACKAGE = ROOT / "apps" / pipelines.MAIN
@@ -123,7 +130,10 @@ def wheels() -> tuple[ModelsWheel, ...]:
 
 
 def conversion(name: str) -> Step:
-    """The step whose folder holds a converted model: ``NAME.tflite`` and ``NAME-int8.tflite``."""
+    """The step whose folder holds a converted model.
+
+    Its files are ``NAME.tflite`` and, if the table wants one in INT8, ``NAME-int8.tflite``.
+    """
     table = pipelines.pipelines()
     model = table.converted[name]
     return Step(
@@ -137,30 +147,35 @@ def conversion(name: str) -> Step:
             "outputs": {key: output.node for key, output in model.outputs.items()},
             "size": model.size,
             "range": model.range,
+            "channels first": model.channels_first,
+            "mean": model.mean,
+            "deviation": model.deviation,
+            "int8": model.int8,
             "calibration": to_builtins(table.calibration[model.calibration]),
         },
     )
 
 
 def _convert(inputs: Inputs, folder: Path) -> None:
-    name, size = inputs.parameters["name"], inputs.parameters["size"]
-    original = inputs.needs["originals"] / "models" / inputs.parameters["original"]
+    parameters = inputs.parameters
+    name, size = parameters["name"], parameters["size"]
+    original = inputs.needs["originals"] / "models" / parameters["original"]
     read = graph.read(
         name,
         original.with_suffix(".json").read_bytes(),
         original.with_suffix(".bin").read_bytes(),
     )
-    network = translate.translate(read, inputs.parameters["outputs"])
+    network = translate.translate(read, parameters["outputs"], parameters["channels first"])
     simplify.simplify(network)
-    pictures = pipelines.calibration_inputs(
-        inputs.parameters["calibration"],
-        inputs.needs["pictures"],
-        size,
-        inputs.parameters["range"],
-    )
-    ranges = quantise.calibrate(network, pictures)
+    if parameters["mean"]:
+        normalise.take_rgb(network, parameters["mean"], parameters["deviation"])
     (folder / f"{name}.tflite").write_bytes(write.float_model(network))
-    (folder / f"{name}-int8.tflite").write_bytes(quantise.int8_model(network, ranges))
+    if parameters["int8"]:
+        pictures = pipelines.calibration_inputs(
+            parameters["calibration"], inputs.needs["pictures"], size, parameters["range"]
+        )
+        ranges = quantise.calibrate(network, pictures)
+        (folder / f"{name}-int8.tflite").write_bytes(quantise.int8_model(network, ranges))
 
 
 def _pack(inputs: Inputs, folder: Path) -> None:
@@ -237,7 +252,8 @@ def _row(
 def _converted_row(
     name: str, model: Mapping[str, Any], package: Mapping[str, str]
 ) -> dict[str, object]:
-    files = {"fp32": f"{name}.tflite", "int8": f"{name}-int8.tflite"}
+    files = {"fp32": f"{name}.tflite"}
+    files |= {"int8": f"{name}-int8.tflite"} if model["int8"] else {}
     return {
         **_row(name, model, package, files),
         "credit": "Vladimir Mandic, and the authors at the origin",

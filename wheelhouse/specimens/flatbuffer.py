@@ -183,7 +183,9 @@ _OPTIONS = {
 _OPTIONAL = {
     "CONCATENATION": "ConcatenationOptions",
     "L2_NORMALIZATION": "L2NormOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "MAX_POOL_2D": "Pool2DOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
 }
 
 

@@ -50,12 +50,21 @@ class Entry(Table, frozen=True, kw_only=True):
 
 
 class Converted(Entry, frozen=True, kw_only=True):
-    """A graph model of TensorFlow.js: ``models/original.json`` and ``.bin`` of human-models."""
+    """A graph model of TensorFlow.js: ``models/original.json`` and ``.bin`` of human-models.
+
+    ``mean`` and ``deviation`` are those of blue, green and red by which the original wants pictures
+    normalised; the converted model does that itself. With ``channels_first`` the original has
+    channels before height and width.
+    """
 
     original: str
     calibration: Literal["faces", "scenes"]
     outputs: Mapping[str, Output]
     labels: tuple[str, ...] = ()
+    channels_first: bool = False
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    int8: bool = True
 
 
 class Copied(Entry, frozen=True, kw_only=True):

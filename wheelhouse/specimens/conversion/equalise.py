@@ -20,7 +20,10 @@ from wheelhouse.specimens.conversion.network import RELU, Network, Operator
 Ranges = dict[str, tuple[NDArray[Any], NDArray[Any]]]
 """For each tensor the least and the greatest value of each channel, which is the last axis."""
 
-_KEEPS = ("ADD", "MAX_POOL_2D", "MEAN", "MUL", "PRELU", "RELU", "RESIZE_BILINEAR")
+_KEEPS = (
+    *("ADD", "LEAKY_RELU", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "PADV2", "PRELU", "RELU"),
+    "RESIZE_BILINEAR",
+)
 """Operators whose output has the scale of their input, channel by channel."""
 
 _LARGEST = 64.0

@@ -41,10 +41,13 @@ _VERSIONS = {
     "DEPTHWISE_CONV_2D": 3,
     "FULLY_CONNECTED": 4,
     "HARD_SWISH": 1,
+    "LEAKY_RELU": 2,
     "LOGISTIC": 2,
     "MAX_POOL_2D": 2,
     "MEAN": 2,
     "MUL": 2,
+    "PAD": 2,
+    "PADV2": 2,
     "PRELU": 1,
     "RELU": 2,
     "RESHAPE": 1,
@@ -56,7 +59,7 @@ _DEQUANTIZE_VERSION = 2
 _AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": None}
 """For each operator with weights their axis of channels; None is one scale for all."""
 
-_SAME_SCALE = ("CONCATENATION", "MAX_POOL_2D", "RESHAPE", "RESIZE_BILINEAR")
+_SAME_SCALE = ("CONCATENATION", "MAX_POOL_2D", "PAD", "PADV2", "RESHAPE", "RESIZE_BILINEAR")
 """Operators whose kernels want one quantisation for inputs and output."""
 
 _LOGISTIC = Quantisation((1 / 256,), -128)
@@ -90,7 +93,7 @@ def calibrate(network: Network, inputs: Iterable[NDArray[np.float32]]) -> Ranges
         for name, index in known.items():
             if index is not None:
                 tensor = interpreter.get_tensor(index)
-                rows = tensor.reshape(-1, tensor.shape[-1])
+                rows = np.where(np.isneginf(tensor), 0, tensor).reshape(-1, tensor.shape[-1])
                 low, high = found.get(name, (0, 0))
                 found[name] = [np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))]
     return {name: (_coarse(low), _coarse(high)) for name, (low, high) in found.items()}
@@ -185,6 +188,8 @@ class _Writer:
     def _add_int8(self, operator: Operator) -> None:
         if operator.name in _AXES:
             inputs = self._weighted(operator)
+        elif operator.name == "PADV2":
+            inputs = self._padded(operator)
         else:
             inputs = [self._int8(name) for name in operator.inputs]
         output = operator.output
@@ -218,6 +223,15 @@ class _Writer:
             self.writer.constant(weights, stored, per_channel),
             self.writer.constant(offset, np.rint(bias / (flat * step)).astype(np.int32), products),
         ]
+
+    def _padded(self, operator: Operator) -> list[int]:
+        """The inputs of a PADV2 before a maximum: the value of the edge is the least there is."""
+        before, paddings, value = operator.inputs
+        if self.network.constants[value].item() != -np.inf:
+            raise ValueError(f"{operator.output}: an edge of another value than -inf")
+        least = np.array(-128, np.int8)
+        inputs = [self._int8(before), self._int8(paddings)]
+        return [*inputs, self.writer.constant(value, least, self.quantisations[before])]
 
     def _int8(self, name: str) -> int:
         """A tensor in INT8; a constant of integers as it is."""

@@ -21,6 +21,7 @@ from wheelhouse.specimens.conversion.network import (
     RELU,
     RELU6,
     SAME,
+    VALID,
     Network,
     Operator,
     Shape,
@@ -335,6 +336,20 @@ def _scale_before(view: _View, operator: Operator) -> _Change | None:
     return _Change((multiple,), (new,))
 
 
+def _padding(view: _View, operator: Operator) -> _Change | None:
+    """A convolution of 3 x 3 in a picture with an edge of 1 is one with SAME padding."""
+    pad = view.only(operator.inputs[0], "PAD")
+    if operator.name != "CONV_2D" or pad is None or operator.options["padding"] != VALID:
+        return None
+    edges = view.network.constants[pad.inputs[1]].tolist()
+    size = view.network.constants[operator.inputs[1]].shape[1:3]
+    strides = (operator.options["strideH"], operator.options["strideW"])
+    if (edges, size, strides) != ([[0, 0], [1, 1], [1, 1], [0, 0]], (3, 3), (1, 1)):
+        return None
+    new = replace(operator, inputs=(pad.inputs[0], *operator.inputs[1:]))
+    return _Change((pad,), (new.with_options(padding=SAME),))
+
+
 _RULES: tuple[_Rule, ...] = (
     _scale,
     _bias,
@@ -347,5 +362,6 @@ _RULES: tuple[_Rule, ...] = (
     _affine,
     _affine_before_dense,
     _scale_before,
+    _padding,
 )
 """The rules, in the order in which they are tried."""

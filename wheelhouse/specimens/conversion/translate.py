@@ -31,25 +31,63 @@ _FUSED = {(): 0, ("BiasAdd",): 0, ("BiasAdd", "Relu"): RELU, ("BiasAdd", "Relu6"
 """The operations that may be fused to a product, and the activation among them."""
 
 
-def translate(graph: Graph, outputs: Mapping[str, str]) -> Network:
+_PLAIN = (0, 1, 2, 3)
+_CHANNELS_FIRST = (0, 3, 1, 2)
+"""For each axis of a node's result the axis of its tensor, if channels are before height."""
+
+
+def translate(graph: Graph, outputs: Mapping[str, str], channels_first: bool = False) -> Network:
     """The network whose outputs have these names, each the result of a node.
 
-    Nodes that no output needs are left out. A batch of any size becomes one of 1. Raises
-    UnsupportedError for what is not known.
+    Nodes that no output needs are left out. A batch of any size becomes one of 1. With
+    ``channels_first`` the original's input has its channels before height and width; those of the
+    network are always last, so that no tensor is transposed. Raises UnsupportedError for what is
+    not known.
     """
-    translation = _Translation(graph, Network(graph.name))
+    translation = _Translation(graph, Network(graph.name), channels_first)
     network = translation.network
-    network.outputs = {name: translation.tensor(node) for name, node in outputs.items()}
+    network.outputs = {name: translation.output(node) for name, node in outputs.items()}
     return network
 
 
 @dataclass
 class _Translation:
-    """The translation of a graph so far; ``_known`` has the tensor of each node that is done."""
+    """The translation of a graph so far; ``_known`` has the tensor of each node that is done.
+
+    ``_axes`` has, for each node whose axes have another order than its tensor's, their order.
+    """
 
     graph: Graph
     network: Network
+    channels_first: bool
     _known: dict[str, str] = field(default_factory=dict)
+    _axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def output(self, node: str) -> str:
+        """The tensor of a node that is an output."""
+        found = self.tensor(node)
+        if node in self._axes:
+            raise self._node(node).unsupported("is an output whose axes are moved")
+        return found
+
+    def axes(self, node: Node) -> tuple[int, ...]:
+        """For each axis of a node's inputs the axis of their tensors.
+
+        Raises UnsupportedError if the inputs differ.
+        """
+        orders = {
+            self._axes.get(name, _PLAIN)
+            for name in node.inputs
+            if self._known[name] not in self.network.constants
+        }
+        if len(orders) > 1:
+            raise node.unsupported("has inputs whose axes have different orders")
+        return next(iter(orders), _PLAIN)
+
+    def set_axes(self, node: Node, axes: tuple[int, ...]) -> None:
+        """Say which order the axes of a node's result have."""
+        if axes != _PLAIN:
+            self._axes[node.name] = axes
 
     def tensor(self, node: str) -> str:
         """The tensor with a node's result; the nodes before it are translated first."""
@@ -94,6 +132,10 @@ class _Translation:
             raise node.unsupported("has an operator that is not known")
         inputs = [self._known[name] for name in node.inputs]
         asked = replace(node, attributes=dict(node.attributes))
+        if node.op in _KEEP_AXES:
+            self.set_axes(node, self.axes(node))
+        elif node.op != "Transpose" and self.axes(node) != _PLAIN:
+            raise node.unsupported("has an input whose axes are moved")
         result = handler(self, asked, inputs)
         asked.done()
         return result
@@ -107,6 +149,9 @@ def _placeholder(at: _Translation, node: Node, inputs: list[str]) -> str:
     batch, *rest = node.take("shape")
     if batch not in (-1, 1) or -1 in rest:
         raise node.unsupported(f"has the shape {(batch, *rest)}, of which more than a batch varies")
+    if at.channels_first:
+        at.set_axes(node, _CHANNELS_FIRST)
+        rest = [*rest[1:], rest[0]]
     at.network.inputs.append(node.name)
     at.network.shapes[node.name] = (1, *rest)
     return node.name
@@ -205,6 +250,35 @@ def _slid(
     return [-(-(shape[axis + 1] - lost[axis]) // strides[axis]) for axis in (0, 1)]
 
 
+def _transpose(at: _Translation, node: Node, inputs: list[str]) -> str:
+    """The same tensor: only the names of its axes change."""
+    node.take("T", _FLOAT)
+    node.take("Tperm", _INT)
+    before = at.axes(node)
+    at.set_axes(node, tuple(before[axis] for axis in at.constant(node, inputs[1]).tolist()))
+    return inputs[0]
+
+
+def _padding(at: _Translation, node: Node, inputs: list[str]) -> str:
+    node.take("T", _FLOAT)
+    node.take("Tpaddings", _INT)
+    axes = at.axes(node)
+    rows = np.empty((4, 2), np.int32)
+    rows[list(axes)] = at.constant(node, inputs[1])
+    paddings = at.add_constant(f"{node.name}/paddings", rows)
+    shape = tuple(
+        size + int(row.sum()) for size, row in zip(at.network.shape(inputs[0]), rows, strict=True)
+    )
+    name = "PADV2" if node.op == "PadV2" else "PAD"
+    return at.emit(Operator(name, (inputs[0], paddings, *inputs[2:]), node.name), shape)
+
+
+def _leaky_relu(at: _Translation, node: Node, inputs: list[str]) -> str:
+    node.take("T", _FLOAT)
+    operator = Operator("LEAKY_RELU", tuple(inputs), node.name, {"alpha": node.take("alpha")})
+    return at.emit(operator, at.network.shape(inputs[0]))
+
+
 def _max_pool(at: _Translation, node: Node, inputs: list[str]) -> str:
     node.take("T", _FLOAT)
     node.take("explicit_paddings", (), default=())
@@ -281,7 +355,7 @@ def _concatenation(at: _Translation, node: Node, inputs: list[str]) -> str:
     node.take("N", len(inputs) - 1)
     *parts, last = inputs
     shapes = [at.network.shape(part) for part in parts]
-    axis = at.constant(node, last).item() % len(shapes[0])
+    axis = at.axes(node)[at.constant(node, last).item() % len(shapes[0])]
     shape = list(shapes[0])
     shape[axis] = sum(each[axis] for each in shapes)
     operator = Operator("CONCATENATION", tuple(parts), node.name, {"axis": axis, ACTIVATION: 0})
@@ -291,11 +365,15 @@ def _concatenation(at: _Translation, node: Node, inputs: list[str]) -> str:
 def _resize(at: _Translation, node: Node, inputs: list[str]) -> str:
     node.take("T", _FLOAT)
     node.take("align_corners", False)
-    node.take("half_pixel_centers", False)
+    half = node.take("half_pixel_centers", False, True)
+    options = {"halfPixelCenters": True} if half else {}
     height, width = at.constant(node, inputs[1]).tolist()
     shape = (1, height, width, at.network.shape(inputs[0])[3])
-    return at.emit(Operator("RESIZE_BILINEAR", tuple(inputs), node.name), shape)
+    return at.emit(Operator("RESIZE_BILINEAR", tuple(inputs), node.name, options), shape)
 
+
+_KEEP_AXES = ("Add", "ConcatV2", "LeakyRelu", "Pad", "PadV2")
+"""The operators that are the same whatever order the axes of their input have."""
 
 _ACTIVATED = {ACTIVATION: 0}
 _HANDLERS: dict[str, _Handler] = {
@@ -308,11 +386,14 @@ _HANDLERS: dict[str, _Handler] = {
     "DepthwiseConv2dNative": _convolution,
     "FusedDepthwiseConv2dNative": _convolution,
     "Identity": _identity,
+    "LeakyRelu": _leaky_relu,
     "MaxPool": _max_pool,
     "Maximum": _elementwise("MAXIMUM"),
     "Mean": _reduction("MEAN"),
     "Minimum": _elementwise("MINIMUM"),
     "Mul": _elementwise("MUL", **_ACTIVATED),
+    "Pad": _padding,
+    "PadV2": _padding,
     "Placeholder": _placeholder,
     "Relu": _elementwise("RELU"),
     "Relu6": _elementwise("RELU6"),
@@ -325,6 +406,7 @@ _HANDLERS: dict[str, _Handler] = {
     "Squeeze": _squeeze,
     "Sub": _elementwise("SUB", **_ACTIVATED),
     "Sum": _reduction("SUM"),
+    "Transpose": _transpose,
     "_FusedConv2D": _convolution,
     "_FusedMatMul": _dense,
 }

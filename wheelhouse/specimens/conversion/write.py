@@ -29,10 +29,13 @@ OPERATORS = frozenset(
         "FULLY_CONNECTED",
         "HARD_SWISH",
         "L2_NORMALIZATION",
+        "LEAKY_RELU",
         "LOGISTIC",
         "MAX_POOL_2D",
         "MEAN",
         "MUL",
+        "PAD",
+        "PADV2",
         "PRELU",
         "RELU",
         "RESHAPE",
@@ -40,7 +43,10 @@ OPERATORS = frozenset(
         "SOFTMAX",
     }
 )
-"""The operators of converted models, all of version 1 in FP32: since TFLite 1.14 or before."""
+"""The operators of converted models; in FP32 their version is 1."""
+
+_HALF_PIXEL_VERSION = 3
+"""The version of RESIZE_BILINEAR that knows the centres of pixels."""
 
 _FLOAT16_VERSION = 3
 """The version of DEQUANTIZE that takes FP16."""
@@ -86,7 +92,8 @@ def write(
     """Write an operator; raises ValueError for one that converted models must not have."""
     if operator.name not in OPERATORS:
         raise ValueError(f"{writer.description}: {operator.output} is left as {operator.name}")
-    writer.operator(operator.name, version, inputs, [output], **operator.options)
+    needed = _HALF_PIXEL_VERSION if "halfPixelCenters" in operator.options else version
+    writer.operator(operator.name, needed, inputs, [output], **operator.options)
 
 
 def _constant(writer: ModelWriter, name: str, values: NDArray[Any]) -> int:
