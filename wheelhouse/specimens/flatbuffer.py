@@ -117,7 +117,7 @@ class ModelWriter:
         operator = schema.OperatorT()
         operator.opcodeIndex = self._codes.setdefault((code, version, custom), len(self._codes))
         operator.inputs, operator.outputs = list(inputs), list(outputs)
-        if table := _OPTIONS.get(name) or (_OPTIONAL.get(name) if options else None):
+        if table := _OPTIONS.get(name):
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
             operator.builtinOptions = getattr(schema, f"{table}T")(**options)
         self._operators.append(operator)
@@ -178,14 +178,6 @@ _OPTIONS = {
     "SOFTMAX": "SoftmaxOptions",
     "SPLIT": "SplitOptions",
     "VAR_HANDLE": "VarHandleOptions",
-}
-# Those of operators that have none unless an option is set.
-_OPTIONAL = {
-    "CONCATENATION": "ConcatenationOptions",
-    "L2_NORMALIZATION": "L2NormOptions",
-    "LEAKY_RELU": "LeakyReluOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "RESIZE_BILINEAR": "ResizeBilinearOptions",
 }
 
 

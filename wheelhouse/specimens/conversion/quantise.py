@@ -25,12 +25,13 @@ from wheelhouse.specimens.conversion.equalise import Ranges, equalise
 from wheelhouse.specimens.conversion.network import Network, Operator
 from wheelhouse.specimens.conversion.write import (
     INPUT,
+    Writer,
     float_model,
     names,
     signature,
     write,
 )
-from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
+from wheelhouse.specimens.flatbuffer import Quantisation
 
 Range = tuple[float, float]
 
@@ -141,13 +142,13 @@ class _Writer:
 
     network: Network
     ranges: Mapping[str, Range]
-    writer: ModelWriter = field(init=False)
+    writer: Writer = field(init=False)
     int8: dict[str, int] = field(default_factory=dict)
     real: dict[str, int] = field(default_factory=dict)
     quantisations: dict[str, Quantisation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.writer = ModelWriter(self.network.name)
+        self.writer = Writer(self.network.name)
         (first,) = self.network.inputs
         self.real[first] = self.writer.tensor(INPUT, self.network.shapes[first], "float32")
 

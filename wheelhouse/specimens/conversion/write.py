@@ -6,9 +6,11 @@ when the model is loaded. Originals with FP16 weights so keep their size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from wheelhouse.specimens.conversion.network import Network, Operator
@@ -48,11 +50,39 @@ OPERATORS = frozenset(
 _HALF_PIXEL_VERSION = 3
 """The version of RESIZE_BILINEAR that knows the centres of pixels."""
 
+_OPTIONS = {
+    "CONCATENATION": "ConcatenationOptions",
+    "L2_NORMALIZATION": "L2NormOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+}
+"""The options tables of operators that the benchmark's models do not have, or have without any."""
+
 _FLOAT16_VERSION = 3
 """The version of DEQUANTIZE that takes FP16."""
 
 _LEAST = 1024
 """The smallest number of weights that are worth an operator to halve their size."""
+
+
+class Writer(ModelWriter):
+    """Writes one model, with the options of all operators of converted models."""
+
+    def operator(
+        self,
+        name: str,
+        version: int,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        **options: object,
+    ) -> None:
+        """Add an operator, as :meth:`ModelWriter.operator` does."""
+        super().operator(name, version, inputs, outputs, **options)
+        if options and (table := _OPTIONS.get(name)):
+            operator = self._operators[-1]
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            operator.builtinOptions = getattr(schema, f"{table}T")(**options)
 
 
 def names(network: Network) -> dict[str, str]:
@@ -70,7 +100,7 @@ def signature(network: Network, tensors: dict[str, int]) -> Signature:
 
 def float_model(network: Network) -> bytes:
     """The bytes of the model in FP32."""
-    writer = ModelWriter(network.name)
+    writer = Writer(network.name)
     shown = names(network)
     (first,) = network.inputs
     tensors = {first: writer.tensor(INPUT, network.shapes[first], "float32")}
