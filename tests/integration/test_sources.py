@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.support.archives import tar_xz
+from tests.support.archives import tar_gz, tar_xz
 from tests.support.loopback import closed
 from tests.support.mirror import Mirror
 from tests.support.running import Cli, Task, Until, first_line
@@ -545,7 +545,11 @@ def index(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> In
 
 @pytest.mark.parametrize(
     "tags",
-    ["py3-none-any", "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64"],
+    [
+        "py3-none-any",
+        "py3-none-manylinux_2_35_x86_64",
+        "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64",
+    ],
 )
 def test_a_wheel_comes_from_the_index_that_pip_knows(
     index: Index, fetcher: Fetcher, tags: str
@@ -576,6 +580,55 @@ def test_a_wheel_that_the_index_does_not_have_is_named(fetcher: Fetcher) -> None
     assert "tiny-1.0-py3-none-any.whl: " in failure.value.what
     assert "No matching distribution" in failure.value.what
     assert "\n" not in failure.value.what.partition("tiny-1.0-py3")[2]
+
+
+def test_a_source_archive_comes_from_the_index_too(
+    index: Index, mirror: Mirror, fetcher: Fetcher
+) -> None:
+    index("py3-none-any")
+    meta = b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+    project = b'[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n'
+    back = (
+        b"import os\n"
+        b"def prepare_metadata_for_build_wheel(folder, settings=None):\n"
+        b"    os.mkdir(os.path.join(folder, 'tiny-1.0.dist-info'))\n"
+        b"    with open(os.path.join(folder, 'tiny-1.0.dist-info', 'METADATA'), 'w') as f:\n"
+        b"        f.write('Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n')\n"
+        b"    return 'tiny-1.0.dist-info'\n"
+        b"def build_wheel(*words): raise SystemExit(1)\n"
+    )
+    files = {"PKG-INFO": meta, "pyproject.toml": project, "back.py": back, "tiny/model": b"data"}
+    archive = tar_gz({f"tiny-1.0/{name}": content for name, content in files.items()})
+    mirror.files["files/tiny-1.0.tar.gz"] = archive
+    mirror.files["simple/tiny/"] = b'<a href="/files/tiny-1.0.tar.gz">tiny-1.0.tar.gz</a>'
+    artefact = Artefact(sha256=sha256(archive), pypi="tiny-1.0.tar.gz")
+    tree = fetcher.tree(thing(artefact, keep=("tiny",)))
+    assert contents(tree) == {"tiny/model": b"data"}
+
+
+# npm's registry
+
+
+def test_a_package_comes_from_the_registry_that_the_user_names(
+    mirror: Mirror, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_NPM_REGISTRY", f"{mirror.url}/npm/")
+    path = "@some/thing/-/thing-1.0.tgz"
+    archive = tar_gz({f"package/{name}": content for name, content in UNPACKED.items()})
+    mirror.files[f"npm/{path}"] = archive
+    tree = fetcher.tree(thing(Artefact(sha256=sha256(archive), npm=path)))
+    assert contents(tree) == UNPACKED
+
+
+def test_a_machine_without_a_registry_is_told_what_to_do(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WHEELHOUSE_NPM_REGISTRY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WheelhouseError) as failure:
+        fetcher.tree(thing(Artefact(sha256="0" * 64, npm="thing/-/thing-1.0.tgz")))
+    assert "thing/-/thing-1.0.tgz: No npm" in failure.value.what
+    assert "WHEELHOUSE_NPM_REGISTRY" in failure.value.hint
 
 
 # Patches

@@ -43,3 +43,9 @@ def tarred(*entries: Entry, compression: str = "xz") -> bytes:
 def tar_xz(files: Mapping[str, bytes]) -> bytes:
     """An xz-compressed archive with the content of each file by its name."""
     return tarred(*(entry(name, content=content) for name, content in files.items()))
+
+
+def tar_gz(files: Mapping[str, bytes]) -> bytes:
+    """The same, gzip-compressed."""
+    entries = (entry(name, content=content) for name, content in files.items())
+    return tarred(*entries, compression="gz")

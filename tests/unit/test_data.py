@@ -86,7 +86,7 @@ def test_the_examples_here_are_valid(loaded: Load, shape: Shape) -> None:
             "thing: there is no carton box",
         ),
         (Pins, 'debian = "pool/thing.tar.xz", ', "", "artefacts[0]"),
-        (Pins, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi and url"),
+        (Pins, "debian =", 'pypi = "a.whl", debian =', "exactly one of debian, pypi, npm and url"),
         (Pins, '[{ debian = "pool/thing.tar.xz"', '[{ debian = "x", strip = "1"', "strip"),
     ],
 )

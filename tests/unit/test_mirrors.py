@@ -57,3 +57,33 @@ def test_a_machine_without_lists_or_without_apt_is_told_what_to_do(
         mirrors.debian_mirrors()
     assert "apt-get update" in failure.value.hint
     assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint
+
+
+def test_the_registry_is_the_one_that_the_user_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHEELHOUSE_NPM_REGISTRY", "http://mirror/npm/")
+    assert mirrors.npm_registry() == "http://mirror/npm"
+
+
+@pytest.mark.parametrize(("script", "known"), [("echo http://n/npm/", True), ("exit 1", False)])
+def test_else_the_registry_is_that_of_npm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, known: bool
+) -> None:
+    monkeypatch.delenv("WHEELHOUSE_NPM_REGISTRY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "npm").chmod(0o755)
+    if known:
+        assert mirrors.npm_registry() == "http://n/npm"
+        return
+    with pytest.raises(WheelhouseError) as failure:
+        mirrors.npm_registry()
+    assert "WHEELHOUSE_NPM_REGISTRY" in failure.value.hint
+
+
+def test_a_machine_without_npm_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WHEELHOUSE_NPM_REGISTRY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WheelhouseError, match="npm"):
+        mirrors.npm_registry()

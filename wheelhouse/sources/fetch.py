@@ -1,4 +1,4 @@
-"""Fetch pinned components from the cache, a folder, a Debian mirror or the Python package index.
+"""Fetch pinned components from the cache, a folder, a Debian mirror, or Python's or npm's index.
 
 Every file is checked against its pin before it is used.
 """
@@ -21,7 +21,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store, digest, disk_space, file_digest
 from wheelhouse.sources import archives, download, pins, pip
-from wheelhouse.sources.mirrors import debian_mirrors
+from wheelhouse.sources.mirrors import debian_mirrors, npm_registry
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
 
@@ -120,9 +120,9 @@ class Fetcher:
                 problems.append(str(error))
         raise WheelhouseError(
             f"{component.label} could not be fetched:\n  " + "\n  ".join(problems),
-            "Check the network and the mirrors, which apt's and pip's configuration name (or "
-            "WHEELHOUSE_DEBIAN_MIRROR), then run the same command again; it resumes. "
-            "`invoke update-pins` lists files that have left the mirrors.",
+            "Check the network and the mirrors, which the configuration of apt, pip and npm names "
+            "(or WHEELHOUSE_DEBIAN_MIRROR and WHEELHOUSE_NPM_REGISTRY), then run the same command "
+            "again; it resumes. `invoke update-pins` lists files that have left the mirrors.",
             Kind.FETCH,
             "download",
         )
@@ -195,15 +195,15 @@ class Fetcher:
 def addresses(artefact: Artefact) -> tuple[str, ...]:
     """The addresses of an artefact, best first.
 
-    Raises UnreachableError if no Debian mirror is known.
+    Raises UnreachableError if no Debian mirror or npm registry is known.
     """
-    if not artefact.debian:
+    if artefact.url:
         return (artefact.url,)
-    path = urllib.parse.quote(artefact.debian)
+    path = urllib.parse.quote(artefact.debian or artefact.npm, safe="/@")
     try:
-        mirrors = debian_mirrors()
+        mirrors = debian_mirrors() if artefact.debian else (npm_registry(),)
     except WheelhouseError as error:
-        raise download.UnreachableError(f"{artefact.debian}: {error.what} {error.hint}") from error
+        raise download.UnreachableError(f"{path}: {error.what} {error.hint}") from error
     return tuple(f"{mirror.rstrip('/')}/{path}" for mirror in mirrors)
 
 

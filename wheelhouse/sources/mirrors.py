@@ -1,4 +1,4 @@
-"""The Debian mirrors to use: those in apt's configuration, or those that the user names."""
+"""The mirrors to use: those in apt's and npm's configuration, or those that the user names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError
 
 VARIABLE = "WHEELHOUSE_DEBIAN_MIRROR"
+NPM_VARIABLE = "WHEELHOUSE_NPM_REGISTRY"
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 """The keys that sign Debian's archive, from the package debian-archive-keyring."""
@@ -33,6 +34,29 @@ def debian_mirrors() -> tuple[str, ...]:
             "debian-mirror",
         )
     return found
+
+
+def npm_registry() -> str:
+    """The address of npm's registry, without a final slash.
+
+    It is that in the environment variable ``WHEELHOUSE_NPM_REGISTRY`` or else that in npm's
+    configuration. Raises WheelhouseError if there is no npm that knows one.
+    """
+    if named := os.environ.get(NPM_VARIABLE, "").strip():
+        return named.rstrip("/")
+    try:
+        done = process.run(["npm", "config", "get", "registry"])
+        found = done.stdout.strip() if not done.status else ""
+    except WheelhouseError:  # no npm here
+        found = ""
+    if not found.startswith("http"):
+        raise WheelhouseError(
+            "No npm on this machine knows a registry.",
+            f"Install npm, or name a registry in {NPM_VARIABLE}.",
+            Kind.MACHINE,
+            "npm-registry",
+        )
+    return found.rstrip("/")
 
 
 def parse(targets: str) -> tuple[str, ...]:

@@ -24,14 +24,16 @@ PATCHES = ROOT / "patches"
 
 
 class Artefact(Table, frozen=True):
-    """One file that contains a component; it has one of ``debian``, ``pypi`` and ``url``."""
+    """One file that contains a component; it has one of ``debian``, ``pypi``, ``npm``, ``url``."""
 
     sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     """The SHA-256 of the file, in hex; may be empty if the component's pin has a ``tree``."""
     debian: str = ""
     """The file's path in Debian's archive, beginning with ``pool/``."""
     pypi: str = ""
-    """The file name of a wheel in the Python package index."""
+    """The file name of a wheel or source archive in the Python package index."""
+    npm: str = ""
+    """The file's path in npm's registry, as in ``@scope/name/-/name-1.0.0.tgz``."""
     url: str = ""
     """Any other address."""
     strip: int = 1
@@ -40,13 +42,17 @@ class Artefact(Table, frozen=True):
     """The folder in the archive that is the component, if its pin has a ``tree``."""
 
     def __post_init__(self) -> None:
-        if [bool(self.debian), bool(self.pypi), bool(self.url)].count(True) != 1:
-            raise ValueError("exactly one of debian, pypi and url must be set")
+        if [bool(each) for each in self._places].count(True) != 1:
+            raise ValueError("exactly one of debian, pypi, npm and url must be set")
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return self.debian, self.pypi, self.npm, self.url
 
     @property
     def filename(self) -> str:
         """The name of the file."""
-        return (self.debian or self.pypi or self.url).rpartition("/")[2]
+        return "".join(self._places).rpartition("/")[2]
 
     @property
     def depth(self) -> int:
@@ -58,6 +64,8 @@ class Artefact(Table, frozen=True):
         """Where it comes from, for messages."""
         if self.pypi:
             return f"Python package index: {self.pypi}"
+        if self.npm:
+            return f"npm's registry: {self.npm}"
         return f"Debian: {self.debian}" if self.debian else self.url
 
 

@@ -1,4 +1,4 @@
-"""Fetch wheels with pip, which uses the index in the user's configuration."""
+"""Fetch wheels and source archives with pip, which uses the index in its configuration."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import platform
 import tempfile
 from pathlib import Path
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.sources import download
 
-_DOWNLOAD = (*process.PYTHON, "pip", "download", "--no-deps", "--only-binary=:all:")
+_ANY = (*process.PYTHON, "pip", "download", "--no-deps")
+_DOWNLOAD = (*_ANY, "--only-binary=:all:")
 
 
 def export_requirements(
@@ -58,25 +59,37 @@ def tag_options(wheel: str) -> tuple[str, ...]:
         return ()
     python = first.interpreter.removeprefix("cp").removeprefix("py")
     platforms = [word for tag in known for word in ("--platform", tag.platform)]
-    choice = ("--implementation", first.interpreter[:2], "--python-version", python)
+    # pip takes "3" for 3.0, which most projects exclude.
+    version = () if python == "3" else ("--python-version", python)
+    choice = ("--implementation", first.interpreter[:2], *version)
     return (*choice, "--abi", first.abi, *platforms)
 
 
-def fetch(wheel: str, sha256: str, final: Path, store: Store) -> Path:
-    """Fetch the wheel with this file name and SHA-256, in hex, to the path ``final``.
+def fetch(archive: str, sha256: str, final: Path, store: Store) -> Path:
+    """Fetch the wheel or source archive with this file name and SHA-256, in hex, to ``final``.
 
-    Raises UnreachableError if it cannot be fetched or has other content.
+    Raises UnreachableError if it cannot be fetched or has other content. Pip runs the build script
+    of a source archive to read its name, after it has checked its SHA-256.
     """
-    console.say(f"Fetching {wheel} from the Python package index")
-    name, version, _, _ = parse_wheel_filename(wheel)
+    console.say(f"Fetching {archive} from the Python package index")
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+        requirement, command = _request(archive)
         requirements = Path(scratch, "requirements.txt")
-        requirements.write_text(f"{name}=={version} --hash=sha256:{sha256}\n")
+        requirements.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         checked = ("--require-hashes", "-r", requirements, "--dest", scratch)
-        done = process.run([*_DOWNLOAD, *tag_options(wheel), *checked])
-        path = Path(scratch, wheel)
+        done = process.run([*command, *checked])
+        path = Path(scratch, archive)
         if done.status or not path.is_file() or file_digest(path) != sha256:
-            log = store.log(f"pip-{wheel}")
-            error = process.failure(wheel, done, log, "", _error(done.stderr))
+            log = store.log(f"pip-{archive}")
+            error = process.failure(archive, done, log, "", _error(done.stderr))
             raise download.UnreachableError(f"{error.what} {error.hint}")
         return path.rename(final)
+
+
+def _request(archive: str) -> tuple[str, tuple[str, ...]]:
+    """The requirement that an archive fulfils, and the command that downloads such archives."""
+    if archive.endswith(".whl"):
+        name, version, _, _ = parse_wheel_filename(archive)
+        return f"{name}=={version}", (*_DOWNLOAD, *tag_options(archive))
+    name, version = parse_sdist_filename(archive)
+    return f"{name}=={version}", (*_ANY, "--no-binary=:all:")

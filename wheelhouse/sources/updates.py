@@ -2,7 +2,8 @@
 
 A pin moves only to another Debian revision of the same upstream version. If its ``tree`` is pinned,
 it moves only to an archive with the same content. A newer upstream version is listed, not taken,
-because it may need other patches. Artefacts with a ``url`` are skipped: each is of one version.
+because it may need other patches. Artefacts with a ``url`` or of npm are skipped: each is of one
+version.
 """
 
 from __future__ import annotations
@@ -111,10 +112,14 @@ def pinned(all_pins: Pins) -> list[PinnedFile]:
     for table in (*all_pins.tflite.values(), all_pins.shared):
         for name, pin in table.items():
             for carton, artefact, folder in _files(all_pins, pin):
-                if not artefact.url:
+                if artefact.debian or _is_wheel(artefact):
                     one = found.setdefault(artefact.origin, PinnedFile(artefact, carton))
                     one.uses.append(Use(name, pin, folder))
     return list(found.values())
+
+
+def _is_wheel(artefact: Artefact) -> bool:
+    return artefact.pypi.endswith(".whl")
 
 
 def successor(pinned: PinnedFile, listed: Sequence[PoolFile], lost: bool) -> PoolFile | None:

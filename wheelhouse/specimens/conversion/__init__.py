@@ -1,0 +1,1 @@
+"""How does a TensorFlow.js graph model become a TFLite model, in FP32 or INT8?"""
