@@ -32,7 +32,14 @@ LONG = [
 """What takes long is tried in the first tier with the universal wheel in one suite."""
 
 GUEST = sorted(transcripts.GUEST.rglob("*.py"))
-BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runtime"}
+BESIDE = {
+    "numpy",
+    "probe",
+    "probe_armnn",
+    "tflite_armnn_delegate",
+    "tflite_examples_models",
+    "tflite_runtime",
+}
 """What is installed or laid beside them on a Pi."""
 
 
