@@ -308,6 +308,7 @@ RESULTS: dict[str, Any] = {
         "reset": None,
     },
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
+    "means": True,
     "tensors_between": {
         "get": f"ValueError: Tensor data is null. {INTERMEDIATE}",
         "view": f"ValueError: Tensor data is null. {INTERMEDIATE}",
