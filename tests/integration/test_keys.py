@@ -138,7 +138,7 @@ CHANGES = [
     ("wheelhouse/guest/probe_bench.py", "import", "\nimport", TRIED),
     ("wheelhouse/guest/probe_models.py", "import", "\nimport", TRIED),
     ("wheelhouse/verify/bench_trials.py", "RUNS = 3", "RUNS = 4", TRIED),
-    ("wheelhouse/verify/models_trials.py", "Tolerance(1e-6, 0.05)", "Tolerance(1e-6, 0.1)", TRIED),
+    ("wheelhouse/verify/models_trials.py", "Tolerance(1e-6, 1e-2)", "Tolerance(1e-6, 1e-1)", TRIED),
     ("wheelhouse/verify/runtime_trials.py", "overlap > 0.5", "overlap > 0.6", TRIED),
     ("wheelhouse/verify/delegate_trials.py", '"detector-int8": 9', '"detector-int8": 8', TRIED),
     ("wheelhouse/verify/reference.py", '"int8": Tolerance(1)', '"int8": Tolerance(2)', TRIED),

@@ -39,13 +39,13 @@ ARCHIVE = "scikit-image"
 
 TOLERANCES: Mapping[str, Tolerance] = {
     "float32": Tolerance(1e-6, 2e-4),
-    "int8": Tolerance(1e-6, 0.05),
+    "int8": Tolerance(1e-6, 1e-2),
     "uint8": reference.TOLERANCES["uint8"],
 }
 """By a model's arithmetic, where ``int8`` models have FP32 outputs and ``uint8`` ones bytes.
 
 Measured emulated as Cortex-A72. FP32: 8.5e-5 of the largest magnitude, in the mask of
-pose_landmark.
+pose_landmark. INT8: 6e-8, where one quantum is 4e-3. UINT8: equal.
 """
 
 LATER: Mapping[str, str] = {"selfie_segmentation": "Convolution2DTransposeBias"}
