@@ -311,6 +311,8 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
 
     Raises WheelhouseError for the first wheel that fails.
     """
+    if engine == "docker":
+        docker.connect()  # raises now if none answers
     for path in wheels:
         product = products.matching(path)
         if product.compiled:
