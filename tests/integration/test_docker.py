@@ -239,11 +239,11 @@ class TestBox:
     def test_keys_are_the_same_as_on_this_machine(self, box: docker.Box, repo: Path) -> None:
         box.send({f"/project/{name}": repo / name for name in ("wheelhouse", "native", "patches")})
         code = (
-            "from wheelhouse.package.products import every\n"
-            "print(*(product.step.key for product in every()))"
+            "from wheelhouse.package.products import compiled\n"
+            "print(*(product.step.key for product in compiled()))"
         )
         done = box.run([PYTHON, "-c", code], cwd="/project", env={})
-        assert done.stdout.split() == [product.step.key for product in products.every()]
+        assert done.stdout.split() == [product.step.key for product in products.compiled()]
 
     def test_a_build_without_its_sources_fails_instead_of_fetching(
         self, box: docker.Box, repo: Path

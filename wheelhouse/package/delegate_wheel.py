@@ -68,6 +68,7 @@ class DelegateWheel:
     systems: tuple[str, ...]
     boards: tuple[str, ...]
     trials: ClassVar = "delegate"
+    compiled: ClassVar = True
     needs_runtime: ClassVar = True
 
     @property

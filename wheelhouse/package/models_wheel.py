@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import to_builtins
 from packaging.version import Version
@@ -28,6 +28,8 @@ from wheelhouse.specimens.conversion import (
     write,
 )
 from wheelhouse.specimens.pipelines import Converted, Copied
+from wheelhouse.targets import matrix
+from wheelhouse.targets.matrix import WheelRow
 
 _PACKAGE = ROOT / "apps" / pipelines.MAIN
 _APACHE = ROOT / "LICENSE"
@@ -54,6 +56,29 @@ class ModelsWheel:
     """A wheel with models; ``package`` is its import package."""
 
     package: str
+    trials: ClassVar = "models"
+    compiled: ClassVar = False
+    needs_runtime: ClassVar = True
+
+    @property
+    def row(self) -> WheelRow:
+        """Its row of matrix.toml."""
+        return matrix.matrix().apps[self.package]
+
+    @property
+    def processor(self) -> str:
+        """The processor of its systems and boards."""
+        return self.row.processor
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems to verify the wheel on, by Debian suite or name."""
+        return self.row.systems
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """The boards to verify the wheel as, by name."""
+        return self.row.boards
 
     @property
     def metadata(self) -> CoreMetadata:

@@ -48,6 +48,7 @@ class RuntimeWheel:
     xnnpack: bool
     checkout: Path | None = None
     trials: ClassVar = "runtime"
+    compiled: ClassVar = True
     needs_runtime: ClassVar = False
 
     @property
