@@ -128,7 +128,6 @@ CHANGES = [
     ("wheelhouse/package/wheel.py", "ZIP_DEFLATED, 9", "ZIP_DEFLATED, 6", PACKED),
     ("wheelhouse/package/audit.py", 'kind == "GLIBC"', 'kind == "GLIBCXX"', PACKED),
     ("wheelhouse/targets/matrix.toml", '"3.14" = "2.3.2"', '"3.14" = "2.4.0"', PACKED),
-    ("wheelhouse/package/pure_wheel.py", "ZIP_DEFLATED, 9", "ZIP_DEFLATED, 6", PACKED),
     # Emulated systems, and what is tried there.
     ("wheelhouse/machines/rootfs.py", "--variant=extract", "--variant=apt", {"rootfs", *INSTALLED}),
     ("wheelhouse/targets/systems.toml", '"libgomp1", ', "", {"rootfs", *INSTALLED}),

