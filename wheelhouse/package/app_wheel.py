@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from packaging.version import Version
@@ -34,7 +35,7 @@ class AppWheel(PureWheel):
         """The folder of the package."""
         return _APPS / self.package
 
-    @property
+    @cached_property
     def metadata(self) -> CoreMetadata:
         """The core metadata. NumPy may be any: the runtimes say which they take."""
         return CoreMetadata(
@@ -46,7 +47,7 @@ class AppWheel(PureWheel):
             requires_dist=("numpy",),
         )
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step whose folder holds the wheel."""
         modules = {path.name: path for path in sorted(self.folder.glob("*.py"))}

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -56,7 +57,7 @@ class ModelsWheel(PureWheel):
 
     trials: ClassVar = "models"
 
-    @property
+    @cached_property
     def metadata(self) -> CoreMetadata:
         """The core metadata."""
         first = next(iter(sorted({**self.converted, **self.copied})))
@@ -81,7 +82,7 @@ class ModelsWheel(PureWheel):
         known = pipelines.pipelines().copied
         return {name: model for name, model in known.items() if model.wheel == self.package}
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step whose folder holds the wheel."""
         converted, copied = self.converted, self.copied
