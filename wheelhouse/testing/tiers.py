@@ -219,11 +219,11 @@ class _Session:
             for case, _ in asked
             if (outcome := self.outcomes.get(case.id)) and outcome.end == "skipped"
         )
-        _counted("Skipped", ("tests of", "because", "tests"), skipped)
+        _counted("Skipped", ("tests of", "because", "tests"), skipped.items())
         untried = [each for each in asked if self._seconds(each[0].id) is None]
         others = Counter((case.group.title, command) for case, command in [*untried, *self.foreign])
-        columns = ("tests of", "the command that tries them", "tests")
-        _counted("Not tried", columns, {**others, **self.unlisted})
+        titles = ("tests of", "the command that tries them", "tests")
+        _counted("Not tried", titles, [*others.items(), *self.unlisted.items()])
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         asked = [case for chosen in self.rounds for case in chosen.cases]
@@ -238,9 +238,11 @@ class _Session:
                 yield (group.title, *map(str, numbers), f"{minutes:.1f}")
 
 
-def _counted(title: str, columns: Sequence[str], rows: Mapping[tuple[str, str], object]) -> None:
-    if rows:
-        console.table(title, columns, [(*words, str(count)) for words, count in rows.items()])
+def _counted(
+    title: str, columns: Sequence[str], rows: Iterable[tuple[tuple[str, str], object]]
+) -> None:
+    if found := [(*words, str(count)) for words, count in rows]:
+        console.table(title, columns, found)
 
 
 def run(wanted: Wanted, store: Store, root: Path = ROOT) -> None:
@@ -320,8 +322,8 @@ def _collect(root: Path, suites: Sequence[str]) -> list[Case]:
     """The tests of some suites; raises WheelhouseError if a file of them cannot be imported."""
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch, "tests.json")
-        folders = [folder for suite in suites if (root / (folder := f"tests/{suite}")).is_dir()]
-        command = (*_PYTEST, "--collect-only", "-qq", "--list-to", listed, *folders)
+        folders = [f"tests/{suite}" for suite in suites if (root / "tests" / suite).is_dir()]
+        command = [*_PYTEST, "--collect-only", "-qq", "--list-to", str(listed), *folders]
         done = process.run(command, cwd=root)
         if done.status:
             raise WheelhouseError(
