@@ -29,6 +29,8 @@ from wheelhouse.compile.distributed import ADDRESS, ARCHIVE
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import release_components
 
+pytestmark = pytest.mark.other_machines
+
 Use = Callable[[str], None]
 Stocked = Callable[[str], Store]
 Output = pytest.CaptureFixture[str]

@@ -28,6 +28,8 @@ from wheelhouse.compile import sccache, shared_cache
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import release_components
 
+pytestmark = pytest.mark.other_machines
+
 Use = Callable[..., None]
 Output = pytest.CaptureFixture[str]
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from wheelhouse.testing.results import Writer
-from wheelhouse.testing.shards import ENGINE, GROUPS, Case
+from wheelhouse.testing.shards import ANYWHERE, GROUPS, Case
 from wheelhouse.testing.tiers import Orders, Outcome
 
 NAMES = {group.name for group in GROUPS}
@@ -50,14 +50,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _uses(item: pytest.Item) -> tuple[str, ...]:
-    """The groups whose fixtures a test uses, or whose wheels its parameters name.
+    """The groups whose fixtures or markers a test has, or whose wheels its parameters name.
 
     Where nothing is emulated there are no wheels: fixtures of those names are others.
     """
     callspec = getattr(item, "callspec", None)
     values = _words(callspec.params.values()) if callspec else ()
-    words = {*getattr(item, "fixturenames", ()), *(word.partition("-")[0] for word in values)}
-    return tuple(sorted(words & (NAMES if "emulated" in item.path.parts else {ENGINE})))
+    words = {word.partition("-")[0] for word in values}
+    words |= {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+    return tuple(sorted(words & (NAMES if "emulated" in item.path.parts else ANYWHERE)))
 
 
 def _words(values: Any) -> Iterator[str]:

@@ -36,7 +36,7 @@ _CAUTION = 1.2
 
 @dataclass(frozen=True)
 class Group:
-    """Tests that use a fixture, or that are in a folder of tests: ``name`` is its name.
+    """Tests that use a fixture, have a marker or are in a folder of tests: ``name`` is its name.
 
     ``first`` groups are in the first tier. Tests of ``native`` ones are not emulated; they run
     before all others. ``products`` are the wheels that its tests need. A test of an ``apart`` one
@@ -67,6 +67,7 @@ GROUPS = (
         native=True,
     ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
+    Group("other_machines", "caches and compilers of other machines"),
     Group("armnn_wheel", "the Arm NN delegate", products=lambda: [products.armnn()]),
     Group("app_wheels", "the apps", products=lambda: [products.universal(), *products.apps()]),
     Group("newest", "the newest TFLite", products=lambda: _runtimes(-1, "3.7,3.11")),
@@ -81,6 +82,9 @@ GROUPS = (
 
 ENGINE = "engine"
 """The group whose tests run in one process."""
+
+ANYWHERE = frozenset({ENGINE, "other_machines"})
+"""The groups, besides those of folders, whose tests may be where nothing is emulated."""
 
 
 class Case(msgspec.Struct, frozen=True):
