@@ -28,7 +28,7 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
 from wheelhouse.verify import bench_trials, models_trials, reference
-from wheelhouse.verify.models_trials import BUILT_IN, LATER, TOLERANCES, Packed
+from wheelhouse.verify.models_trials import LATER, TOLERANCES, Packed
 from wheelhouse.verify.session import OUTPUTS, ProbeResult
 
 REPORTS = Path(__file__).with_name("reports")
@@ -175,9 +175,8 @@ def test_a_fault_of_the_benchmark_fails_its_own_check(
 
 # The judge of models.
 
-NAMES = ("emotion-fp32", "emotion-int8", "okay_nabu-int8", "selfie_segmentation-fp32")
-"""Some of each kind; with one that runs without XNNPACK they are enough to judge the judge."""
-SOME = (*NAMES, *(f"{name}-fp32" for name in BUILT_IN))
+SOME = ("emotion-fp32", "emotion-int8", "okay_nabu-int8", "selfie_segmentation-fp32")
+"""Some of each kind: they are enough to judge the judge."""
 
 
 @pytest.fixture(scope="module")
@@ -265,9 +264,8 @@ def models_faults() -> Iterator[tuple[str, Fault, set[str]]]:
             continue
         yield f"{label}: failed", put({"error": ERROR}, "runs", key), {f"{label} runs"}
         yield f"{label}: killed", put({"signal": 11}, "runs", key), {f"{label} runs"}
-        count = 1 if label.partition("-")[0] in BUILT_IN else 0
-        planned = {f"{label} uses XNNPACK as planned"}
-        yield f"{label}: other", put(count, "runs", key, "delegates"), planned
+        alone = {f"{label} uses XNNPACK"}
+        yield f"{label}: other", put(0, "runs", key, "delegates"), alone
 
 
 MODELS_FAULTS = list(models_faults())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,9 @@ CHANGES = [
 ]
 
 
+SECONDS = count(1_000_000_000)
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
@@ -172,7 +176,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(folder: Path) -> dict[str, str]:
-    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", TELL]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -189,11 +193,18 @@ def before(copy: Path) -> dict[str, str]:
 def edited(path: Path, old: str, new: str) -> Iterator[None]:
     text = path.read_text()
     assert old in text, f"{path.name} no longer has {old}"
-    path.write_text(text.replace(old, new, 1))
+    write(path, text.replace(old, new, 1))
     try:
         yield
     finally:
-        path.write_text(text)
+        write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file at a second of its own: the bytecode of another text does not count then."""
+    path.write_text(text)
+    second = next(SECONDS)
+    os.utime(path, (second, second))
 
 
 def test_every_kind_of_step_is_changed_by_something(before: dict[str, str]) -> None:

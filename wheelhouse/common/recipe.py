@@ -17,8 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from importlib import import_module
-from importlib.metadata import version
+from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -175,6 +174,12 @@ class _Reached:
         if top and top not in sys.stdlib_module_names:
             project = PROJECTS.get(top, top.replace("_", "-"))
             self.versions.add(f"{project} {version(project)}")
+
+
+@cache
+def version(project: str) -> str:
+    """The version of an installed project."""
+    return metadata.version(project)
 
 
 def _is_module(name: str) -> bool:

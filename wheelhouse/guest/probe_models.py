@@ -1,11 +1,11 @@
 """Run the models of an installed package and report what happened: ``probe_models.py PLAN REPORT``.
 
 Runs on the system under test, beside ``probe.py``. It reports and does not judge. Each run names a
-model and its precision; without ``xnnpack`` TFLite's own kernels run it::
+model and its precision::
 
     {"module": "tflite_runtime.interpreter", "package": "tflite_examples_models",
      "runs": [{"name": "emotion", "precision": "fp32", "inputs": "emotion.npz",
-               "outputs": "emotion.out.npz", "xnnpack": true}]}
+               "outputs": "emotion.out.npz"}]}
 """
 
 from __future__ import annotations
@@ -54,11 +54,7 @@ def started(module: Any, package: Any, entry: dict[str, Any]) -> Any:
 
 def run(module: Any, package: Any, entry: dict[str, Any]) -> dict[str, Any]:
     """Run one model once, save its outputs and tell whether a delegate ran any part of it."""
-    kinds = module.OpResolverType
-    kind = kinds.AUTO if entry["xnnpack"] else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = module.Interpreter(
-        package.path(entry["name"], entry["precision"]), experimental_op_resolver_type=kind
-    )
+    interpreter = module.Interpreter(package.path(entry["name"], entry["precision"]))
     with np.load(entry["inputs"]) as stored:
         inputs = {key: stored[key] for key in stored.files}
     np.savez(entry["outputs"], **probe.infer(interpreter, inputs))

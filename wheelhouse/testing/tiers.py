@@ -177,7 +177,8 @@ class _Session:
             folders = {file: str(self.results.folder(file)) for file in files}
             told = Orders(tuple(case.id for case in todo), folders, str(outcomes))
             orders.write_bytes(msgspec.json.encode(told))
-            words = ("-n", "logical", "--dist", "loadfile", "--no-loadscope-reorder")
+            workers = str(min(os.cpu_count() or 1, len(files)) if len(files) > 1 else 0)
+            words = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder")
             command = (*_PYTEST, *words, "--orders", str(orders), *files)
             try:
                 self.status = process.show(command, cwd=self.root) or self.status
