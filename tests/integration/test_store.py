@@ -110,7 +110,7 @@ def test_a_killed_compile_goes_on_from_where_it_was(
 
 def test_an_interrupted_compile_says_how_to_go_on(task: Task, until: Until, tmp_path: Path) -> None:
     rules = tmp_path / "build.ninja"
-    rules.write_text(f"rule step\n  command = touch {tmp_path}/started; sleep 60\nbuild 1: step\n")
+    rules.write_text(f"rule step\n  command = sleep 60 > {tmp_path}/started\nbuild 1: step\n")
     code = f"""
 from wheelhouse.compile import ninja
 ninja.build(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!r}), {{}})
