@@ -316,11 +316,24 @@ def docs(_: Context) -> None:
 
 
 @task(
-    help={"only": "builds, tests, emulated, native, or some with commas between; default: all"},
+    help={"only": "builds, tests, emulated, native, table; some with commas, or all but table"},
 )
 def bench(_: Context, only: str = "") -> None:
     """Measure the figures in wheelhouse/figures.toml, which the front page and the docs show."""
     run(only, Fetcher.from_options())
+
+
+@task(
+    positional=["folder"],
+    help={"folder": "where to; artefacts/models is the default"},
+)
+def models(_: Context, folder: str = "") -> None:
+    """Write the models of published tables of frame rates, to measure boards with."""
+    # Imported here because no other task needs NumPy's random numbers and TFLite's schema.
+    from wheelhouse.specimens import table
+
+    for path in table.write_all(Path(folder) if folder else ROOT / "artefacts" / "models"):
+        console.say(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
 @task(positional=["release"], help={"release": "the release's tag, as in v2.14.1"})

@@ -32,7 +32,7 @@ GROUPS = {
     "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
     "Sources": ("sources", "update-pins", "lock"),
-    "Development": ("lint", "bench"),
+    "Development": ("lint", "bench", "models"),
 }
 """The tasks as ``./inv`` shows them."""
 

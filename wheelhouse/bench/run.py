@@ -35,7 +35,7 @@ from wheelhouse.machines import docker, images, qemu, rootfs
 from wheelhouse.package import products
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.specimens import models
+from wheelhouse.specimens import models, table
 from wheelhouse.specimens.models import Model
 from wheelhouse.specimens.networks import Kind as MobilenetKind
 from wheelhouse.targets import matrix, systems
@@ -46,6 +46,7 @@ _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
 
+BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
 KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
 PYTHON = "3.11"
 MEGABYTE = 1_000_000
@@ -59,7 +60,7 @@ _MEMORY = "resident memory of all processes"
 
 
 def run(words: str, fetcher: Fetcher) -> None:
-    """Measure what ``words`` name, everything if they are empty, and write ``figures.toml``.
+    """Measure what ``words`` name, all but the table if they are empty, and write ``figures.toml``.
 
     They are of :data:`PARTS`, with commas between. Raises WheelhouseError for another.
     """
@@ -72,11 +73,11 @@ def run(words: str, fetcher: Fetcher) -> None:
 
 
 def parts(words: str) -> list[str]:
-    """The names of :data:`PARTS` in ``words``, all if there is none.
+    """The names of :data:`PARTS` in ``words``; if there is none, all but ``table``.
 
     Raises WheelhouseError for an unknown one.
     """
-    chosen = [word.strip() for word in words.split(",") if word.strip()] or [*PARTS]
+    chosen = [word.strip() for word in words.split(",") if word.strip()] or list(PARTS)[:-1]
     if unknown := [name for name in chosen if name not in PARTS]:
         raise WheelhouseError(
             f"There is no part of the benchmark named {unknown[0]!r}.",
@@ -163,13 +164,35 @@ def _tell(title: str, ratios: Mapping[str, float]) -> None:
         console.say(f"{title}: {name} {ratio:.3f}")
 
 
+def _table(fetcher: Fetcher) -> dict[str, Figure]:
+    """What inferences of the published tables' models cost on every board, with both releases."""
+    found: dict[str, Figure] = {}
+    peers = (("tflite-runtime", OFFICIAL), ("ai-edge-litert", LITERT))
+    for release, (peer, against) in zip(releases.all_releases(), peers, strict=True):
+        (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+        theirs = fetcher.file(pins.shared(peer))
+        versus = f"TFLite {release.version} against {against}"
+        ratios: dict[Board, dict[str, float]] = {board: {} for board in map(systems.board, BOARDS)}
+        for row in table.rows():
+            model = row.model
+            for board in ratios if runtime_trials.runs(ours, model) else ():
+                ratio = _ratio_of(model, ours, theirs, board, fetcher)
+                _tell(f"{versus}, {board.name}", {row.name: ratio})
+                ratios[board][row.name] = ratio
+        key = f"table-{release.version.partition('.dev')[0].replace('.', '-')}"
+        for board, known in ratios.items():
+            found |= _mean_and_worst(key, "models of published tables", known, board, versus)
+    return found
+
+
 PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "builds": _builds,
     "tests": _tests,
     "emulated": _emulated,
     "native": _native,
+    "table": _table,
 }
-"""What :func:`run` measures."""
+"""What :func:`run` measures; the last takes hours."""
 
 
 def _figure(
@@ -329,29 +352,35 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", newest)
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
     tried = _tried(ours, fetcher)
+    versus = f"TFLite {newest.version} against {LITERT}"
     found = {
         "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
     }
     for board in map(systems.board, matrix.targets()[0].boards):
-        ratios = {
-            model.name: _instructions_per_use(ours, model.content, 2, board, fetcher)
-            / _instructions_per_use(theirs, model.content, 2, board, fetcher)
-            for model in tried
-        }
+        ratios = {model.name: _ratio_of(model, ours, theirs, board, fetcher) for model in tried}
         _tell(board.name, ratios)
-        found |= _mean_and_worst(ratios, board, f"TFLite {newest.version} against {LITERT}")
+        found |= _mean_and_worst("newest", "models", ratios, board, versus)
     return found
 
 
-def _mean_and_worst(ratios: Mapping[str, float], board: Board, versus: str) -> dict[str, Figure]:
+def _ratio_of(model: Model, ours: Path, theirs: Path, board: Board, fetcher: Fetcher) -> float:
+    """The instructions of an inference with one wheel, over those with another."""
+    wheels = (ours, theirs)
+    mine, other = (_instructions_per_use(w, model.content, 2, board, fetcher) for w in wheels)
+    return mine / other
+
+
+def _mean_and_worst(
+    key: str, what: str, ratios: Mapping[str, float], board: Board, versus: str
+) -> dict[str, Figure]:
     """The geometric mean and the largest of the models' ratios."""
-    name = f"Instructions per inference of {len(ratios)} models, {board.name}"
+    name = f"Instructions per inference of {len(ratios)} {what}, {board.name}"
     mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
     return {
-        f"newest-mean-{board.qemu_cpu}": _figure(
+        f"{key}-mean-{board.qemu_cpu}": _figure(
             f"{name}, geometric mean, {versus}", round(mean, 3), "×", _COUNTED, 1
         ),
-        f"newest-worst-{board.qemu_cpu}": _figure(
+        f"{key}-worst-{board.qemu_cpu}": _figure(
             f"{name}, worst, {versus}", round(ratios[worst], 3), "×", _COUNTED, 1.03, worst
         ),
     }

@@ -122,7 +122,7 @@ def mobilenet(kind: Kind, width: float, side: int) -> bytes:
     activation = quantisation_for(kind, 0, 6)
     before = quantisation_for(kind, -1, 127 / 128)
     first = current = writer.tensor("input", (1, side, side, 3), dtype, before)
-    *convolutions, classifier = _layers(width, side)
+    *convolutions, classifier = layers(width, side)
     for number, layer in enumerate(convolutions):
         side = -(-side // layer.stride)
         shape = (1, side, side, layer.scale.size)
@@ -199,7 +199,7 @@ def add_constants(
 
 
 @lru_cache(maxsize=2)
-def _layers(width: float, side: int) -> list[Layer]:
+def layers(width: float, side: int) -> list[Layer]:
     """All layers, with scales and biases calibrated on seeded pictures."""
     random = np.random.RandomState(_SEED)
 

@@ -6,8 +6,8 @@ when the model is loaded. Originals with FP16 weights so keep their size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
@@ -62,12 +62,27 @@ _OPTIONS = {
 _FLOAT16_VERSION = 3
 """The version of DEQUANTIZE that takes FP16."""
 
-_LEAST = 1024
+LEAST = 1024
 """The smallest number of weights that are worth an operator to halve their size."""
 
 
 class Writer(ModelWriter):
-    """Writes one model, with the options of all operators of converted models."""
+    """Writes one model, with the options of all operators of converted models.
+
+    ``versions`` are those of operators, where they are not 1.
+    """
+
+    versions: ClassVar[Mapping[str, int]] = {}
+
+    def weights(self, name: str, values: NDArray[Any]) -> int:
+        """Add a constant, stored as FP16 if that halves it, and return its index in FP32."""
+        half = values.astype(np.float16) if values.dtype == np.float32 else values
+        if values.dtype != np.float32 or values.size < LEAST or not np.array_equal(half, values):
+            return self.constant(name, values)
+        stored = self.constant(f"{name}/float16", half)
+        whole = self.tensor(name, values.shape, "float32")
+        self.operator("DEQUANTIZE", _FLOAT16_VERSION, [stored], [whole])
+        return whole
 
     def operator(
         self,
@@ -98,20 +113,21 @@ def signature(network: Network, tensors: dict[str, int]) -> Signature:
     return SIGNATURE, {INPUT: tensors[first]}, outputs
 
 
-def float_model(network: Network) -> bytes:
-    """The bytes of the model in FP32."""
-    writer = Writer(network.name)
+def float_model(network: Network, kind: type[Writer] = Writer) -> bytes:
+    """The bytes of the model with FP32 activations; ``kind`` stores its weights."""
+    writer = kind(network.name)
     shown = names(network)
     (first,) = network.inputs
     tensors = {first: writer.tensor(INPUT, network.shapes[first], "float32")}
     for operator in network.operators:
         for name in operator.inputs:
             if name not in tensors:
-                tensors[name] = _constant(writer, name, network.constants[name])
+                tensors[name] = writer.weights(name, network.constants[name])
         output = operator.output
         shape = network.shapes[output]
         tensors[output] = writer.tensor(shown.get(output, output), shape, "float32")
-        write(writer, operator, 1, [tensors[n] for n in operator.inputs], tensors[output])
+        version = writer.versions.get(operator.name, 1)
+        write(writer, operator, version, [tensors[n] for n in operator.inputs], tensors[output])
     outputs = [tensors[name] for name in network.outputs.values()]
     return writer.pack([tensors[first]], outputs, signature(network, tensors))
 
@@ -124,13 +140,3 @@ def write(
         raise ValueError(f"{writer.description}: {operator.output} is left as {operator.name}")
     needed = _HALF_PIXEL_VERSION if "halfPixelCenters" in operator.options else version
     writer.operator(operator.name, needed, inputs, [output], **operator.options)
-
-
-def _constant(writer: ModelWriter, name: str, values: NDArray[Any]) -> int:
-    half = values.astype(np.float16) if values.dtype == np.float32 else values
-    if values.dtype != np.float32 or values.size < _LEAST or not np.array_equal(half, values):
-        return writer.constant(name, values)
-    stored = writer.constant(f"{name}/float16", half)
-    whole = writer.tensor(name, values.shape, "float32")
-    writer.operator("DEQUANTIZE", _FLOAT16_VERSION, [stored], [whole])
-    return whole
