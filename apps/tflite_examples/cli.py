@@ -1,0 +1,109 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tflite_examples import __version__, pictures
+from tflite_examples.errors import ExampleError
+from tflite_examples.model import Options
+
+FOUND, NOTHING, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses: something was found in every picture, nothing in one, an error, Ctrl-C."""
+
+PIPELINES = {
+    "faces": ("faces", "faces, 468 points of each, irises"),
+}
+"""Each pipeline's module and what it finds."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the pipeline that the words ask for; the exit status."""
+    try:
+        if not words or words[0] not in PIPELINES:
+            _overview().parse_args(words)
+            raise ExampleError("Name a pipeline.")  # never here: one of them is required
+        return _run(words[0], words[1:])
+    except ExampleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    module = importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
+    options = _parser(name, module).parse_args(words)
+    pipeline = module.Pipeline(_options(options))
+    status = FOUND
+    for path in options.pictures:
+        picture = pictures.load(path)
+        found = pipeline.run(picture)
+        for each in found:
+            print(each)
+        if not found:
+            print(f"{path}: {module.NOTHING} found")
+            status = NOTHING
+        if options.output:
+            pipeline.draw(picture, found)
+            pictures.save(picture, options.output)
+    return status
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    return Options(
+        **{name: getattr(chosen, name) for name in Options.__dataclass_fields__}  # type: ignore[attr-defined]
+    )
+
+
+def _overview() -> argparse.ArgumentParser:
+    rows = "\n".join(f"  {name:12}{about}" for name, (_, about) in PIPELINES.items())
+    parser = argparse.ArgumentParser(
+        prog="tflite_examples",
+        description="TensorFlow Lite on a Raspberry Pi, by example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"pipelines:\n{rows}\n\n`tflite_examples PIPELINE --help` tells its options.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("pipeline", choices=PIPELINES, metavar="PIPELINE")
+    return parser
+
+
+def _parser(name: str, module: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"tflite_examples {name}",
+        description=f"Find {PIPELINES[name][1]}.",
+        epilog="Exit status: 0 found, 1 nothing found, 2 an error, 130 interrupted.",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("pictures", nargs="+", metavar="picture.jpg")
+    add("-o", "--output", metavar="out.jpg", help="draw what was found on a copy of the picture")
+    cores = len(os.sched_getaffinity(0))
+    add("--threads", type=_count, default=cores, metavar="N", help=f"({cores})")
+    add("--precision", choices=["fp32", "int8"], default="", help="which of the model's files")
+    add("--delegate", choices=["xnnpack", "none", "armnn"], default="xnnpack", help="(xnnpack)")
+    add("--model", default="", metavar="NAME", help="another model: its name or its path")
+    add("--labels", default="", metavar="FILE", help="that model's labels, one a line")
+    add("--range", type=_range, metavar="A,B", help="that model's values of black and white (0,1)")
+    if hasattr(module, "add_options"):
+        module.add_options(parser)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return int(text)
+
+
+def _range(text: str) -> tuple[float, float]:
+    try:
+        black, white = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers, as -1,1") from None
+    return black, white
