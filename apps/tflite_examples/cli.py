@@ -6,7 +6,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from tflite_examples import __version__, pictures
@@ -17,6 +18,13 @@ FOUND, NOTHING, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: something was found in every picture, nothing in one, an error, Ctrl-C."""
 
 PIPELINES = {
+    "detect": ("detect", "objects of 80 classes"),
+    "classify": ("classify", "what a picture shows, of 1000 classes"),
+    "segment": ("segment", "what each pixel shows, of 20 classes"),
+    "age-gender": ("age_gender", "age and gender of each face"),
+    "expression": ("expression", "the expression of each face"),
+    "anti-spoof": ("anti_spoof", "whether each face is a real one"),
+    "recognise": ("recognise", "whose each face is"),
     "faces": ("faces", "faces, 468 points of each, irises"),
 }
 """Each pipeline's module and what it finds."""
@@ -39,7 +47,7 @@ def main(words: Sequence[str]) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
     options = _parser(name, module).parse_args(words)
-    pipeline = module.Pipeline(_options(options))
+    pipeline = _pipeline(module, vars(options))
     status = FOUND
     for path in options.pictures:
         picture = pictures.load(path)
@@ -55,10 +63,13 @@ def _run(name: str, words: Sequence[str]) -> int:
     return status
 
 
-def _options(chosen: argparse.Namespace) -> Options:
-    return Options(
-        **{name: getattr(chosen, name) for name in Options.__dataclass_fields__}  # type: ignore[attr-defined]
-    )
+def _pipeline(module: Any, words: Mapping[str, Any]) -> Any:
+    """The module's pipeline; what its ``add_options`` adds are keyword arguments."""
+    own = argparse.ArgumentParser()
+    getattr(module, "add_options", bool)(own)
+    names = [action.dest for action in own._actions if action.dest != "help"]
+    options = Options(**{each.name: words[each.name] for each in fields(Options)})
+    return module.Pipeline(options, **{name: words[name] for name in names})
 
 
 def _overview() -> argparse.ArgumentParser:

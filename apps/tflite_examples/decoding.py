@@ -129,8 +129,8 @@ def nanodet(grids: Sequence[NDArray[Any]], count: int, threshold: float) -> Foun
         rows = grid.reshape(-1, grid.shape[-1])
         scores = sigmoid(rows[:, :count])
         cell = np.flatnonzero(scores.max(axis=1) >= threshold)
-        steps = softmax(rows[cell, count:].reshape(len(cell), 4, -1))
-        reach = steps @ np.arange(steps.shape[-1])
+        bins = (rows.shape[1] - count) // 4
+        reach = softmax(rows[cell, count:].reshape(-1, 4, bins)) @ np.arange(bins)
         middle = np.stack([cell % len(grid) + 0.5, cell // len(grid) + 0.5], axis=1)
         boxes = np.concatenate([middle - reach[:, :2], middle + reach[:, 2:]], axis=1) / len(grid)
         found.append((boxes, scores[cell].max(axis=1), scores[cell].argmax(axis=1)))
@@ -151,8 +151,7 @@ def yolo(
     """
     found = []
     for grid, sizes in zip(grids, anchors):
-        rows = grid.shape[0], grid.shape[1], len(sizes), -1
-        values = grid.reshape(rows).astype(np.float64)
+        values = grid.reshape(*grid.shape[:2], len(sizes), -1).astype(np.float64)
         likely = sigmoid(values[..., 4:5]) * (softmax if exclusive else sigmoid)(values[..., 5:])
         y, x, anchor = np.nonzero(likely.max(axis=-1) >= threshold)
         chosen, scores = values[y, x, anchor], likely[y, x, anchor]

@@ -37,7 +37,7 @@ class Face:
     box: NDArray[Any]
     points: NDArray[Any]
 
-    def region(self, scale: float = 1.5) -> Region:
+    def region(self, scale: float = 1.2) -> Region:
         """An upright square around the box, ``scale`` times as wide."""
         left, top, right, bottom = self.box
         side = max(right - left, bottom - top) * scale
@@ -52,7 +52,7 @@ class Detector:
         self._model = Model("face_detection", options, replaceable=replaceable)
         self._anchors = decoding.anchors(128, (8, 16, 16, 16))
 
-    def __call__(self, picture: Image.Image, threshold: float = 0.5) -> list[Face]:
+    def __call__(self, picture: Image.Image, threshold: float = 0.6) -> list[Face]:
         """The faces in a picture, the likeliest first."""
         side = self._model.size[0]
         region = Region.whole(picture)
@@ -89,7 +89,7 @@ class Pipeline:
         return [self._mesh(picture, face) for face in self._detect(picture)]
 
     def _mesh(self, picture: Image.Image, face: Face) -> Mesh:
-        region, side = face.region(), self._landmarks.size[0]
+        region, side = face.region(1.5), self._landmarks.size[0]
         points, _score = self._landmarks(self._landmarks.prepare(region.cut(picture, side)))
         places = region.to_picture(points.reshape(-1, 3)[:, :2] / side)
         irises = [self._find_iris(picture, name, places) for name in EYES]

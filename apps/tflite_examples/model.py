@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,13 +62,15 @@ class Model:
             self.labels, self.range = known.get("labels", []), tuple(known["input"]["range"])
         if options.labels and replaceable:
             self.labels = _lines(options.labels)
-        self._interpreter = _interpreter(self.path, options)
-        (self._input, *_), self._outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        self._options = options
+        self._open(options)
         self.size: tuple[int, ...] = tuple(map(int, self._input["shape"][1:]))
         self.shapes = [tuple(map(int, each["shape"])) for each in self._outputs]
+
+    def _open(self, options: Options) -> None:
+        self._interpreter = _interpreter(self.path, options)
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = self._interpreter.get_output_details()
 
     def prepare(self, picture: Image.Image) -> NDArray[Any]:
         """A picture as the input: scaled, grey if there is one channel, from black to white."""
@@ -85,9 +88,23 @@ class Model:
         scale, zero = self._input["quantization"]
         if kind == np.int8 and scale:
             values = np.clip(np.round(values / scale + zero), -128, 127)
-        self._interpreter.set_tensor(self._input["index"], values.astype(kind))
-        self._interpreter.invoke()
+        values = values.astype(kind)
+        try:
+            self._invoke(values)
+        except RuntimeError as error:
+            if self._options.delegate == "none":
+                raise ExampleError(f"Cannot run {self.path}: {first_line(error)}.") from error
+            print(
+                f"note: {self.path} runs without a delegate: {first_line(error)}", file=sys.stderr
+            )
+            self._options = replace(self._options, delegate="none")
+            self._open(self._options)
+            self._invoke(values)
         return [self._output(each) for each in self._outputs]
+
+    def _invoke(self, values: NDArray[Any]) -> None:
+        self._interpreter.set_tensor(self._input["index"], values)
+        self._interpreter.invoke()
 
     def reset(self) -> None:
         """Forget what a model that listens has heard."""

@@ -123,9 +123,14 @@ class Pen:
         self._draw.rectangle((left, top, left + width + 6, top + height + 8), fill=colour)
         self._draw.text((left + 3, top + 2), text, (255, 255, 255), self._font)
 
+    def row(self, number: int, text: str, colour: Any = GREEN) -> None:
+        """A text in the picture's upper left corner, below ``number`` others."""
+        height = self._font.getmask("Ag").size[1] + 8
+        self.text((0, (number + 1) * (height + 2)), text, colour)
+
     def points(self, points: Iterable[Sequence[float]], colour: Any = GREEN) -> None:
         """Dots."""
-        radius = max(1, self._line)
+        radius = max(1, self._line // 2)
         for x, y, *_ in points:
             self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
@@ -134,9 +139,7 @@ class Pen:
         x, y = map(float, centre)
         self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)
 
-    def lines(
-        self, points: Any, pairs: Iterable[tuple[int, int]], colour: Any = GREEN
-    ) -> None:
+    def lines(self, points: Any, pairs: Iterable[tuple[int, int]], colour: Any = GREEN) -> None:
         """Lines between pairs of the points, by their numbers."""
         for one, other in pairs:
             ends = [tuple(map(float, points[number][:2])) for number in (one, other)]
