@@ -26,6 +26,8 @@ PIPELINES = {
     "anti-spoof": ("anti_spoof", "whether each face is a real one"),
     "recognise": ("recognise", "whose each face is"),
     "faces": ("faces", "faces, 468 points of each, irises"),
+    "hands": ("hands", "hands and 21 points of each"),
+    "pose": ("pose", "people and 33 points of each"),
 }
 """Each pipeline's module and what it finds."""
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from tflite_examples.pictures import AFFINE, BILINEAR, BOX
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -198,10 +200,10 @@ class Region:
         shrunk = max(1, int(self.side / side))  # so that no pixel is passed over
         if shrunk > 1:
             size = [math.ceil(length / shrunk) for length in picture.size]
-            picture = picture.resize((size[0], size[1]), Image.BOX)
+            picture = picture.resize((size[0], size[1]), BOX)
         (a, b), (c, d) = self._axes() / shrunk / side
         x, y = self.x / shrunk - (a + b) * side / 2, self.y / shrunk - (c + d) * side / 2
-        return picture.transform((side, side), Image.AFFINE, (a, b, x, c, d, y), Image.BILINEAR)
+        return picture.transform((side, side), AFFINE, (a, b, x, c, d, y), BILINEAR)
 
 
 def along(start: NDArray[Any], end: NDArray[Any], upright: float = 0.0) -> float:

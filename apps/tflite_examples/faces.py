@@ -1,7 +1,7 @@
 """Faces: where they are, 468 points of each, and both irises. Models: MediaPipe's.
 
-Three stages: a detector finds faces in the whole picture, and each face is cut out upright for the
-model with its points, which tell where the eyes are for the model of the iris.
+Three stages: a detector finds faces in the whole picture, each is cut out upright for the model of
+its points, and these tell where the eyes are for the model of the iris.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 from tflite_examples import decoding
 from tflite_examples.decoding import Region
 from tflite_examples.model import Model, Options
-from tflite_examples.pictures import BLUE, YELLOW, Pen
+from tflite_examples.pictures import BLUE, MIRRORED, YELLOW, Pen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,11 +56,12 @@ class Detector:
         """The faces in a picture, the likeliest first."""
         side = self._model.size[0]
         region = Region.whole(picture)
-        outputs = self._model(self._model.prepare(region.cut(picture, side)))
-        boxes, points, scores = decoding.ssd(*outputs, self._anchors, side, threshold)
-        corners = region.to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        places = region.to_picture(points)
-        return [Face(*found) for found in zip(scores.tolist(), corners, places)]
+        values, scores = self._model(self._model.prepare(region.cut(picture, side)))
+        found = decoding.ssd(values, scores, self._anchors, side, threshold)
+        return [
+            Face(score, region.to_picture(box.reshape(2, 2)).reshape(4), region.to_picture(points))
+            for box, points, score in zip(*found)
+        ]
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,16 @@ class Pipeline:
         return Mesh(face, places, np.stack(irises))
 
     def _find_iris(self, picture: Image.Image, name: str, points: NDArray[Any]) -> NDArray[Any]:
+        """One of the EYES: the model knows left eyes, so the right one is mirrored."""
         one, other = (points[number] for number in EYES[name])
-        x, y = (one + other) / 2
-        width = float(np.hypot(*(other - one)))
-        region, side = Region(x, y, 2.3 * width, decoding.along(one, other)), self._iris.size[0]
+        (x, y), width, side = (one + other) / 2, np.hypot(*(other - one)), self._iris.size[0]
+        region = Region(x, y, 2.3 * float(width), decoding.along(one, other))
         eye = region.cut(picture, side)
-        mirrored = name == "right"  # the model knows left eyes
-        if mirrored:
-            eye = eye.transpose(Image.FLIP_LEFT_RIGHT)
+        if name == "right":
+            eye = eye.transpose(MIRRORED)
         _contours, iris = self._iris(self._iris.prepare(eye))
         places = iris.reshape(-1, 3)[:, :2] / side
-        if mirrored:
+        if name == "right":
             places[:, 0] = 1 - places[:, 0]
         return region.to_picture(places)
 
@@ -116,6 +116,5 @@ class Pipeline:
         for each in found:
             pen.box(each.face.box, f"{each.face.score:.2f}")
             pen.points(each.points[::4], YELLOW)
-            for centre, *rim in each.irises:
-                radius = float(np.hypot(*(np.array(rim) - centre).T).mean())
-                pen.ring(centre, radius, BLUE)
+            for iris in each.irises:
+                pen.ring(iris[0], float(np.hypot(*(iris[1:] - iris[0]).T).mean()), BLUE)

@@ -114,7 +114,7 @@ class Model:
         values = self._interpreter.get_tensor(details["index"])
         scale, zero = details["quantization"]
         if scale and values.dtype != np.float32:
-            return (values.astype(np.float32) - zero) * scale
+            values = (values.astype(np.float32) - zero) * scale
         found: NDArray[Any] = values
         return found
 

@@ -15,6 +15,10 @@ from tflite_examples.errors import ExampleError, first_line
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_PILLOW: Any = Image  # the names of its constants in every release, which its stubs lack
+AFFINE, BILINEAR, BOX = _PILLOW.AFFINE, _PILLOW.BILINEAR, _PILLOW.BOX
+MIRRORED = _PILLOW.FLIP_LEFT_RIGHT
+
 LUMA = (0.2989, 0.587, 0.114)
 """The weights of red, green and blue in grey."""
 
@@ -22,13 +26,13 @@ GREEN, RED, BLUE, YELLOW = (0, 190, 70), (220, 40, 40), (40, 110, 230), (250, 20
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
-    2: [Image.FLIP_LEFT_RIGHT],
-    3: [Image.ROTATE_180],
-    4: [Image.FLIP_TOP_BOTTOM],
-    5: [Image.TRANSPOSE],
-    6: [Image.ROTATE_270],
-    7: [Image.TRANSVERSE],
-    8: [Image.ROTATE_90],
+    2: MIRRORED,
+    3: _PILLOW.ROTATE_180,
+    4: _PILLOW.FLIP_TOP_BOTTOM,
+    5: _PILLOW.TRANSPOSE,
+    6: _PILLOW.ROTATE_270,
+    7: _PILLOW.TRANSVERSE,
+    8: _PILLOW.ROTATE_90,
 }
 """What makes a picture upright, by the orientation that EXIF tells."""
 
@@ -60,14 +64,12 @@ def save(picture: Image.Image, path: str) -> None:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    read = getattr(picture, "getexif", None) or getattr(picture, "_getexif", dict)
+    read: Any = getattr(picture, "getexif", None) or getattr(picture, "_getexif", dict)
     try:
         orientation = (read() or {}).get(_ORIENTATION)
     except (OSError, SyntaxError, ValueError, struct.error, KeyError, IndexError):
         return picture  # broken EXIF is no reason to refuse a picture
-    for step in _UPRIGHT.get(orientation, []):
-        picture = picture.transpose(step)
-    return picture
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -89,7 +91,7 @@ def pixels(
     ``size`` is height, width and channels; the picture is stretched to it. One channel is grey.
     """
     height, width, channels = size
-    found = np.asarray(picture.resize((width, height), Image.BILINEAR), np.float32) / 255
+    found = np.asarray(picture.resize((width, height), BILINEAR), np.float32) / 255
     if channels == 1:
         found = (found * np.array(LUMA, np.float32)).sum(axis=2, keepdims=True)
     black, white = values
@@ -105,7 +107,7 @@ class Pen:
         self._line = max(1, round(min(picture.size) / 200))
         self._font = _font(max(10, round(min(picture.size) / 28)))
 
-    def box(self, box: Sequence[float], text: str = "", colour: Any = GREEN) -> None:
+    def box(self, box: Any, text: str = "", colour: Any = GREEN) -> None:
         """A box (left, top, right, bottom), and a text at its upper edge."""
         left, top, right, bottom = map(float, box)
         for step in range(self._line):

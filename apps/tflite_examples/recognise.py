@@ -3,9 +3,9 @@
 Two stages: MediaPipe's detector finds faces, and each is cut out upright for the second model,
 whose last output are the face's features. The cosine of two faces' features tells whether they are
 one person's. First ``recognise --enrol NAME picture.jpg`` for each person, then ``recognise``.
+The file of features, for its owner alone, keeps no pictures.
 
-The file of features keeps no pictures; its owner alone can read it. Your own model has the features
-as its last output, of any number; a file of features is for the model that made it.
+Your own model has the features, any number, as its last output; it needs a file of its own.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Pipeline:
         self._known = load(self._path, self._model.shapes[-1][-1])
 
     def run(self, picture: Image.Image) -> list[Person]:
-        """The people in a picture; with ``enrol`` its only face is one of the name's from now on."""
+        """The people in a picture; with ``enrol`` its only face gets the name."""
         found = [Person(face, self.features(picture, face)) for face in self._detect(picture)]
         if self._enrol and found:
             if len(found) > 1:
@@ -77,14 +77,11 @@ class Pipeline:
         """A face's features, a vector of length 1."""
         cut = face.region().cut(picture, self._model.size[0])
         found = self._model(self._model.prepare(cut))[-1].reshape(-1)
-        scaled: NDArray[Any] = found / max(float(np.linalg.norm(found)), 1e-12)
-        return scaled
+        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12))
 
     def _named(self, person: Person) -> Person:
-        cosines = [
-            (float(np.max(np.array(rows) @ person.features)), name)
-            for name, rows in self._known.items()
-        ]
+        known = self._known.items()
+        cosines = [(float((np.array(rows) @ person.features).max()), name) for name, rows in known]
         cosine, name = max(cosines, default=(0.0, ""))
         return Person(person.face, person.features, name if cosine >= LEAST else "", cosine)
 

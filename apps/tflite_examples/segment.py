@@ -17,7 +17,7 @@ from PIL import Image
 
 from tflite_examples.errors import ExampleError
 from tflite_examples.model import Model, Options
-from tflite_examples.pictures import Pen
+from tflite_examples.pictures import BILINEAR, Pen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _enlarged(scores: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     highest = np.full((size[1], size[0]), -np.inf, np.float32)
     for number in present.tolist():
         layer = Image.fromarray(np.ascontiguousarray(scores[..., number], np.float32))
-        values = np.asarray(layer.resize(size, Image.BILINEAR))
+        values = np.asarray(layer.resize(size, BILINEAR))
         better = values > highest
         best[better], highest[better] = number, values[better]
     return best
