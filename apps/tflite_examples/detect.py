@@ -86,7 +86,8 @@ class Pipeline:
             return decoding.yolo(outputs, parts, self._score, exclusive=len(outputs) == 1)
         if len(outputs) == 2 and outputs[1].shape[2] == 4:
             return decoding.centernet(outputs[0], outputs[1], side, self._score)
-        if count and all((each.shape[2] - count) % 4 == 0 for each in outputs):
+        distances = {each.shape[2] - count for each in outputs}
+        if count and all(each > 4 and each % 4 == 0 for each in distances):
             return decoding.nanodet(outputs, count, self._score)
         raise ExampleError("For a YOLO model give --anchors; for NanoDet's kind, --labels.")
 

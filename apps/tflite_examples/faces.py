@@ -104,8 +104,7 @@ class Pipeline:
         eye = region.cut(picture, side)
         if name == "right":
             eye = eye.transpose(MIRRORED)
-        _contours, iris = self._iris(self._iris.prepare(eye))
-        places = iris.reshape(-1, 3)[:, :2] / side
+        places = self._iris(self._iris.prepare(eye))[1].reshape(-1, 3)[:, :2] / side
         if name == "right":
             places[:, 0] = 1 - places[:, 0]
         return region.to_picture(places)

@@ -132,7 +132,7 @@ class Pen:
 
     def points(self, points: Iterable[Sequence[float]], colour: Any = GREEN) -> None:
         """Dots."""
-        radius = max(1, self._line // 2)
+        radius = (self._line + 1) // 2
         for x, y, *_ in points:
             self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 

@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 NOTHING = "no face"
 FILE = os.path.join("~", ".local", "share", "tflite-examples", "faces.json")
-LEAST = 0.7
-"""The cosine of features of one person, at least."""
+LEAST = 0.7  # the cosine of features of one person
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +82,7 @@ class Pipeline:
         known = self._known.items()
         cosines = [(float((np.array(rows) @ person.features).max()), name) for name, rows in known]
         cosine, name = max(cosines, default=(0.0, ""))
-        return Person(person.face, person.features, name if cosine >= LEAST else "", cosine)
+        return replace(person, name=name if cosine >= LEAST else "", cosine=cosine)
 
     def draw(self, picture: Image.Image, found: list[Person]) -> None:
         """Boxes with names."""

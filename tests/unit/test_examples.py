@@ -1,0 +1,302 @@
+"""The examples' decoding, against independent implementations, one cell and one box at a time."""
+
+from __future__ import annotations
+
+import ast
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from tflite_examples import cli, decoding, pictures, recognise
+from tflite_examples.decoding import Region
+from tflite_examples.errors import ExampleError
+
+from tests.support import REPO
+from wheelhouse.specimens import faces
+
+PACKAGE = REPO / "apps" / "tflite_examples"
+SOURCES = sorted(PACKAGE.glob("*.py"))
+PIPELINES = [f"{module}.py" for module, _ in cli.PIPELINES.values()]
+
+
+def overlap(one: Any, other: Any) -> float:
+    wide = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
+    high = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(wide * high / (sum(areas) - wide * high))
+
+
+def boxes(random: np.random.Generator, count: int) -> NDArray[np.float64]:
+    start = random.uniform(0, 0.6, (count, 2))
+    return np.concatenate([start, start + random.uniform(0.05, 0.4, (count, 2))], axis=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("by_class", [True, False])
+def test_suppression_keeps_what_comparing_every_pair_keeps(seed: int, by_class: bool) -> None:
+    random = np.random.default_rng(seed)
+    places, scores = boxes(random, 60), random.uniform(size=60)
+    classes = random.integers(3, size=60)
+    kept: list[int] = []
+    for number in sorted(range(60), key=lambda each: -scores[each]):
+        rivals = [each for each in kept if not by_class or classes[each] == classes[number]]
+        if all(overlap(places[number], places[each]) <= 0.5 for each in rivals):
+            kept.append(number)
+    assert 3 < len(kept) < 60
+    assert decoding.suppress(places, scores, classes if by_class else None) == kept
+
+
+def test_overlaps_of_boxes_apart_empty_and_equal() -> None:
+    box = np.array([0.0, 0, 2, 2])
+    others = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [5, 5, 6, 6], [1, 1, 1, 1], [2, 2, 0, 0]])
+    assert decoding.overlaps(box, others).tolist() == pytest.approx([1, 1 / 7, 0, 0, 0])
+
+
+def test_the_logistic_function_overflows_nowhere() -> None:
+    with np.errstate(all="raise"):
+        assert decoding.sigmoid([-1e4, 0, 1e4]).tolist() == [0, 0.5, 1]
+
+
+def test_anchors_of_faces_are_those_of_verification() -> None:
+    assert decoding.anchors(128, (8, 16, 16, 16)) == pytest.approx(faces.anchors())
+
+
+@pytest.mark.parametrize(
+    ("side", "strides", "count"),
+    [(192, (8, 16, 16, 16), 2016), (224, (8, 16, 32, 32, 32), 2254)],
+)
+def test_anchors_are_laid_as_mediapipe_lays_them(
+    side: int, strides: tuple[int, ...], count: int
+) -> None:
+    """SsdAnchorsCalculator: layers of one stride share the cells, each gives two anchors."""
+    expected = []
+    layer = 0
+    while layer < len(strides):
+        last = layer
+        while last < len(strides) and strides[last] == strides[layer]:
+            last += 1
+        cells = math.ceil(side / strides[layer])
+        for y in range(cells):
+            for x in range(cells):
+                for _ in range(2 * (last - layer)):
+                    expected.append(((x + 0.5) / cells, (y + 0.5) / cells))
+        layer = last
+    found = decoding.anchors(side, strides)
+    assert len(found) == count
+    assert found == pytest.approx(np.array(expected))
+
+
+def test_a_detector_finds_the_box_that_verification_finds() -> None:
+    random = np.random.default_rng(1)
+    values = random.normal(0, 20, (1, 896, 16)).astype(np.float32)
+    values[..., 2:4] = np.abs(values[..., 2:4]) + 5
+    scores = random.normal(-3, 2, (1, 896, 1)).astype(np.float32)
+    centres = decoding.anchors(128, (8, 16, 16, 16))
+    places, points, likely = decoding.ssd(values, scores, centres, 128, 0.5)
+    best = faces.best(values, scores, (1, 1))
+    corners = (best.box.left, best.box.top, best.box.right, best.box.bottom)
+    assert places[0] == pytest.approx(corners)
+    assert likely[0] == pytest.approx(best.score)
+    number = int(scores.argmax())
+    eye = values[0, number, 4:6] / 128 + centres[number]
+    assert points[0, 0] == pytest.approx(eye)
+    assert points.shape[1:] == (6, 2)
+    assert list(likely) == sorted(likely, reverse=True)
+
+
+def test_a_detector_that_finds_nothing() -> None:
+    values, scores = np.zeros((1, 896, 16)), np.full((1, 896, 1), -9.0)
+    centres = decoding.anchors(128, (8, 16, 16, 16))
+    places, points, likely = decoding.ssd(values, scores, centres, 128, 0.5)
+    assert (places.shape, points.shape, likely.shape) == ((0, 4), (0, 6, 2), (0,))
+
+
+def kept_by_class(found: list[tuple[float, int, tuple[float, ...]]]) -> list[tuple[Any, ...]]:
+    kept: list[tuple[Any, ...]] = []
+    for score, kind, box in sorted(found, reverse=True):
+        if all(kind != other or overlap(box, place) <= 0.5 for _, other, place in kept):
+            kept.append((score, kind, box))
+    return kept
+
+
+def assert_found(found: Any, expected: list[tuple[Any, ...]]) -> None:
+    places, scores, classes = found
+    assert len(expected) > 2
+    assert classes.tolist() == [kind for _, kind, _ in expected]
+    assert scores.tolist() == pytest.approx([score for score, _, _ in expected])
+    assert places == pytest.approx(np.array([box for _, _, box in expected]))
+
+
+def test_nanodet_cell_by_cell() -> None:
+    random = np.random.default_rng(2)
+    grids = [random.normal(-1.5, 1, (cells, cells, 3 + 44)) for cells in (6, 3)]
+    expected = []
+    for grid in grids:
+        for y, x in np.ndindex(*grid.shape[:2]):
+            scores = [1 / (1 + math.exp(-value)) for value in grid[y, x, :3]]
+            reach = []
+            for side in range(4):
+                weights = [math.exp(value) for value in grid[y, x, 3 + 11 * side : 14 + 11 * side]]
+                reach.append(sum(n * w for n, w in enumerate(weights)) / sum(weights))
+            signs = zip((x, y, x, y), (-1, -1, 1, 1), reach, strict=True)
+            box = tuple((at + 0.5 + sign * step) / len(grid) for at, sign, step in signs)
+            if max(scores) >= 0.4:
+                expected.append((max(scores), scores.index(max(scores)), box))
+    assert_found(decoding.nanodet(grids, 3, 0.4), kept_by_class(expected))
+
+
+def test_centernet_cell_by_cell() -> None:
+    random = np.random.default_rng(3)
+    scores, sizes = random.uniform(0, 1, (8, 8, 2)), random.uniform(2, 20, (8, 8, 4))
+    expected = []
+    for y, x, kind in np.ndindex(8, 8, 2):
+        around = scores[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2, kind]
+        if scores[y, x, kind] == around.max() >= 0.6:
+            left, top, right, bottom = sizes[y, x] / 32
+            box = (x / 8 - left, y / 8 - top, x / 8 + right, y / 8 + bottom)
+            expected.append((scores[y, x, kind], kind, box))
+    assert_found(decoding.centernet(scores, sizes, 32, 0.6), kept_by_class(expected))
+
+
+@pytest.mark.parametrize("exclusive", [True, False], ids=["YOLOv2", "YOLOv3"])
+def test_yolo_cell_by_cell(exclusive: bool) -> None:
+    random = np.random.default_rng(4)
+    cells = (5,) if exclusive else (4, 8)
+    grids = [random.normal(0, 1.5, (side, side + 1, 2 * 8)) for side in cells]
+    anchors = [np.array([[0.2, 0.3], [0.5, 0.4]]) / (number + 1) for number in range(len(cells))]
+    expected = []
+    for grid, sizes in zip(grids, anchors, strict=True):
+        high, wide = grid.shape[:2]
+        for y, x, anchor in np.ndindex(high, wide, 2):
+            dx, dy, dw, dh, there, *kinds = grid[y, x, 8 * anchor : 8 * anchor + 8]
+            powers = [math.exp(value) for value in kinds]
+            likely = [
+                (power / sum(powers) if exclusive else power / (1 + power)) / (1 + math.exp(-there))
+                for power in powers
+            ]
+            middle = (x + 1 / (1 + math.exp(-dx))) / wide, (y + 1 / (1 + math.exp(-dy))) / high
+            width, height = sizes[anchor] * (math.exp(dw), math.exp(dh))
+            box = (
+                *(middle[0] - width / 2, middle[1] - height / 2),
+                *(middle[0] + width / 2, middle[1] + height / 2),
+            )
+            if max(likely) >= 0.5:
+                expected.append((max(likely), likely.index(max(likely)), box))
+    assert_found(decoding.yolo(grids, anchors, 0.5, exclusive=exclusive), kept_by_class(expected))
+
+
+@pytest.mark.parametrize("angle", [0, 0.3, -2.0, math.pi / 2])
+@pytest.mark.parametrize("size", [(200, 120), (900, 1600)])
+def test_what_a_region_cuts_lies_where_it_says(angle: float, size: tuple[int, int]) -> None:
+    width, height = size
+    region = Region(width * 0.5, height * 0.4, 0.6 * min(size), angle)
+    (x, y), radius = region.to_picture(np.array([0.7, 0.25])), 0.03 * region.side
+    picture = Image.new("RGB", size)
+    spot = (x - radius, y - radius, x + radius, y + radius)
+    ImageDraw.Draw(picture).ellipse(spot, fill=(255, 255, 255))
+    cut = np.asarray(region.cut(picture, 100).convert("L"), float)
+    row, column = np.indices(cut.shape)
+    middle = (cut * column).sum() / cut.sum() + 0.5, (cut * row).sum() / cut.sum() + 0.5
+    assert middle == pytest.approx((70, 25), abs=1)
+
+
+def test_a_region_outside_the_picture_is_black() -> None:
+    picture = Image.new("RGB", (50, 20), (255, 255, 255))
+    cut = np.asarray(Region.whole(picture).cut(picture, 50))
+    assert cut[:14].max() == 0
+    assert cut[36:].max() == 0
+    assert cut[16:34].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("end", "upright", "degrees"),
+    [((1, 0), 0, 0), ((0, 1), 0, 90), ((0, -1), -90, 0), ((1, 0), -90, 90), ((-1, 0), 90, 90)],
+)
+def test_angles(end: tuple[float, float], upright: float, degrees: float) -> None:
+    found = decoding.along(np.zeros(2), np.array(end), math.radians(upright))
+    assert math.degrees(found) == pytest.approx(degrees)
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_exif_is_made_upright(orientation: int, tmp_path: Path) -> None:
+    upright = Image.new("RGB", (40, 20))
+    upright.paste((255, 0, 0), (0, 0, 10, 10))
+    upright.paste((0, 0, 255), (30, 10, 40, 20))
+    flip = Image.Transpose
+    stored = {
+        2: flip.FLIP_LEFT_RIGHT,
+        3: flip.ROTATE_180,
+        4: flip.FLIP_TOP_BOTTOM,
+        5: flip.TRANSPOSE,
+        6: flip.ROTATE_90,
+        7: flip.TRANSVERSE,
+        8: flip.ROTATE_270,
+    }
+    camera = upright.transpose(stored[orientation]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    camera.save(tmp_path / "a.png", exif=exif)
+    found = pictures.load(str(tmp_path / "a.png"))
+    assert np.array_equal(np.asarray(found), np.asarray(upright))
+
+
+def test_the_transparent_is_white_and_sixteen_bits_are_seen(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "clear.png")
+    assert pictures.load(str(tmp_path / "clear.png")).getpixel((0, 0)) == (255, 255, 255)
+    deep = np.array([[0, 20000], [40000, 60000]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    found = np.asarray(pictures.load(str(tmp_path / "deep.png")))[..., 0]
+    assert found.tolist() == [[0, 85], [170, 255]]
+
+
+def test_pixels_are_scaled_to_the_range_and_grey_if_wanted() -> None:
+    picture = Image.new("RGB", (10, 4), (255, 0, 0))
+    assert pictures.pixels(picture, (2, 3, 3), (-1, 1))[0, 1, 2].tolist() == [1, -1, -1]
+    grey = pictures.pixels(picture, (2, 3, 1), (0, 255))
+    assert grey.shape == (1, 2, 3, 1)
+    assert grey[0, 0, 0, 0] == pytest.approx(0.2989 * 255)
+
+
+# The file of features
+
+
+def test_features_are_kept_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "faces.json"
+    recognise.save(str(path), {"Ada": [[1.0, 0.0]]})
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert recognise.load(str(path), 2) == {"Ada": [[1.0, 0.0]]}
+    assert [each.name for each in path.parent.iterdir()] == ["faces.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"Ada": 3}', '{"Ada": [[1], [1, 2]]}', "\xff"])
+def test_a_broken_file_of_features_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "faces.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ExampleError, match=r"faces\.json"):
+        recognise.load(str(tmp_path / "faces.json"), 2)
+
+
+# The files themselves
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_it_is_for_the_oldest_python_and_needs_little(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+    nodes = list(ast.walk(tree))
+    names = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    imported = {name.partition(".")[0] for name in names}
+    assert imported - sys.stdlib_module_names <= {"numpy", "PIL", "tflite_examples"}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_is_short_enough_to_be_read(name: str) -> None:
+    assert len((PACKAGE / name).read_text(encoding="utf-8").splitlines()) < 120
