@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tflite_examples import __version__, pictures
+from tflite_examples import __version__, camera, live, pictures
 from tflite_examples.errors import ExampleError
 from tflite_examples.model import Options
 
@@ -49,7 +49,11 @@ def main(words: Sequence[str]) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
     options = _parser(name, module).parse_args(words)
+    if not options.pictures and not options.camera:
+        raise ExampleError("Name pictures, or --camera.")
     pipeline = _pipeline(module, vars(options))
+    if options.camera:
+        return _live(name, pipeline, options)
     status = FOUND
     for path in options.pictures:
         picture = pictures.load(path)
@@ -63,6 +67,22 @@ def _run(name: str, words: Sequence[str]) -> int:
             pipeline.draw(picture, found)
             pictures.save(picture, options.output)
     return status
+
+
+def _live(name: str, pipeline: Any, options: argparse.Namespace) -> int:
+    """Run on a camera or a video; whether there was a picture at all."""
+    source = camera.open_source(options.camera)
+    if not options.serve:
+        return FOUND if live.loop(pipeline, source, live.window(name)) else NOTHING
+    try:
+        server = live.Server(name, options.host, options.port)
+    except ExampleError:
+        source.close()
+        raise
+    try:
+        return FOUND if live.loop(pipeline, source, server) else NOTHING
+    finally:
+        server.close()
 
 
 def _pipeline(module: Any, words: Mapping[str, Any]) -> Any:
@@ -94,8 +114,19 @@ def _parser(name: str, module: Any) -> argparse.ArgumentParser:
         epilog="Exit status: 0 found, 1 nothing found, 2 an error, 130 interrupted.",
     )
     add: Callable[..., Any] = parser.add_argument
-    add("pictures", nargs="+", metavar="picture.jpg")
+    add("pictures", nargs="*", metavar="picture.jpg")
     add("-o", "--output", metavar="out.jpg", help="draw what was found on a copy of the picture")
+    add(
+        "--camera",
+        nargs="?",
+        const="auto",
+        default="",
+        metavar="N",
+        help="instead of pictures: Picamera2, or a V4L2 camera's number, or a video file",
+    )
+    add("--serve", action="store_true", help="show the camera's pictures in a browser")
+    add("--host", default="127.0.0.1", help="for --serve: whoever reaches it can watch (127.0.0.1)")
+    add("--port", type=int, default=8000, help="for --serve (8000)")
     cores = len(os.sched_getaffinity(0))
     add("--threads", type=_count, default=cores, metavar="N", help=f"({cores})")
     add("--precision", choices=["fp32", "int8"], default="", help="which of the model's files")

@@ -116,7 +116,7 @@ def test_a_detector_that_finds_nothing() -> None:
     assert (places.shape, points.shape, likely.shape) == ((0, 4), (0, 6, 2), (0,))
 
 
-def kept_by_class(found: list[tuple[float, int, tuple[float, ...]]]) -> list[tuple[Any, ...]]:
+def kept_by_class(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     kept: list[tuple[Any, ...]] = []
     for score, kind, box in sorted(found, reverse=True):
         if all(kind != other or overlap(box, place) <= 0.5 for _, other, place in kept):
@@ -135,7 +135,7 @@ def assert_found(found: Any, expected: list[tuple[Any, ...]]) -> None:
 def test_nanodet_cell_by_cell() -> None:
     random = np.random.default_rng(2)
     grids = [random.normal(-1.5, 1, (cells, cells, 3 + 44)) for cells in (6, 3)]
-    expected = []
+    expected: list[tuple[Any, ...]] = []
     for grid in grids:
         for y, x in np.ndindex(*grid.shape[:2]):
             scores = [1 / (1 + math.exp(-value)) for value in grid[y, x, :3]]
@@ -153,7 +153,7 @@ def test_nanodet_cell_by_cell() -> None:
 def test_centernet_cell_by_cell() -> None:
     random = np.random.default_rng(3)
     scores, sizes = random.uniform(0, 1, (8, 8, 2)), random.uniform(2, 20, (8, 8, 4))
-    expected = []
+    expected: list[tuple[Any, ...]] = []
     for y, x, kind in np.ndindex(8, 8, 2):
         around = scores[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2, kind]
         if scores[y, x, kind] == around.max() >= 0.6:
@@ -169,7 +169,7 @@ def test_yolo_cell_by_cell(exclusive: bool) -> None:
     cells = (5,) if exclusive else (4, 8)
     grids = [random.normal(0, 1.5, (side, side + 1, 2 * 8)) for side in cells]
     anchors = [np.array([[0.2, 0.3], [0.5, 0.4]]) / (number + 1) for number in range(len(cells))]
-    expected = []
+    expected: list[tuple[Any, ...]] = []
     for grid, sizes in zip(grids, anchors, strict=True):
         high, wide = grid.shape[:2]
         for y, x, anchor in np.ndindex(high, wide, 2):
