@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tflite_examples import __version__, camera, live, pictures
+from tflite_examples import __version__, camera, live, pictures, sound
 from tflite_examples.errors import ExampleError
 from tflite_examples.model import Options
 
@@ -27,6 +27,7 @@ PIPELINES = {
     "recognise": ("recognise", "whose each face is"),
     "faces": ("faces", "faces, 468 points of each, irises"),
     "hands": ("hands", "hands and 21 points of each"),
+    "listen": ("listen", "a word in a sound"),
     "pose": ("pose", "people and 33 points of each"),
 }
 """Each pipeline's module and what it finds."""
@@ -49,14 +50,16 @@ def main(words: Sequence[str]) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     module = importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
     options = _parser(name, module).parse_args(words)
-    if not options.pictures and not options.camera:
-        raise ExampleError("Name pictures, or --camera.")
+    _check(options)
     pipeline = _pipeline(module, vars(options))
+    if getattr(options, "microphone", False):
+        for word in pipeline.follow(sound.microphone()):
+            print(word, flush=True)
     if options.camera:
         return _live(name, pipeline, options)
     status = FOUND
     for path in options.pictures:
-        picture = pictures.load(path)
+        picture = getattr(module, "read", pictures.load)(path)
         found = pipeline.run(picture)
         for each in found:
             print(each)
@@ -67,6 +70,20 @@ def _run(name: str, words: Sequence[str]) -> int:
             pipeline.draw(picture, found)
             pictures.save(picture, options.output)
     return status
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise ExampleError for words that do not go together."""
+    if not (options.pictures or options.camera or getattr(options, "microphone", False)):
+        raise ExampleError("Name files, or --camera, or for `listen` --microphone.")
+    if options.pictures and options.camera:
+        raise ExampleError("Name either pictures or --camera.")
+    if options.output and len(options.pictures) != 1:
+        raise ExampleError("With -o name one picture.")
+    if hasattr(options, "microphone") and (options.camera or options.output):
+        raise ExampleError("`listen` takes no --camera and draws nothing.")
+    if options.camera and getattr(options, "enrol", ""):
+        raise ExampleError("--enrol takes a picture, not --camera.")
 
 
 def _live(name: str, pipeline: Any, options: argparse.Namespace) -> int:

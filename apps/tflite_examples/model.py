@@ -107,8 +107,8 @@ class Model:
         self._interpreter.invoke()
 
     def reset(self) -> None:
-        """Forget what a model that listens has heard."""
-        self._interpreter.reset_all_variables()
+        """Forget what a model that listens has heard: its variables live as long as its loading."""
+        self._open(self._options)
 
     def _output(self, details: dict[str, Any]) -> NDArray[Any]:
         values = self._interpreter.get_tensor(details["index"])

@@ -27,10 +27,12 @@ from tflite_examples import (
     expression,
     faces,
     hands,
+    listen,
     pictures,
     pose,
     recognise,
     segment,
+    sound,
 )
 from tflite_examples.model import MODELS, Options
 
@@ -44,6 +46,7 @@ from wheelhouse.sources.fetch import Fetcher
 Picture = Image.Image
 
 PRECISIONS = pytest.mark.parametrize("precision", ["fp32", "int8"])
+SOUNDS = REPO / "tests" / "integration" / "sounds"
 WITH_PICTURES = [name for name in cli.PIPELINES if name != "listen"]
 
 # Marked by eye in pictures of scikit-image, in pixels: left, top, right, bottom; or x, y.
@@ -256,6 +259,20 @@ def test_one_persons_pictures_are_nearer_than_two_persons(
     assert max(each.cosine for each in others) < 0.6
 
 
+@pytest.mark.parametrize("name", ["alexa", "okay_nabu"])
+def test_a_word_is_heard_and_neither_another_nor_noise_is(name: str) -> None:
+    """The sounds were spoken by espeak-ng."""
+    said = {path.stem: sound.load(str(path)) for path in sorted(SOUNDS.glob("*.wav"))}
+    pipeline = listen.Pipeline(Options(model=name))
+    (word,) = pipeline.run(said.pop(name))
+    assert word.name == name
+    assert 0.4 < word.seconds < 1.6
+    random = np.random.default_rng(0)
+    others = [*said.values(), random.normal(0, 1500, 5 * sound.RATE), np.zeros(sound.RATE)]
+    assert len(others) == 3
+    assert [pipeline.run(other) for other in others] == [[], [], []]
+
+
 # What people hand it
 
 
@@ -375,6 +392,11 @@ def test_enrolling_by_the_command_line(target: Path, jpeg: Path, tmp_path: Path)
         (["classify", "--labels", "/nowhere"], "/nowhere"),
         (["faces", "-o", "/nowhere/out.jpg"], "/nowhere/out.jpg"),
         (["faces", "-o", "out.nothing"], "out.nothing"),
+        (["faces", "-o", "out.jpg", "{jpeg}"], "one picture"),
+        (["faces", "--camera", "0"], "either"),
+        (["listen", "-o", "out.jpg"], "draws nothing"),
+        (["listen"], "as a WAV file"),
+        (["listen", "--model", "emotion"], "microWakeWord"),
         (["faces", "--delegate", "armnn"], "tflite-armnn-delegate"),
     ],
 )

@@ -283,4 +283,6 @@ def test_a_port_that_is_taken_is_an_error(server: live.Server) -> None:
 
 def test_neither_pictures_nor_camera_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["detect"]) == 2
-    assert capsys.readouterr().err == "error: Name pictures, or --camera.\n"
+    assert (
+        capsys.readouterr().err == "error: Name files, or --camera, or for `listen` --microphone.\n"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import sys
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from tflite_examples import cli, decoding, pictures, recognise
+from tflite_examples import cli, decoding, pictures, recognise, sound
 from tflite_examples.decoding import Region
 from tflite_examples.errors import ExampleError
 
@@ -263,6 +264,70 @@ def test_pixels_are_scaled_to_the_range_and_grey_if_wanted() -> None:
     grey = pictures.pixels(picture, (2, 3, 1), (0, 255))
     assert grey.shape == (1, 2, 3, 1)
     assert grey[0, 0, 0, 0] == pytest.approx(0.2989 * 255)
+
+
+# Sound
+
+
+def heard(samples: NDArray[Any]) -> list[list[float]]:
+    """The micro frontend step by step, one channel and one bin at a time, on whole numbers."""
+    mel = [1127 * math.log(1 + 31.25 * number / 700) for number in range(257)]
+    low, high = (1127 * math.log(1 + hertz / 700) for hertz in (125, 7500))
+    noise = [0.0] * 40
+    rows = []
+    for start in range(0, len(samples) - 479, 160):
+        window = np.hanning(961)[1::2]  # the middles of 480 steps
+        spectrum = np.fft.fft(np.append(samples[start : start + 480] * window, np.zeros(32)))
+        row = []
+        for channel in range(40):
+            left, peak, right = (low + (high - low) * (channel + n) / 41 for n in range(3))
+            energy = 0.0
+            for place, value in zip(mel, spectrum, strict=False):
+                share = min((place - left) / (peak - left), (right - place) / (right - peak))
+                energy += max(share, 0) * abs(value / 512) ** 2
+            signal = int(math.sqrt(4096 * energy))
+            rate = 0.06 if channel % 2 else 0.025
+            noise[channel] = (1 - rate) * noise[channel] + rate * signal
+            clean = int(max(signal - noise[channel], 0.05 * signal))
+            gain = 2**21 * (8 * noise[channel] + 80) ** -0.95
+            ratio = clean * gain / 2**6 / 2**12
+            loudness = int(ratio**2 * 16) if ratio < 2 else int(ratio * 64) - 64
+            row.append(round(64 * math.log(8 * loudness)) * 0.0390625 if loudness else 0)
+        rows.append(row)
+    return rows
+
+
+def test_sound_becomes_the_numbers_that_each_channel_gives_alone() -> None:
+    random = np.random.default_rng(5)
+    times = np.arange(4000) / 16000
+    tone = 6000 * np.sin(2 * np.pi * 700 * times) * (times > 0.1)
+    samples = np.round(tone + random.normal(0, 60, 4000))
+    features = sound.Features()
+    parts = [row for part in np.array_split(samples, 7) for row in features(part)]
+    expected = np.array(heard(samples))
+    assert expected.max() > 10
+    assert np.array(parts).shape == expected.shape
+    assert np.abs(np.array(parts) - expected).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(16000, 1), (16000, 2), (48000, 1), (44100, 2), (8000, 1)]
+)
+def test_a_tone_keeps_its_pitch_and_length(rate: int, channels: int, tmp_path: Path) -> None:
+    tone = 9000 * np.sin(2 * np.pi * 1000 * np.arange(rate // 2) / rate)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as stream:
+        stream.setparams((channels, 2, rate, 0, "NONE", ""))
+        stream.writeframes(np.repeat(tone.astype("<i2"), channels).tobytes())
+    found = sound.load(str(tmp_path / "a.wav"))
+    assert len(found) == pytest.approx(8000, abs=2)
+    assert np.abs(np.fft.rfft(found)).argmax() * 16000 / len(found) == pytest.approx(1000, abs=3)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, but a text"])
+def test_a_file_that_is_no_sound_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(ExampleError, match=r"a\.wav"):
+        sound.load(str(tmp_path / "a.wav"))
 
 
 # The file of features
