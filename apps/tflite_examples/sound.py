@@ -68,7 +68,7 @@ class Features:
         ratio = 8 * clean * (8 * self._noise + _GAIN_OFFSET) ** -_GAIN_STRENGTH
         loudness = np.floor(np.where(ratio < 2, 16 * ratio**2, 64 * ratio - 64))
         scaled = np.round(64 * np.log(np.maximum(8 * loudness, 1)))
-        return (scaled / 25.6).astype(np.float32)
+        return np.asarray(scaled / 25.6, np.float32)
 
 
 def load(path: str) -> NDArray[Any]:
@@ -78,9 +78,7 @@ def load(path: str) -> NDArray[Any]:
     """
     try:
         with wave.open(path, "rb") as stream:
-            rate, channels, width = (
-                *(stream.getframerate(), stream.getnchannels(), stream.getsampwidth()),
-            )
+            channels, width, rate, *_ = stream.getparams()
             content = stream.readframes(stream.getnframes())
     except (OSError, EOFError, wave.Error, ValueError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
@@ -90,11 +88,10 @@ def load(path: str) -> NDArray[Any]:
     whole = len(content) // (2 * channels) * channels
     samples = np.frombuffer(content, "<i2", whole).reshape(-1, channels).mean(axis=1)
     if rate == RATE or not len(samples):
-        return samples
+        return np.asarray(samples)
     if rate % RATE == 0:  # the mean of neighbours, so that nothing high is heard as low
         size = rate // RATE
-        found: NDArray[Any] = samples[: len(samples) // size * size].reshape(-1, size).mean(axis=1)
-        return found
+        return np.asarray(samples[: len(samples) // size * size].reshape(-1, size).mean(axis=1))
     times = np.arange(int(len(samples) * RATE / rate)) * rate / RATE
     return np.asarray(np.interp(times, np.arange(len(samples)), samples))
 
