@@ -150,7 +150,13 @@ def _parser(name: str, module: Any) -> argparse.ArgumentParser:
     add("--delegate", choices=["xnnpack", "none", "armnn"], default="xnnpack", help="(xnnpack)")
     add("--model", default="", metavar="NAME", help="another model: its name or its path")
     add("--labels", default="", metavar="FILE", help="that model's labels, one a line")
-    add("--range", type=_range, metavar="A,B", help="that model's values of black and white (0,1)")
+    add(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("BLACK", "WHITE"),
+        help="what that model takes (0 1)",
+    )
     if hasattr(module, "add_options"):
         module.add_options(parser)
     return parser
@@ -160,11 +166,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
     return int(text)
-
-
-def _range(text: str) -> tuple[float, float]:
-    try:
-        black, white = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers, as -1,1") from None
-    return black, white

@@ -2,7 +2,7 @@
 
 Two stages: MediaPipe's detector finds faces, and each is cut out upright for the second model.
 
-Your own model: ``--model PATH --range -1,1 --labels FILE``. It takes a picture of a face and has
+Your own model: ``--model PATH --range -1 1 --labels FILE``. It takes a picture of a face and has
 one output, a probability or a score for each label. Nine without labels are those of FER+.
 """
 

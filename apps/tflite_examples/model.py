@@ -54,7 +54,9 @@ class Model:
         """
         name = (options.model if replaceable else "") or name
         self.labels: list[str] = []
-        self.range = options.range or (0.0, 1.0)
+        self.range: tuple[float, float] = (0.0, 1.0)
+        if options.range:
+            self.range = options.range[0], options.range[1]
         if name.endswith(".tflite") or os.sep in name:
             self.path = name
         else:

@@ -369,6 +369,19 @@ def test_what_was_found_is_drawn(target: Path, jpeg: Path, tmp_path: Path) -> No
     assert changed.sum() > 300
 
 
+def test_a_model_of_ones_own(target: Path, jpeg: Path, tmp_path: Path) -> None:
+    """The files of packaged models, as somebody's own: nothing is known but what the words say."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(["cross", "sick", "afraid", "glad", "down", "amazed", "calm"]))
+    path = target / MODELS[0] / "emotion-int8.tflite"
+    out, _ = run(target, "expression", "--model", path, "--labels", labels, jpeg)
+    assert out.startswith("glad ")
+    path = target / MODELS[0] / "deeplab.tflite"
+    words = ("--labels", labels, "--range", -1, 1)
+    out, _ = run(target, "segment", "--model", path, *words, jpeg)
+    assert out.startswith("class 15: ")
+
+
 def test_enrolling_by_the_command_line(target: Path, jpeg: Path, tmp_path: Path) -> None:
     before, _ = run(target, "recognise", jpeg, home=tmp_path)
     assert before.startswith("unknown ")
