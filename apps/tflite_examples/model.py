@@ -90,23 +90,22 @@ class Model:
         scale, zero = self._input["quantization"]
         if kind == np.int8 and scale:
             values = np.clip(np.round(values / scale + zero), -128, 127)
-        values = values.astype(kind)
-        try:
-            self._invoke(values)
-        except RuntimeError as error:
-            if self._options.delegate == "none":
-                raise ExampleError(f"Cannot run {self.path}: {first_line(error)}.") from error
-            print(
-                f"note: {self.path} runs without a delegate: {first_line(error)}", file=sys.stderr
-            )
-            self._options = replace(self._options, delegate="none")
-            self._open(self._options)
-            self._invoke(values)
+        self._invoke(values.astype(kind))
         return [self._output(each) for each in self._outputs]
 
     def _invoke(self, values: NDArray[Any]) -> None:
-        self._interpreter.set_tensor(self._input["index"], values)
-        self._interpreter.invoke()
+        """Run the model; without a delegate from now on if that cannot."""
+        try:
+            self._interpreter.set_tensor(self._input["index"], values)
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            why = first_line(error)
+            if self._options.delegate == "none":
+                raise ExampleError(f"Cannot run {self.path}: {why}.") from error
+            print(f"note: {self.path} runs without a delegate: {why}", file=sys.stderr)
+            self._options = replace(self._options, delegate="none")
+            self._open(self._options)
+            self._invoke(values)
 
     def reset(self) -> None:
         """Forget what a model that listens has heard: its variables live as long as its loading."""

@@ -48,6 +48,8 @@ class Pipeline:
         self._model = Model("deeplab", options)
         if len(self._model.shapes[0]) != 4:
             raise ExampleError(f"{self._model.path} has no output with a score for each pixel.")
+        alone = ["background", "foreground"] if self._model.shapes[0][3] == 1 else []
+        self._labels = self._model.labels or alone
 
     def run(self, picture: Image.Image) -> list[Area]:
         """The classes in a picture, the largest first, without the background."""
@@ -64,8 +66,7 @@ class Pipeline:
         return sorted(large, key=lambda area: -area.mask.mean())
 
     def _label(self, number: int) -> str:
-        labels = self._model.labels
-        return labels[number] if number < len(labels) else f"class {number}"
+        return self._labels[number] if number < len(self._labels) else f"class {number}"
 
     def draw(self, picture: Image.Image, found: list[Area]) -> None:
         """A veil of colour for each class."""

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from tflite_examples import cli, decoding, pictures, recognise, sound
 from tflite_examples.decoding import Region
 from tflite_examples.errors import ExampleError
+from tflite_examples.model import Model, Options
 
 from tests.support import REPO
 from wheelhouse.specimens import faces
@@ -328,6 +329,55 @@ def test_a_file_that_is_no_sound_is_named(content: bytes, tmp_path: Path) -> Non
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(ExampleError, match=r"a\.wav"):
         sound.load(str(tmp_path / "a.wav"))
+
+
+# A runtime
+
+
+class Stubborn:
+    """A runtime whose delegate prepares a model and then cannot run it, as XNNPACK some."""
+
+    class OpResolverType:
+        BUILTIN_WITHOUT_DEFAULT_DELEGATES = 3
+
+    class Interpreter:
+        def __init__(
+            self, model_path: str, num_threads: int, experimental_op_resolver_type: int = 0
+        ) -> None:
+            self.runs = experimental_op_resolver_type == 3 and model_path != "never.tflite"
+            self.values: Any = None
+
+        def allocate_tensors(self) -> None:
+            pass
+
+        def get_input_details(self) -> list[dict[str, Any]]:
+            shape = np.array([1, 4])
+            return [{"index": 0, "shape": shape, "dtype": np.int8, "quantization": (0.5, 3)}]
+
+        get_output_details = get_input_details
+
+        def set_tensor(self, _index: int, values: Any) -> None:
+            self.values = values
+
+        def invoke(self) -> None:
+            if not self.runs:
+                raise RuntimeError("failed to invoke")
+
+        def get_tensor(self, _index: int) -> Any:
+            return self.values
+
+
+def test_what_a_delegate_cannot_run_runs_without_and_numbers_are_scaled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", Stubborn)
+    loaded = Model("own.tflite", Options())
+    for _ in range(2):
+        assert loaded(np.array([[1.0, -2, 0.26, 999]]))[0].tolist() == [[1, -2, 0.5, 62]]
+    told = capsys.readouterr().err
+    assert told == "note: own.tflite runs without a delegate: failed to invoke\n"
+    with pytest.raises(ExampleError, match=r"Cannot run never\.tflite: failed to invoke"):
+        Model("never.tflite", Options())(np.zeros((1, 4)))
 
 
 # The file of features
