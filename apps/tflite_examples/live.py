@@ -104,6 +104,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 pass
 
+        self._is_private = _is_loopback(host)
         self._page = _PAGE.format(title=html.escape(title)).encode()
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
@@ -114,7 +115,7 @@ class Server:
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         print(f"http://{host}:{self.port}/ shows it.", flush=True)
-        if not _is_loopback(host):
+        if not self._is_private:
             print("warning: whoever reaches this address can watch", file=sys.stderr, flush=True)
 
     def __call__(self, picture: Image.Image, _found: list[Any]) -> bool:
@@ -137,6 +138,10 @@ class Server:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer a request: the page, or the pictures as they come."""
         path = request.path.partition("?")[0]
+        name = (request.headers.get("Host") or "").rpartition(":")[0].strip("[]")
+        if name and self._is_private and not _is_loopback(name):
+            request.send_error(403)  # a page elsewhere whose name was made to mean this machine
+            return
         if path not in ("/", "/stream"):
             request.send_error(404)
             return

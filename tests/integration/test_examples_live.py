@@ -256,6 +256,17 @@ def test_the_page_and_its_stream(server: live.Server) -> None:
         urllib.request.urlopen(f"{address}/other", timeout=10)  # noqa: S310
 
 
+def test_no_other_name_leads_to_a_private_server(server: live.Server) -> None:
+    address = f"http://127.0.0.1:{server.port}/"
+    for name, status in (("localhost", 200), ("[::1]", 200), ("example.org", 403)):
+        request = urllib.request.Request(address, headers={"Host": f"{name}:{server.port}"})  # noqa: S310
+        try:
+            found = urllib.request.urlopen(request, timeout=10).status  # noqa: S310
+        except urllib.error.HTTPError as error:
+            found = error.code
+        assert found == status, name
+
+
 def test_a_viewer_that_does_not_read_holds_up_nobody(server: live.Server) -> None:
     noise = np.random.default_rng(0).integers(256, size=(300, 300, 3), dtype=np.uint8)
     picture = Image.fromarray(noise)
