@@ -259,7 +259,7 @@ def test_the_page_and_its_stream(server: live.Server) -> None:
 def test_no_other_name_leads_to_a_private_server(server: live.Server) -> None:
     address = f"http://127.0.0.1:{server.port}/"
     for name, status in (("localhost", 200), ("[::1]", 200), ("example.org", 403)):
-        request = urllib.request.Request(address, headers={"Host": f"{name}:{server.port}"})  # noqa: S310
+        request = urllib.request.Request(address, headers={"Host": f"{name}:{server.port}"})
         try:
             found = urllib.request.urlopen(request, timeout=10).status  # noqa: S310
         except urllib.error.HTTPError as error:
