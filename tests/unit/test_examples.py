@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from tflite_examples import cli, decoding, pictures, recognise, sound
+from tflite_examples import cli, decoding, hands, pictures, recognise, sound
 from tflite_examples.decoding import Region
 from tflite_examples.errors import ExampleError
 from tflite_examples.model import Model, Options
@@ -222,6 +222,43 @@ def test_a_region_outside_the_picture_is_black() -> None:
 def test_angles(end: tuple[float, float], upright: float, degrees: float) -> None:
     found = decoding.along(np.zeros(2), np.array(end), math.radians(upright))
     assert math.degrees(found) == pytest.approx(degrees)
+
+
+class Palms:
+    """A detector that finds one palm, 40 pixels wide, whose middle finger points somewhere."""
+
+    size = (192, 192, 3)
+    number = 1000
+
+    def __init__(self, towards: tuple[float, float]) -> None:
+        self.values = np.zeros((1, 2016, 18))
+        self.values[0, self.number, 2:4] = 40
+        self.values[0, self.number, 4:6] = -20 * np.array(towards)
+        self.values[0, self.number, 8:10] = 20 * np.array(towards)
+
+    def prepare(self, _picture: Image.Image) -> None:
+        return None
+
+    def __call__(self, _input: None) -> list[NDArray[Any]]:
+        scores = np.full((1, 2016, 1), -9.0)
+        scores[0, self.number] = 9
+        return [self.values, scores]
+
+
+@pytest.mark.parametrize(
+    ("towards", "degrees"), [((0, -1), 0), ((1, 0), 90), ((0, 1), -180), ((-1, 0), -90)]
+)
+def test_the_square_around_a_hand_is_upright_and_reaches_over_the_fingers(
+    towards: tuple[float, float], degrees: float
+) -> None:
+    """MediaPipe's hand_landmark: 2.6 times the palm, half a palm towards the fingers."""
+    pipeline = object.__new__(hands.Pipeline)
+    vars(pipeline).update(_palms=Palms(towards), _anchors=decoding.anchors(192, (8, 16, 16, 16)))
+    (found,) = pipeline._regions(Image.new("RGB", (384, 384)))
+    palm = decoding.anchors(192, (8, 16, 16, 16))[Palms.number] * 384
+    assert math.degrees(found.angle) == pytest.approx(degrees)
+    assert found.side == pytest.approx(2.6 * 80)
+    assert (found.x, found.y) == pytest.approx(tuple(palm + 40 * np.array(towards)))
 
 
 # Pictures
