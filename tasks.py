@@ -113,6 +113,7 @@ def _show(name: str, *words: str) -> None:
         "arch": "processors, as in aarch64,x86_64, or all; aarch64 is the default",
         "xnnpack": "include the XNNPACK delegate (the default)",
         "armnn": "also build the wheel of the Arm NN delegate",
+        "apps": "also build the wheels without compiled code: tflite-bench, and examples' models",
         "tflite": "a release of TFLite or an unambiguous prefix, e.g. 2.22",
         "tflite-source": "a TensorFlow checkout to build from, instead of the pinned sources",
         "verify": "verify the wheels on the systems that they are for (the default)",
@@ -128,6 +129,7 @@ def build(
     tflite_source: str = "",
     xnnpack: bool = True,
     armnn: bool = False,
+    apps: bool = False,
     verify: bool = True,
     engine: str = "host",
     offline: bool = False,
@@ -137,7 +139,7 @@ def build(
     fetcher = Fetcher.from_options(offline, sources)
     release = choose(tflite, tflite_source)
     chosen = pipeline.engine(engine)
-    asked = pipeline.wanted(pipeline.targets(py, arch), xnnpack, release, armnn)
+    asked = pipeline.wanted(pipeline.targets(py, arch), xnnpack, release, armnn, apps)
     pipeline.build(asked, fetcher, chosen, release, verify)
 
 
@@ -147,6 +149,7 @@ def build(
         "arch": "as for build",
         "xnnpack": "as for build",
         "armnn": "as for build",
+        "apps": "as for build",
         "tflite": "as for build",
         "release": "all that a release publishes, instead",
         "json": "as one line of JSON",
@@ -160,12 +163,13 @@ def plan(
     tflite: str = "",
     xnnpack: bool = True,
     armnn: bool = False,
+    apps: bool = False,
     release: bool = False,
     json: bool = False,
     append_to: str = "",
 ) -> None:
     """List the steps from sources to verified wheels, what is made of them, and what they cost."""
-    chosen = pipeline.wanted(pipeline.targets(py, arch), xnnpack, choose(tflite), armnn)
+    chosen = pipeline.wanted(pipeline.targets(py, arch), xnnpack, choose(tflite), armnn, apps)
     asked = workflow.published() if release else chosen
     made = workflow.Request(asked, Store.default()).plan()
     if append_to:

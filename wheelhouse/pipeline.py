@@ -8,7 +8,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -207,35 +207,55 @@ def export_toolchain(target: Path, fetcher: Fetcher) -> None:
 
 
 def wanted(
-    targets: Sequence[Target], xnnpack: bool, chosen: TfliteRelease, armnn: bool
+    targets: Sequence[Target],
+    xnnpack: bool,
+    chosen: TfliteRelease,
+    armnn: bool,
+    apps: bool = False,
 ) -> list[Product]:
-    """A wheel of a release for each target; with ``armnn`` the delegate's as well.
+    """A wheel of a release for each target, and other wheels if they are asked for.
 
-    Raises WheelhouseError if none of the targets has the delegate's processor.
+    They are the delegate's with ``armnn``, and those without compiled code with ``apps``.
+    Raises WheelhouseError if none of the targets has the processor that such a wheel is tried on.
     """
-    runtimes: list[Product] = [
+    processors = {target.processor for target in targets}
+    more: list[Product] = []
+    if armnn:
+        more.append(products.armnn())
+        _require_processor(more, processors, "The Arm NN delegate is for", "--armnn")
+    if apps:
+        more += products.apps()
+        _require_processor(more, processors, "The wheels of apps are tried on", "--apps")
+    runtimes = (
         RuntimeWheel(target, chosen.version, xnnpack, chosen.checkout) for target in targets
-    ]
-    if not armnn:
-        return runtimes
-    delegate = products.armnn()
-    if delegate.processor not in {target.processor for target in targets}:
-        raise WheelhouseError(
-            f"The Arm NN delegate is for {delegate.processor} alone.",
-            f"Leave out --armnn, or add {delegate.processor} to --arch.",
-            Kind.USAGE,
-        )
-    return [*runtimes, delegate]
+    )
+    return [*runtimes, *more]
+
+
+def _require_processor(
+    more: Sequence[Product], processors: Collection[str], what: str, option: str
+) -> None:
+    for each in more:
+        if each.processor not in processors:
+            raise WheelhouseError(
+                f"{what} {each.processor} alone.",
+                f"Leave out {option}, or add {each.processor} to --arch.",
+                Kind.USAGE,
+            )
 
 
 def _build_products(
     wanted: Sequence[Product], fetcher: Fetcher, engine: str, chosen: TfliteRelease | None = None
 ) -> list[Path]:
-    if engine == "docker":
+    """The wheels, in the store; an engine's container makes those that are compiled."""
+    contained = [one for one in wanted if one.compiled and engine == "docker"]
+    made: dict[str, Path] = {}
+    if contained:
         folder = chosen.checkout if chosen else None
         checkout = pins.checkout(chosen.version, folder) if chosen and folder else None
-        return container.build(wanted, fetcher, checkout)
-    return [products.build(one, fetcher) for one in wanted]
+        paths = container.build(contained, fetcher, checkout)
+        made = {one.label: path for one, path in zip(contained, paths, strict=True)}
+    return [made.get(one.label) or products.build(one, fetcher) for one in wanted]
 
 
 def reproduce(theirs: Path, fetcher: Fetcher, engine: str) -> None:
@@ -291,8 +311,14 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
 
     Raises WheelhouseError for the first wheel that fails.
     """
+    if engine == "docker":
+        docker.connect()  # raises now if none answers
     for path in wheels:
-        audit.processor(path, products.matching(path).processor)
+        product = products.matching(path)
+        if product.compiled:
+            audit.processor(path, product.processor)
+        else:
+            audit.portable(path)
         step = verification(path, fetcher, engine)
         if not is_cached(step, fetcher.store):
             progress.announce(workflow.VERIFIED, products.label_of(path))

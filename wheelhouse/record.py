@@ -74,7 +74,7 @@ class Record(_Struct, frozen=True, kw_only=True):
     ``date``: when it was verified, with a time zone.
     ``engine``: ``host`` or ``docker``; absent in records of earlier releases.
     ``reference``: the name and version of the package that computed the expected outputs.
-    ``runtime``: the ``tflite_runtime`` wheel that a delegate was verified with; else absent.
+    ``runtime``: the ``tflite_runtime`` wheel that another one was verified with; else absent.
     ``trials``: one for each system, board and NumPy.
     """
 

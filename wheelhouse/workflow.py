@@ -63,7 +63,8 @@ class Part(msgspec.Struct, frozen=True):
 class WheelJobs(msgspec.Struct, frozen=True):
     """The jobs of one wheel: one that makes it of a part, one that tries it, and what follows.
 
-    ``beside`` names the jobs of the wheel that it is tried with, or is empty.
+    ``part`` and ``folder`` are empty if nothing in it takes long. ``beside`` names the jobs of the
+    wheel that it is tried with, or is empty.
     """
 
     name: str
@@ -109,7 +110,7 @@ def published() -> list[Product]:
         for tflite in releases.known_versions()
         for target in matrix.targets()
     )
-    return [*wheels, products.armnn()]
+    return [*wheels, products.armnn(), *products.apps()]
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,11 @@ class _Long:
     job: Part
 
     @classmethod
-    def of_product(cls, product: Product) -> _Long:
-        """What goes on when it was interrupted is what takes long."""
+    def of_product(cls, product: Product) -> _Long | None:
+        """What goes on when it was interrupted is what takes long; None if nothing does."""
         steps = [step for step in plan(product.step) if step.resume]
+        if not steps:
+            return None
         (folder,) = {step.kind for step in steps}
         label = steps[0].label if len(steps) == 1 else product.label
         keys = [step.key for step in steps]
@@ -149,7 +152,7 @@ class Request:
         return {
             product.label: found.setdefault(part.job.steps, part)
             for product in self.products
-            for part in [_Long.of_product(product)]
+            if (part := _Long.of_product(product))
         }
 
     def plan(self) -> Plan:
@@ -177,7 +180,8 @@ class Request:
 
     def _rest(self, product: Product) -> list[Step]:
         """What the job of a wheel makes, once its part is there."""
-        there = {step.key for step in self.parts[product.label].steps}
+        part = self.parts.get(product.label)
+        there = {step.key for step in part.steps} if part else set()
         found: dict[str, Step] = {}
         todo = [product.step]
         while todo:
@@ -218,13 +222,13 @@ class Request:
         )
 
     def _jobs(self, product: Product) -> WheelJobs:
-        part, beside = self.parts[product.label].job, products.companion(product)
+        part, beside = self.parts.get(product.label), products.companion(product)
         return WheelJobs(
             name=product.label,
             steps=product.step.key,
             package=product.metadata.package,
-            part=part.name,
-            folder=part.folder,
+            part=part.job.name if part else "",
+            folder=part.job.folder if part else "",
             beside=beside.label if beside else "",
         )
 

@@ -1,6 +1,10 @@
-"""What ``python3 -m tflite_bench`` runs, and a zip file of this package too."""
+"""What ``python3 -m tflite_bench`` runs, and ``python3 WHEEL/tflite_bench`` too."""
 
+import os
 import sys
+
+if not __package__:  # the wheel itself runs: its modules are beside this folder
+    sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))
 
 
 def run() -> None:

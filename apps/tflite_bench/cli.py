@@ -26,7 +26,7 @@ GOOD, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 def main(words: Sequence[str]) -> int:
     """Run the benchmark that the words ask for; the exit status."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             plan, made = _planned(options, Path(scratch))
@@ -121,13 +121,14 @@ def _model(path: Path, before: Sequence[Path]) -> Model:
         ) from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    made = argparse.ArgumentParser(
         prog="tflite_bench",
         description="Benchmark TensorFlow Lite models with every runtime that is installed.",
         epilog="Exit status: 0 all ran and agreed, 1 not so, 2 wrong use, 130 interrupted.",
     )
-    add: Callable[..., Any] = parser.add_argument
+    add: Callable[..., Any] = made.add_argument
     cores = len(os.sched_getaffinity(0))
     add("models", nargs="+", type=Path, metavar="model.tflite")
     add(
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_threads,
         default=sorted({1, cores}),
         metavar="N,M",
-        help=f"numbers of threads to try (1 and all: {cores})",
+        help="numbers of threads to try (1, and as many as there are processors)",
     )
     add(
         "--delegate",
@@ -156,14 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="record everything in this file, too")
     add("--seconds", type=_positive, default=5.0, help="to measure, at least (5)")
     add("--runs", type=_count, default=20, help="to measure, at least (20)")
-    add("--warm-up", type=_positive, default=10.0, help="seconds, at most (10)")
+    add("--warm-up", type=_positive, default=10.0, metavar="SECONDS", help="at most (10)")
     add("--seed", type=int, default=0, help="of the random inputs (0)")
     add(
         "--operators",
         action="store_true",
         help="tell the time of each operator, which only the delegate armnn can",
     )
-    return parser
+    return made
 
 
 def _words(text: str) -> list[str]:

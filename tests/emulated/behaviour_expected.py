@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from wheelhouse.targets.architectures import Architecture
+
 NATIVE = "tflite_runtime._pywrap_tensorflow_interpreter_wrapper.InterpreterWrapper"
 SUM = [0, 2, 4, 6, 8, 10, 12, 14]
 PRODUCT = [0, 1, 4, 9, 16, 25, 36, 49]
@@ -306,6 +308,7 @@ RESULTS: dict[str, Any] = {
         "reset": None,
     },
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
+    "means": True,
     "tensors_between": {
         "get": f"ValueError: Tensor data is null. {INTERMEDIATE}",
         "view": f"ValueError: Tensor data is null. {INTERMEDIATE}",
@@ -579,3 +582,13 @@ REFUSED = {
 
 RESIDENT = 1024
 """Kilobytes by which 2,000 cycles may grow a process: measured 212 at most, and the emulator's."""
+
+
+def on(processor: Architecture, results: dict[str, Any]) -> dict[str, Any]:
+    """The results on a processor, whose folder of libraries some of them name."""
+    return {
+        path: result.replace("{libraries}", processor.multiarch)
+        if isinstance(result, str)
+        else result
+        for path, result in results.items()
+    }

@@ -71,6 +71,13 @@ def armnn_wheel(cli: Cli) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def app_wheels(cli: Cli) -> dict[str, Path]:
+    """The wheels without compiled code, built beside the universal one, by import package."""
+    _, *paths = _build(cli, "--apps")
+    return {path.name.partition("-")[0]: path for path in paths}
+
+
 def named_wheel(name: str, request: pytest.FixtureRequest) -> Path:
     """The wheel of a fixture; where that has several, the name ends with a Python tag."""
     fixture, _, tag = name.partition("-")

@@ -1,7 +1,7 @@
-"""Store anew the reports that test_judge.py doctors.
+"""Store anew the reports that test_judge.py and test_judge_apps.py doctor.
 
 python -m tests.emulated.reports RUNTIME DELEGATE: the universal wheel of the runtime, and the
-delegate's. Say in the commit what changed in them.
+delegate's. The apps' are made. Say in the commit what changed in them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ from pathlib import Path
 
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.machines import rootfs
+from wheelhouse.package import products
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
-from wheelhouse.verify import delegate_trials, runtime_trials, session
+from wheelhouse.targets.systems import System
+from wheelhouse.verify import (
+    bench_trials,
+    delegate_trials,
+    models_trials,
+    runtime_trials,
+    session,
+)
 from wheelhouse.verify.session import ProbeResult, TrialSetup
 
 FOLDER = Path(__file__).parents[1] / "integration" / "reports"
@@ -46,6 +54,18 @@ def main(runtime: Path, delegate: Path) -> None:
     board = systems.board("Raspberry Pi 4")
     setup = runtime_trials.trial_setup(runtime, system, board, None, archives)
     store(setup, "runtime", env, fetcher)
+    store_apps(runtime, system, fetcher)
+
+
+def store_apps(runtime: Path, system: System, fetcher: Fetcher) -> None:
+    board = systems.board("Raspberry Pi 4")
+    bench, models, _ = (products.build(each, fetcher) for each in products.apps())
+    wheels = {"runtime": runtime, "bench": bench, "models": models}
+    env = session.installation(wheels, system, "host", "apps")
+    store(bench_trials.trial_setup(bench, runtime, system, board), "bench", env, fetcher)
+    archives = {models_trials.ARCHIVE: fetcher.file(pins.shared(models_trials.ARCHIVE))}
+    setup = models_trials.trial_setup(models, archives, system, board)
+    store(setup, "models", env, fetcher)
 
 
 if __name__ == "__main__":

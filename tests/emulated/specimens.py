@@ -56,6 +56,7 @@ def specimens() -> dict[str, bytes]:
         "chain": _chain(),
         "unused": _unused(),
         "branches": _branches(),
+        "means": _means(),
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
@@ -174,6 +175,21 @@ def _unused() -> bytes:
     writer.operator("RELU", 1, [y], [z])
     writer.operator("RELU", 1, [x], [w])
     return writer.pack([x], [w])
+
+
+def _means() -> bytes:
+    """A convolution of the mean of a picture, as a block of squeeze and excitation begins."""
+    random = np.random.RandomState(6)
+    writer = ModelWriter("means")
+    x = writer.tensor("x", (1, 64, 64, 72), "float32")
+    mean = writer.tensor("mean", (1, 1, 1, 72), "float32")
+    y = writer.tensor("y", (1, 1, 1, 24), "float32")
+    axes = writer.constant("axes", np.array([1, 2], np.int32))
+    weights = writer.constant("weights", random.rand(24, 1, 1, 72).astype(np.float32))
+    bias = writer.constant("bias", np.zeros(24, np.float32))
+    writer.operator("MEAN", 1, [x, axes], [mean], keepDims=True)
+    writer.operator("CONV_2D", 1, [mean, weights, bias], [y], strideW=1, strideH=1)
+    return writer.pack([x], [y])
 
 
 def _branches() -> bytes:

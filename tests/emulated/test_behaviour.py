@@ -32,7 +32,14 @@ LONG = [
 """What takes long is tried in the first tier with the universal wheel in one suite."""
 
 GUEST = sorted(transcripts.GUEST.rglob("*.py"))
-BESIDE = {"numpy", "probe", "probe_armnn", "tflite_armnn_delegate", "tflite_runtime"}
+BESIDE = {
+    "numpy",
+    "probe",
+    "probe_armnn",
+    "tflite_armnn_delegate",
+    "tflite_examples_models",
+    "tflite_runtime",
+}
 """What is installed or laid beside them on a Pi."""
 
 
@@ -61,11 +68,8 @@ def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, Path]:
 
 def test_the_behaviour_is_as_promised(reports: Reports, wheel_in_suite: tuple[str, Path]) -> None:
     cases = reports("behaviour", *wheel_in_suite)["cases"]
-    libraries = systems.system(wheel_in_suite[0]).architecture.multiarch
-    promised = {
-        path: text.replace("{libraries}", libraries) if isinstance(text, str) else text
-        for path, text in expected.RESULTS.items()
-    }
+    processor = systems.system(wheel_in_suite[0]).architecture
+    promised = expected.on(processor, expected.RESULTS)
     assert {path: brief(at_path(cases, path)) for path in promised} == promised
 
 

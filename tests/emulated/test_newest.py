@@ -33,6 +33,7 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter
 from wheelhouse.targets import matrix, systems
+from wheelhouse.targets.architectures import architecture
 from wheelhouse.verify import runtime_trials, session
 
 Cli = Callable[..., Completed]
@@ -196,7 +197,8 @@ def reports(newest: dict[str, Path], fetcher: Fetcher) -> dict[str, Report]:
 @pytest.mark.parametrize("tag", ["cp311", "cp37"])
 def test_the_behaviour_is_as_promised(reports: dict[str, Report], tag: str) -> None:
     cases = reports[tag]["cases"]
-    assert {path: brief(at_path(cases, path)) for path in expected.NEWEST} == expected.NEWEST
+    promised = expected.on(architecture("aarch64"), expected.NEWEST)
+    assert {path: brief(at_path(cases, path)) for path in promised} == promised
 
 
 def test_both_kinds_of_wheel_behave_alike(reports: dict[str, Report]) -> None:

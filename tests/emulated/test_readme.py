@@ -28,6 +28,7 @@ PAGES = (
     "howto/add-a-tflite-release.md",
     "howto/add-an-os-release.md",
     "howto/armnn.md",
+    "howto/benchmark.md",
     "howto/own-index.md",
     "howto/upgrade-a-pin.md",
     "howto/verify-a-wheel.md",

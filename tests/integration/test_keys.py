@@ -31,11 +31,14 @@ fetcher = Fetcher(Store(Path("cache")), offline=True)
 tail = "manylinux_2_17_aarch64.whl"
 delegate = Path(f"tflite_armnn_delegate-23.8-py3-none-{tail}")
 runtime = Path(f"tflite_runtime-2.14.1-cp37-abi3-{tail}")
-for path in (delegate, runtime):
+tried = [delegate, runtime]
+for app in products.apps():
+    tried.append(Path(f"{app.metadata.package}-{app.metadata.version}-py3-none-any.whl"))
+for path in tried:
     path.touch()
 steps = [product.step for product in products.every()]
 for engine in ("host", "docker"):
-    for path in (delegate, runtime):
+    for path in tried:
         steps.append(pipeline.verification(path, fetcher, engine))
 steps += [qemu.instruction_counter(), requirements("x86_64")]
 keys = {}
@@ -49,6 +52,7 @@ LINKED = {"extensions", "delegates", *PACKED}
 COMPILED = {"cores", "libraries", *LINKED}
 CORES = {"cores", "extensions", *PACKED}
 ARMNN = {"libraries", "delegates", *PACKED}
+MODELS = {"models", *PACKED}
 TRIED = {"trials", "verified"}
 INSTALLED = {"installed", *TRIED}
 
@@ -105,13 +109,19 @@ CHANGES = [
     ("native/personality.cc", "#", "\n#", LINKED),
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),
+    ("apps/tflite_bench/cli.py", "import", "\nimport", PACKED),
+    ("apps/tflite_examples_models/__init__.py", "import", "\nimport", PACKED),
+    ("LICENSE", "Apache", "apache", PACKED),
+    # Models that are converted.
+    ("wheelhouse/specimens/pipelines.toml", "size = [128, 128, 3]", "size = [64, 64, 3]", MODELS),
+    ("wheelhouse/specimens/conversion/quantise.py", "_FEW = 4096", "_FEW = 4095", MODELS),
     # Pins and how archives become trees.
     ("wheelhouse/sources/sources.toml", "cebdf5dfe8b35007", "0000000000000000", {"trees", *ARMNN}),
     (
         "wheelhouse/sources/archives.py",
         'filter="data"',
         'filter="tar"',
-        {"trees", "tools", *COMPILED},
+        {"trees", "tools", "models", *COMPILED},
     ),
     ("wheelhouse/sources/sources.toml", "1e795a8be3ddbac4", "0" * 16, INSTALLED),  # a NumPy
     # How wheels are packed and audited.
@@ -124,6 +134,10 @@ CHANGES = [
     ("wheelhouse/targets/systems.toml", 'BogoMIPS = "38.40"', 'BogoMIPS = "40.00"', INSTALLED),
     ("wheelhouse/machines/qemu.py", '"--unshare-net", ', "", INSTALLED),
     ("wheelhouse/guest/probe.py", "import", "\nimport", TRIED),
+    ("wheelhouse/guest/probe_bench.py", "import", "\nimport", TRIED),
+    ("wheelhouse/guest/probe_models.py", "import", "\nimport", TRIED),
+    ("wheelhouse/verify/bench_trials.py", "RUNS = 3", "RUNS = 4", TRIED),
+    ("wheelhouse/verify/models_trials.py", "Tolerance(1e-6, 1e-2)", "Tolerance(1e-6, 1e-1)", TRIED),
     ("wheelhouse/verify/runtime_trials.py", "overlap > 0.5", "overlap > 0.6", TRIED),
     ("wheelhouse/verify/delegate_trials.py", '"detector-int8": 9', '"detector-int8": 8', TRIED),
     ("wheelhouse/verify/reference.py", '"int8": Tolerance(1)', '"int8": Tolerance(2)', TRIED),
@@ -150,9 +164,10 @@ CHANGES = [
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("wheelhouse", "native", "patches", "dockerfiles"):
+    for name in ("wheelhouse", "native", "patches", "dockerfiles", "apps"):
         left = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPO / name, folder / name, ignore=left)
+    shutil.copy(REPO / "LICENSE", folder)
     return folder
 
 

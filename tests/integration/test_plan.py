@@ -50,6 +50,14 @@ def test_the_delegate_is_planned_with_the_wheel_that_it_is_tried_beside(cli: Cli
     assert len(jobs) == 3
 
 
+def test_apps_are_planned_without_a_compile_of_their_own(cli: Cli) -> None:
+    made = planned(cli, "--apps")
+    (universal, *apps) = made["jobs"]["wheels"]
+    assert [job["name"] for job in apps] == [product.label for product in products.apps()]
+    assert {(job["part"], job["beside"]) for job in apps} == {("", universal["name"])}
+    assert len(made["jobs"]["parts"]) == 1
+
+
 def test_the_table_shows_steps_and_sums(cli: Cli, tmp_path: Path) -> None:
     done = cli("plan", WHEELHOUSE_CACHE=str(tmp_path))
     assert re.search(rf"cores +│ {CORE} +│ 780 +│ no", done.stdout)
@@ -156,7 +164,8 @@ def test_the_pipeline_of_gitlab_has_the_same_jobs_in_the_same_order(
     steps = [row["steps"] for row in (*plan["parts"], *plan["wheels"])]
     assert makes == [f"./inv make {each}" for each in steps]
     for row in plan["wheels"]:
-        (need,) = jobs[f"build {row['name']}"]["needs"]
-        assert jobs[need]["artifacts"]["paths"] == [f"cache/{row['folder']}/"]
-        assert need == f"compile {row['part']}"
+        needs = jobs[f"build {row['name']}"]["needs"]
+        assert needs == ([f"compile {row['part']}"] if row["part"] else [])
+        for need in needs:
+            assert jobs[need]["artifacts"]["paths"] == [f"cache/{row['folder']}/"]
         assert len(jobs[f"verify {row['name']}"]["needs"]) == (2 if row["beside"] else 1)

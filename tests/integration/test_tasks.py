@@ -61,6 +61,9 @@ def test_the_delegate_is_for_its_processor_alone(cli: Cli) -> None:
         "error: The Arm NN delegate is for aarch64 alone.\n"
         "next: Leave out --armnn, or add aarch64 to --arch.\n"
     )
+    apps = cli("build", "--arch", "x86_64", "--apps", "--no-verify")
+    assert apps.status == Kind.USAGE
+    assert apps.stderr.startswith("error: The wheels of apps are tried on aarch64 alone.\n")
     both = cli("plan", "--arch", "all", "--armnn", "--json")
     wheels = [each["name"] for each in json.loads(both.stdout)["jobs"]["wheels"]]
     assert [name.rpartition("-")[2] for name in wheels] == ["aarch64", "x86_64", "aarch64"]

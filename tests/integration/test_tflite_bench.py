@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipapp
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,9 @@ import pytest
 
 from tests.support import REPO
 from tests.support.running import Until
+from wheelhouse.common.store import Store
+from wheelhouse.package import app_wheel, products
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 
 APPS = REPO / "apps"
@@ -246,10 +248,8 @@ def test_operators_are_told_by_arm_nn_alone(folder: Path) -> None:
     assert "only the delegate armnn tells the time of each operator" in text
 
 
-def test_it_is_one_file_if_wished(folder: Path, tmp_path: Path) -> None:
-    def belongs(path: Path) -> bool:
-        return path.parts[0] == "tflite_bench" and path.suffix in ("", ".py")
-
-    file = tmp_path / "tflite-bench.pyz"
-    zipapp.create_archive(APPS, file, main="tflite_bench.__main__:run", filter=belongs)
-    assert "1 measured" in bench(folder, "arithmetic.tflite", *SHORT, program=str(file))
+def test_the_wheel_is_a_program_too(folder: Path, tmp_path: Path) -> None:
+    (product,) = app_wheel.apps()
+    wheel = products.build(product, Fetcher(Store(tmp_path), offline=True))
+    text = bench(folder, "arithmetic.tflite", *SHORT, program=str(wheel / product.package))
+    assert "1 measured" in text

@@ -153,6 +153,20 @@ def test_the_table_tells_what_was_tried_what_was_not_and_why(
     assert ran() == ["test_four", "test_newest", "test_wheel[newest-cp37]", "test_wheel[universal]"]
 
 
+def test_a_suite_that_is_not_wanted_is_told_with_its_command_and_not_listed(
+    small: Path, store: Store, ran: Ran, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (small / "tests/emulated/test_other.py").write_text("import nothing_of_this_name")
+    (small / "tests/integration/test_one.py").write_text("def test_one(): pass")
+    tiers.run(Wanted(("integration",)), store, small)
+    assert ran() == ["test_one"]
+    assert rows(capfd.readouterr().out) == [
+        ["integration", "1", "0", "0", "0", "0.0"],
+        ["unit", "./inv test --all --only unit", "all"],
+        ["emulated", "./inv test --all --only emulated", "all"],
+    ]
+
+
 def test_two_shards_have_each_test_once(
     small: Path, store: Store, ran: Ran, capfd: pytest.CaptureFixture[str]
 ) -> None:

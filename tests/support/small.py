@@ -1,4 +1,4 @@
-"""``./inv`` of a checkout whose wheels are small: three, of two libraries of one file each.
+"""``./inv`` of a checkout whose wheels are small: three of libraries of one file each, one of none.
 
 Everything but what is built and tried is the project's own. It is run by ``python -m`` in the
 checkout's folder.
@@ -22,7 +22,7 @@ from wheelhouse.compile import library
 from wheelhouse.package import products
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
-LABELS = ("small_runtime-1-a", "small_runtime-1-b", "small_delegate-1")
+LABELS = ("small_runtime-1-a", "small_runtime-1-b", "small_delegate-1", "small_app-1")
 
 _SOURCE = "const char *name = NAME __FILE__;\n"
 
@@ -79,12 +79,17 @@ def _library(name: str) -> Step:
 
 
 def every() -> list[Any]:
-    first, second, delegate = LABELS
-    return [Small(first, ("core",)), Small(second, ("core",)), Small(delegate, ("left", "right"))]
+    first, second, delegate, app = LABELS
+    return [
+        Small(first, ("core",)),
+        Small(second, ("core",)),
+        Small(delegate, ("left", "right")),
+        Small(app, ()),
+    ]
 
 
 def beside(product: Small) -> Small | None:
-    return every()[0] if product.label == LABELS[2] else None
+    return every()[0] if product.label in LABELS[2:] else None
 
 
 def check(wheels: Sequence[Path], *_: object) -> None:

@@ -16,6 +16,7 @@ import pytest
 from invoke.collection import Collection
 from invoke.parser import Parser
 from invoke.tasks import Task
+from tflite_bench import cli
 
 import tasks
 from tests.support import REPO
@@ -120,6 +121,14 @@ def test_each_option_of_each_task_is_in_the_reference() -> None:
     assert "\n| `--no-verify` | on | verify the wheels" in sections["build"]
     assert "\n| `--py PY` | `3.7` | CPython versions" in sections["build"]
     assert "\n| `STEPS` |  | labels" in sections["make"]
+
+
+def test_each_option_of_the_benchmark_is_in_its_page() -> None:
+    text = reference.bench_options()
+    named = set(re.findall(r"^  (?:-h, )?(--[\w-]+)", cli.parser().format_help(), re.MULTILINE))
+    assert {key.strip("`").partition(" ")[0] for key, _ in rows(text)} == named
+    assert "\n| `--threads N,M` | numbers of threads" in text
+    assert "| `schema` | 1; another number" in reference.bench_record()
 
 
 def rows(text: str) -> list[list[str]]:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from tests.support import REPO
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.package import models_wheel, pure_wheel
+from wheelhouse.package import models_wheel, wheel
 from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.specimens import pipelines
 
@@ -76,15 +76,15 @@ def packed(folder: Path) -> Path:
     folder.mkdir()
     licences = {"one/LICENSE": b"free", "two/COPYING": b"free too"}
     files = {"__init__.py": b"", "data.bin": bytes(1000)}
-    return pure_wheel.pack(METADATA, ["MIT", "Apache-2.0"], licences, files, folder)
+    return wheel.pack_pure(METADATA, ["MIT", "Apache-2.0"], licences, files, folder)
 
 
 def test_a_wheel_of_data_is_the_same_bytes_again_and_as_the_standards_say(tmp_path: Path) -> None:
     path = packed(tmp_path / "a")
     assert path.name == "some_data-1.0-py3-none-any.whl"
     assert path.read_bytes() == packed(tmp_path / "b").read_bytes()
-    with zipfile.ZipFile(path) as wheel:
-        content = {name: wheel.read(name) for name in wheel.namelist()}
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
     info = "some_data-1.0.dist-info"
     found = Metadata.from_email(content[f"{info}/METADATA"])
     assert str(found.license_expression) == "Apache-2.0 AND MIT"
@@ -133,7 +133,7 @@ def test_a_wrong_table_is_refused_by_file_and_key(
 
 def test_every_model_of_the_table_is_in_a_wheel_or_says_that_it_is_in_none() -> None:
     table = pipelines.pipelines()
-    packages = {wheel.package for wheel in models_wheel.wheels()}
+    packages = {product.package for product in models_wheel.wheels()}
     assert {model.wheel for model in (*table.converted.values(), *table.copied.values())} == {
         "",
         *packages,

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.package import products, runtime_wheel, wheel
-from wheelhouse.package.products import Product
+from wheelhouse.package.delegate_wheel import DelegateWheel
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import pins, releases
 from wheelhouse.targets import matrix, versions
@@ -26,6 +26,7 @@ PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64")
 TAIL = "manylinux_2_17_aarch64.manylinux2014_aarch64.whl"
 DEFAULT, NEWEST = releases.known_versions()
 Numbered = Callable[[int], None]
+Made = RuntimeWheel | DelegateWheel
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def runtime(release: str, xnnpack: bool = True) -> RuntimeWheel:
     return RuntimeWheel(matrix.targets()[0], release, xnnpack)
 
 
-def packed(product: Product, folder: Path) -> Path:
+def packed(product: Made, folder: Path) -> Path:
     """The wheel with all that tells its version, and without what is compiled."""
     about = product.metadata
     metadata = wheel.metadata_text(about, [part.pin.license for part in product.linked], [])
@@ -114,7 +115,7 @@ def test_name_metadata_and_module_tell_one_version(
     number: int, names: list[str], numbered: Numbered, tmp_path: Path
 ) -> None:
     numbered(number)
-    made: list[Product] = [runtime(DEFAULT), runtime(DEFAULT, False), runtime(NEWEST)]
+    made: list[Made] = [runtime(DEFAULT), runtime(DEFAULT, False), runtime(NEWEST)]
     made.append(products.armnn())
     paths = [packed(product, tmp_path) for product in made]
     assert [path.name.split("-")[1] for path in paths] == names
@@ -154,7 +155,7 @@ def test_only_the_number_of_this_checkout_is_built_again(
     numbered: Numbered, tmp_path: Path
 ) -> None:
     numbered(1)
-    made: list[Product] = [runtime(DEFAULT), runtime(NEWEST), products.armnn()]
+    made: list[Made] = [runtime(DEFAULT), runtime(NEWEST), products.armnn()]
     first = [packed(product, tmp_path) for product in made]
     assert [products.from_filename(path) for path in first] == made
     numbered(2)

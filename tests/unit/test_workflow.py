@@ -11,7 +11,7 @@ from tests.support import REPO
 from wheelhouse import workflow
 from wheelhouse.common import costs
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.common.step import plan
+from wheelhouse.common.step import Step, plan
 from wheelhouse.common.store import Store
 from wheelhouse.package import products
 from wheelhouse.package.runtime_wheel import RuntimeWheel
@@ -19,7 +19,11 @@ from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
 from wheelhouse.workflow import Plan, Request
 
-STEPS = plan(*(product.step for product in workflow.published()))
+
+@pytest.fixture(scope="module")
+def steps() -> list[Step]:
+    """All steps of a release, each after what it needs."""
+    return plan(*(product.step for product in workflow.published()))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return msgspec.json.decode(workflow.as_json(made), type=Plan)
 
 
-def test_each_step_follows_what_it_needs_and_costs_something(release: Plan) -> None:
+def test_each_step_follows_what_it_needs_and_costs_something(
+    release: Plan, steps: list[Step]
+) -> None:
     seen: set[str] = set()
     for node in release.steps:
         assert {*node.needs} <= seen, node.label
@@ -38,10 +44,10 @@ def test_each_step_follows_what_it_needs_and_costs_something(release: Plan) -> N
         if node.key:
             seen.add(node.key)
             assert node.place == f"{node.kind}/{node.label}-{node.key[:16]}"
-    assert {step.key for step in STEPS} <= seen
+    assert {step.key for step in steps} <= seen
 
 
-def test_each_wheel_of_a_release_is_tried_and_a_delegate_beside_the_universal_one(
+def test_each_wheel_of_a_release_is_tried_and_those_that_need_it_beside_the_universal_one(
     release: Plan,
 ) -> None:
     labels = [product.label for product in workflow.published()]
@@ -51,26 +57,32 @@ def test_each_wheel_of_a_release_is_tried_and_a_delegate_beside_the_universal_on
     assert all(keys[label] in trials[label].needs for label in labels)
     assert keys[labels[0]] in trials[products.armnn().label].needs
     beside = {job.name: job.beside for job in release.jobs.wheels if job.beside}
-    assert beside == {products.armnn().label: labels[0]}
+    assert beside == {product.label: labels[0] for product in (products.armnn(), *products.apps())}
 
 
-def test_a_release_has_every_target_of_every_tflite_and_the_delegate() -> None:
+def test_a_release_has_every_target_of_every_tflite_the_delegate_and_the_apps() -> None:
     runtimes = [each for each in workflow.published() if isinstance(each, RuntimeWheel)]
     assert {(each.tflite, each.target) for each in runtimes} == {
         (tflite, target) for tflite in releases.known_versions() for target in matrix.targets()
     }
     assert all(each.xnnpack for each in runtimes)
-    assert len(workflow.published()) == len(runtimes) + 1
+    more = [product.label for product in workflow.published()[len(runtimes) :]]
+    assert more == [each.label for each in (products.armnn(), *products.apps())]
 
 
-def test_every_core_is_compiled_by_one_job_and_each_wheel_takes_its_own(release: Plan) -> None:
+def test_every_core_is_compiled_by_one_job_and_each_wheel_takes_its_own(
+    release: Plan, steps: list[Step]
+) -> None:
     parts = {part.name: part for part in release.jobs.parts}
     keys = [key for part in parts.values() for key in part.steps.split(",")]
-    assert sorted(keys) == sorted(step.key for step in STEPS if step.resume)
-    by_key = {step.key: step for step in STEPS}
+    assert sorted(keys) == sorted(step.key for step in steps if step.resume)
+    by_key = {step.key: step for step in steps}
     for job in release.jobs.wheels:
-        part = parts[job.part]
         needed = [step.key for step in plan(by_key[job.steps]) if step.resume]
+        if not needed:
+            assert (job.part, job.folder) == ("", "")
+            continue
+        part = parts[job.part]
         assert part.steps.split(",") == needed
         assert {by_key[key].kind for key in needed} == {part.folder} == {job.folder}
 
@@ -80,6 +92,9 @@ def test_each_processor_has_cores_and_wheels_of_its_own_in_a_release(release: Pl
     cores = [part for part in release.jobs.parts if part.folder == "cores"]
     assert {part.name.rpartition("-")[2] for part in cores} == ends
     for job in release.jobs.wheels:
+        if not job.part:
+            assert job.name in {product.label for product in products.apps()}
+            continue
         end = job.name.rpartition("-")[2]
         assert end in ends
         assert job.part.endswith(end)
@@ -126,14 +141,14 @@ def test_what_was_measured_here_counts_before_the_table(tmp_path: Path) -> None:
     assert [node.label for node in nodes if node.cpu_seconds == 1234] == [product.label]
 
 
-def test_steps_are_found_by_label_and_by_the_first_digits_of_a_key() -> None:
-    core = next(step for step in STEPS if step.kind == "cores")
-    tree = STEPS[0]
-    assert workflow.find(f"{core.label}, {tree.key[:8]}", STEPS) == [core, tree]
+def test_steps_are_found_by_label_and_by_the_first_digits_of_a_key(steps: list[Step]) -> None:
+    core = next(step for step in steps if step.kind == "cores")
+    tree = steps[0]
+    assert workflow.find(f"{core.label}, {tree.key[:8]}", steps) == [core, tree]
 
 
 @pytest.mark.parametrize("word", ["tflite-2.14.1-aarch", "0123456789abcdef", "2e9"])
-def test_an_unknown_step_is_answered_with_the_nearest(word: str) -> None:
+def test_an_unknown_step_is_answered_with_the_nearest(word: str, steps: list[Step]) -> None:
     with pytest.raises(WheelhouseError, match=r"There is no step .*; did you mean ") as failure:
-        workflow.find(word, STEPS)
+        workflow.find(word, steps)
     assert failure.value.kind is Kind.USAGE

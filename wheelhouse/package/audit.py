@@ -166,6 +166,21 @@ def processor(wheel: Path, name: str) -> None:
             )
 
 
+@failures_of(Kind.AUDIT)
+def portable(wheel: Path) -> None:
+    """Check that a wheel that is named as for every processor holds no compiled objects.
+
+    Raises WheelhouseError naming one, or if the file is no wheel.
+    """
+    if not zipfile.is_zipfile(wheel):
+        raise WheelhouseError(f"{wheel.name} is no wheel: no zip archive.", "Build it again.")
+    for member, _ in _objects(wheel):
+        raise WheelhouseError(
+            f"{wheel.name} is named as for every processor, but {member} in it is for one.",
+            "Give each wheel the name that `invoke build` gave it.",
+        )
+
+
 def _is_for(target: Architecture, elf: ELFFile) -> bool:
     return (elf["e_machine"], elf.elfclass) == (target.elf, target.bits)
 

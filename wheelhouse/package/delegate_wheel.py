@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,6 +69,7 @@ class DelegateWheel:
     systems: tuple[str, ...]
     boards: tuple[str, ...]
     trials: ClassVar = "delegate"
+    compiled: ClassVar = True
     needs_runtime: ClassVar = True
 
     @property
@@ -105,7 +107,7 @@ class DelegateWheel:
         flatbuffers = pins.release_components(armnn.FLATBUFFERS)["flatbuffers"]
         return [*map(pins.shared, _PARTS), flatbuffers]
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step whose folder holds the audited wheel."""
         return wheel.wheel_step(self, _pack, {"library": self.link})

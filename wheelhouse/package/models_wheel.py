@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import to_builtins
 from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import pure_wheel
+from wheelhouse.package import wheel
+from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Component
@@ -50,12 +52,12 @@ outputs. Models in FP32 and INT8 were converted from TensorFlow.js by this wheel
 
 
 @dataclass(frozen=True)
-class ModelsWheel:
+class ModelsWheel(PureWheel):
     """A wheel with models; ``package`` is its import package."""
 
-    package: str
+    trials: ClassVar = "models"
 
-    @property
+    @cached_property
     def metadata(self) -> CoreMetadata:
         """The core metadata."""
         first = next(iter(sorted({**self.converted, **self.copied})))
@@ -69,16 +71,6 @@ class ModelsWheel:
         )
 
     @property
-    def tag(self) -> str:
-        """The Python tag and the ABI tag of a wheel for every Python 3."""
-        return "py3-none"
-
-    @property
-    def label(self) -> str:
-        """The name in messages and in the cache."""
-        return f"{self.package}-{self.metadata.version}"
-
-    @property
     def converted(self) -> dict[str, Converted]:
         """The converted models that it has, by name."""
         known = pipelines.pipelines().converted
@@ -90,7 +82,7 @@ class ModelsWheel:
         known = pipelines.pipelines().copied
         return {name: model for name, model in known.items() if model.wheel == self.package}
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step whose folder holds the wheel."""
         converted, copied = self.converted, self.copied
@@ -109,7 +101,7 @@ class ModelsWheel:
                 "apache": _APACHE,
             },
             parameters={
-                "metadata": {**asdict(self.metadata), "version": str(self.metadata.version)},
+                "metadata": self.metadata.parameters,
                 "converted": to_builtins(converted),
                 "copied": to_builtins(copied),
                 "packages": {
@@ -196,11 +188,10 @@ def _pack(inputs: Inputs, folder: Path) -> None:
         )
     text = json.dumps(dict(sorted(table.items())), indent=1, ensure_ascii=False)
     files["models.json"] = f"{text}\n".encode()
-    fields = inputs.parameters["metadata"]
-    metadata = CoreMetadata(**{**fields, "version": Version(fields["version"])})
+    metadata = CoreMetadata.from_parameters(inputs.parameters["metadata"])
     licenses = {package["license"] for package in inputs.parameters["packages"].values()}
     licenses.add("Apache-2.0")  # this project's own file
-    pure_wheel.pack(metadata, licenses, _license_texts(inputs), files, folder)
+    wheel.pack_pure(metadata, licenses, _license_texts(inputs), files, folder)
 
 
 def _files(component: Component) -> Component | Step:
@@ -231,8 +222,8 @@ def _member(archive: Path, member: str) -> bytes:
     """The content of a file in a wheel or a folder."""
     if archive.is_dir():
         return (archive / member).read_bytes()
-    with zipfile.ZipFile(archive) as wheel:
-        return wheel.read(member)
+    with zipfile.ZipFile(archive) as packed:
+        return packed.read(member)
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""The products of this checkout: wheels of the TFLite runtime and of the Arm NN delegate."""
+"""The products of this checkout: wheels of the runtime, of the Arm NN delegate and of apps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.package.delegate_wheel import DelegateWheel
 from wheelhouse.package.runtime_wheel import RuntimeWheel
-from wheelhouse.package.wheel import Packable
+from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems, versions
@@ -20,8 +20,28 @@ from wheelhouse.targets.architectures import architecture
 from wheelhouse.targets.systems import System
 
 
-class Product(Packable, Protocol):
+class Product(Protocol):
     """A wheel that this checkout builds."""
+
+    @property
+    def metadata(self) -> CoreMetadata:
+        """The core metadata."""
+
+    @property
+    def tag(self) -> str:
+        """The Python tag and the ABI tag, for example ``cp311-cp311``."""
+
+    @property
+    def label(self) -> str:
+        """The name in messages and in the cache."""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it has code for its processor alone; else its platform tag is ``any``."""
+
+    @property
+    def processor(self) -> str:
+        """The name of a row of architectures.toml: that of the systems and the boards."""
 
     @property
     def step(self) -> Step:
@@ -60,8 +80,22 @@ def companion(wanted: Product) -> RuntimeWheel | None:
     return universal() if wanted.needs_runtime else None
 
 
+def apps() -> list[Product]:
+    """The wheels without compiled code: programs for a Pi, and their models."""
+    # Imported here because the builder's container has no NumPy.
+    from wheelhouse.package.app_wheel import apps
+    from wheelhouse.package.models_wheel import wheels
+
+    return [*apps(), *wheels()]
+
+
 def every(checkout: Path | None = None) -> list[Product]:
     """All products of the pinned sources, or those of a checkout of TensorFlow."""
+    return [*compiled(checkout), *apps()]
+
+
+def compiled(checkout: Path | None = None) -> list[Product]:
+    """The products with compiled code."""
     options = product(pins.pins().tflite, matrix.targets(), (True, False))
     runtimes = (
         RuntimeWheel(target, tflite, xnnpack, checkout) for tflite, target, xnnpack in options
@@ -116,13 +150,13 @@ def is_named_as(path: Path, candidate: Product) -> bool:
 def matches(path: Path, candidate: Product) -> bool:
     """Whether a file name has a product's project, release, CPython, ABI and processor.
 
-    The release is that of TFLite or Arm NN: post-releases and local versions match too.
+    The release is the upstream one: post-releases and local versions match too.
     """
     try:
         project, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
         return False
-    platform = f"_{architecture(candidate.processor).wheel}"
+    platform = f"_{architecture(candidate.processor).wheel}" if candidate.compiled else "any"
     return (
         project == canonicalize_name(candidate.metadata.package)
         and versions.upstream_release(version)
@@ -166,5 +200,5 @@ def wheel_in(folder: Path) -> Path:
 
 
 def with_label(label: str, checkout: Path | None = None) -> Product:
-    """The product with that label; raises KeyError if :func:`every` has none."""
-    return {known.label: known for known in every(checkout)}[label]
+    """The product with that label; raises KeyError if :func:`compiled` has none."""
+    return {known.label: known for known in compiled(checkout)}[label]

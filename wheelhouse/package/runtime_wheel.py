@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +49,7 @@ class RuntimeWheel:
     xnnpack: bool
     checkout: Path | None = None
     trials: ClassVar = "runtime"
+    compiled: ClassVar = True
     needs_runtime: ClassVar = False
 
     @property
@@ -114,7 +116,7 @@ class RuntimeWheel:
         """The components whose code is linked into the module."""
         return self.extension.linked
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step whose folder holds the audited wheel."""
         needs = {

@@ -20,6 +20,10 @@ from wheelhouse.sources.pins import Component
 from wheelhouse.targets.architectures import architecture
 
 GENERATOR = "tflite-wheelhouse"
+PURE_TAG = "py3-none"
+"""The Python tag and the ABI tag of a wheel for every Python 3."""
+
+_ANY = "any"
 
 # The compiler links in libc++, its ABI library and unwinder, and zig's own runtime.
 _COMPILER = Path(ziglang.__file__).parent
@@ -54,6 +58,17 @@ class CoreMetadata:
     def dist_info(self) -> str:
         """The name of the wheel's ``.dist-info`` folder."""
         return f"{self.package}-{self.version}.dist-info"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The fields as parameters of a step."""
+        return {**asdict(self), "version": str(self.version)}
+
+    @classmethod
+    def from_parameters(cls, fields: Mapping[str, Any]) -> CoreMetadata:
+        """The metadata that :attr:`parameters` describe."""
+        lists = {name: tuple(fields[name]) for name in ("requires_dist", "provides_extra")}
+        return cls(**{**fields, "version": Version(fields["version"]), **lists})
 
 
 class Packable(Protocol):
@@ -100,7 +115,7 @@ def wheel_step(
         needs={**needs, **{f"licences of {name}": part.tree for name, part in licensed.items()}},
         parameters={
             **(parameters or {}),
-            "metadata": {**asdict(product.metadata), "version": str(product.metadata.version)},
+            "metadata": product.metadata.parameters,
             "tag": product.tag,
             "processor": product.processor,
             "machine": architecture(product.processor).wheel,
@@ -120,26 +135,8 @@ def pack(
     ``audit_draft`` is the product's own audit. Raises WheelhouseError if an audit fails.
     """
     parameters = inputs.parameters
-    fields = parameters["metadata"]
-    metadata = CoreMetadata(
-        **{
-            **fields,
-            "version": Version(fields["version"]),
-            "requires_dist": tuple(fields["requires_dist"]),
-        }
-    )
-    license_files = _license_files(inputs)
-    contents = {
-        **{f"{metadata.package}/{name}": data for name, data in files.items()},
-        f"{metadata.dist_info}/METADATA": metadata_text(
-            metadata, parameters["licenses"], sorted(license_files)
-        ).encode(),
-        f"{metadata.dist_info}/top_level.txt": f"{metadata.package}\n".encode(),
-        **{
-            f"{metadata.dist_info}/licenses/{name}": path.read_bytes()
-            for name, path in license_files.items()
-        },
-    }
+    metadata = CoreMetadata.from_parameters(parameters["metadata"])
+    contents = _contents(metadata, parameters["licenses"], _license_texts(inputs), files)
     tag = parameters["tag"]
     draft = write(metadata, tag, contents, (f"linux_{parameters['machine']}",), folder)
     platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"])
@@ -148,9 +145,43 @@ def pack(
     draft.unlink()
 
 
-def _license_files(inputs: Inputs) -> dict[str, Path]:
-    """The licence files of all linked code, by their names below ``.dist-info/licenses``."""
+def pack_pure(
+    metadata: CoreMetadata,
+    licenses: Iterable[str],
+    license_texts: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    folder: Path,
+) -> Path:
+    """Write a wheel for every Python 3 and processor into ``folder`` and return its path.
+
+    ``licenses`` are SPDX expressions that all apply. ``files`` have their names in the import
+    package, ``license_texts`` below ``.dist-info/licenses``.
+    """
+    contents = _contents(metadata, licenses, license_texts, files, pure=True)
+    return write(metadata, PURE_TAG, contents, (_ANY,), folder)
+
+
+def _contents(
+    metadata: CoreMetadata,
+    licenses: Iterable[str],
+    license_texts: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    *,
+    pure: bool = False,
+) -> dict[str, bytes]:
+    """The wheel's files by their names in it, without WHEEL and RECORD."""
+    text = metadata_text(metadata, licenses, sorted(license_texts), pure=pure)
     return {
+        **{f"{metadata.package}/{name}": data for name, data in files.items()},
+        f"{metadata.dist_info}/METADATA": text.encode(),
+        f"{metadata.dist_info}/top_level.txt": f"{metadata.package}\n".encode(),
+        **{f"{metadata.dist_info}/licenses/{name}": data for name, data in license_texts.items()},
+    }
+
+
+def _license_texts(inputs: Inputs) -> dict[str, bytes]:
+    """The licences of all linked code, by their names below ``.dist-info/licenses``."""
+    paths = {
         f"{_owner(component, name)}/{PurePosixPath(name).name}": (
             inputs.needs[f"licences of {component}"] / name
         )
@@ -160,6 +191,7 @@ def _license_files(inputs: Inputs) -> dict[str, Path]:
         f"{name}/{PurePosixPath(path).name}": _COMPILER / path
         for name, path in _COMPILER_LICENSES.items()
     }
+    return {name: path.read_bytes() for name, path in paths.items()}
 
 
 def _owner(component: str, license_file: str) -> str:
@@ -169,13 +201,19 @@ def _owner(component: str, license_file: str) -> str:
 
 
 def metadata_text(
-    metadata: CoreMetadata, licenses: Iterable[str], license_files: Iterable[str]
+    metadata: CoreMetadata,
+    licenses: Iterable[str],
+    license_files: Iterable[str],
+    *,
+    pure: bool = False,
 ) -> str:
-    """The METADATA file; ``licenses`` are the SPDX expressions of the linked components.
+    """The METADATA file: core metadata 2.4 (PEP 639).
 
-    Core metadata 2.4 (PEP 639).
+    ``licenses`` are SPDX expressions that all apply; the compiler's come with compiled code,
+    which a ``pure`` wheel has none of.
     """
-    terms = sorted({*licenses, *_COMPILER_LICENSE_IDS})
+    terms = sorted({*licenses, *(() if pure else _COMPILER_LICENSE_IDS)})
+    system = "OS Independent" if pure else "POSIX :: Linux"
     expression = " AND ".join(f"({term})" if " " in term else term for term in terms)
     fields = [
         ("Metadata-Version", "2.4"),
@@ -184,7 +222,7 @@ def metadata_text(
         ("Summary", metadata.summary),
         ("License-Expression", canonicalize_license_expression(expression)),
         *(("License-File", name) for name in license_files),
-        ("Classifier", "Operating System :: POSIX :: Linux"),
+        ("Classifier", f"Operating System :: {system}"),
         ("Classifier", "Programming Language :: Python :: 3"),
         ("Classifier", "Topic :: Scientific/Engineering :: Artificial Intelligence"),
         ("Requires-Python", metadata.requires_python),
@@ -209,7 +247,7 @@ def write(
     lines = [
         "Wheel-Version: 1.0",
         f"Generator: {GENERATOR}",
-        "Root-Is-Purelib: false",
+        f"Root-Is-Purelib: {str(platforms == (_ANY,)).lower()}",
         *(f"Tag: {tag}-{platform}" for platform in platforms),
     ]
     contents = {

@@ -93,6 +93,8 @@ def expressions() -> dict[str, Callable[..., str]]:
     return {
         "address": reference.address,
         "api": reference.api,
+        "bench_options": reference.bench_options,
+        "bench_record": reference.bench_record,
         "diagram": diagrams.diagram,
         "figure": reference.figure,
         "figures": lambda: figures.table(figures.read().values()),

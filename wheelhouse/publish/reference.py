@@ -5,14 +5,17 @@ Each function returns Markdown for :mod:`wheelhouse.publish.docs`.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import json
 import re
 import runpy
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,7 @@ FILES: Mapping[str, type[msgspec.Struct]] = {
 """The shape of each TOML file that the reference explains."""
 
 NATIVE = ROOT / "native"
+APPS = ROOT / "apps"
 
 _WORDS: Mapping[type, str] = {
     BoolType: "true or false",
@@ -102,6 +106,30 @@ def _option(argument: Argument) -> tuple[str, str, str]:
     bare = argument.positional and argument.kind is not list
     shown = f"`{name.upper()}`" if bare else f"`--{name} {name.upper()}`"
     return shown, f"`{default}`" if default and argument.kind is str else "", told
+
+
+def bench_options() -> str:
+    """A table of the options of tflite-bench, as its own parser has them."""
+    sys.path.insert(0, str(APPS))
+    try:
+        parser = import_module("tflite_bench.cli").parser()
+    finally:
+        sys.path.remove(str(APPS))
+    options: list[argparse.Action] = [each for each in parser._actions if each.option_strings]
+    return _table(("option", "meaning"), [(_usage(each), each.help or "") for each in options])
+
+
+def _usage(option: argparse.Action) -> str:
+    """An option as a reader writes it, as in `--threads N,M`."""
+    value = "" if option.nargs == 0 else f" {option.metavar or option.dest.upper()}"
+    return f"`{option.option_strings[-1]}{value}`"
+
+
+def bench_record() -> str:
+    """What README of tflite-bench tells of the record."""
+    text = (APPS / "tflite_bench" / "README.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("\n## The record\n")
+    return rest.partition("\n## ")[0].strip()
 
 
 def keys(file: str) -> str:

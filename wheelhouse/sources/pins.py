@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -151,7 +151,7 @@ class Component:
         """The digests that its archive may have, JSON-serialisable."""
         return self.pin.tree or [artefact.sha256 for artefact in self.pin.artefacts]
 
-    @property
+    @cached_property
     def tree(self) -> Step:
         """The step that unpacks and patches its sources."""
         strips = {} if self.pin.tree else {each.sha256: each.depth for each in self.pin.artefacts}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,6 +98,7 @@ class Pipelines(Table, frozen=True):
     calibration: Mapping[str, tuple[Pictures, ...]]
 
 
+@cache
 def pipelines(path: Path = TABLE) -> Pipelines:
     """Read pipelines.toml; raises WheelhouseError naming the file and the key that is wrong."""
     return load(path, Pipelines)

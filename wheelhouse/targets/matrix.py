@@ -57,6 +57,8 @@ class Matrix(Table, frozen=True):
     """The runtime's wheels: those of each processor together, oldest CPython first."""
     armnn: WheelRow
     """The wheel of the Arm NN delegate."""
+    apps: Mapping[str, WheelRow] = {}
+    """The wheels without compiled code, by import package; they are for every processor."""
 
 
 @dataclass(frozen=True)

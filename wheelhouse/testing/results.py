@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
@@ -46,9 +47,8 @@ def digests(root: Path = ROOT) -> dict[str, str]:
 
     ``root`` is the checkout's folder.
     """
-    keys = sorted(step.key for step in plan(*(each.step for each in products.every())))
     code = [(name, _content(root / name)) for name in CODE if (root / name).exists()]
-    common = digest(_surroundings(), keys, code)
+    common = digest(_surroundings(), _keys(), code)
     files = sorted((root / "tests").rglob("test_*.py"))
     others = [*files, *(path for name in DOCUMENTS for path in _files(root / name))]
     return {
@@ -57,6 +57,12 @@ def digests(root: Path = ROOT) -> dict[str, str]:
         )
         for path in files
     }
+
+
+@cache
+def _keys() -> list[str]:
+    """The keys of all steps of all wheels."""
+    return sorted(step.key for step in plan(*(each.step for each in products.every())))
 
 
 def _content(path: Path) -> str:

@@ -68,6 +68,7 @@ GROUPS = (
     ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("armnn_wheel", "the Arm NN delegate", products=lambda: [products.armnn()]),
+    Group("app_wheels", "the apps", products=lambda: [products.universal(), *products.apps()]),
     Group("newest", "the newest TFLite", products=lambda: _runtimes(-1, "3.7,3.11")),
     Group("plain_wheel", "without XNNPACK", products=lambda: _runtimes(0, "3.11", xnnpack=False)),
     Group("wheels", "a wheel for each CPython", products=lambda: _runtimes(0, "all")),

@@ -88,12 +88,23 @@ class Wanted:
             words.append(f"--only {','.join(self.suites)}")
         return " ".join(words)
 
+    @property
+    def listed(self) -> Sequence[str]:
+        """The suites to list the tests of: shards are split over all of them."""
+        return SUITES if self.shard else self.suites
+
     def command_for(self, case: Case) -> str:
         """The command that runs a test that this does not."""
         words = ["./inv test", *(["--all"] if self.everything or not case.group.first else [])]
         if case.suite not in self.suites:
             words.append(f"--only {case.suite}")
         return " ".join(words)
+
+    def unlisted(self) -> Iterator[tuple[tuple[str, str], str]]:
+        """The title and the command of each suite that is not listed, and how many tests it has."""
+        for suite in SUITES:
+            if suite not in self.listed:
+                yield (suite, f"./inv test --all --only {suite}"), "all"
 
 
 def _number(text: str) -> float:
@@ -126,8 +137,9 @@ class _Round:
 class _Session:
     """How tests ended, and what is known of them; ``rounds`` are asked for, ``foreign`` are not.
 
-    ``known`` has the seconds of units, ``remembered`` those of tests that passed before, and
-    ``foreign`` the command that runs each test.
+    ``known`` has the seconds of units, ``remembered`` those of tests that passed before,
+    ``foreign`` the command that runs each test, and ``unlisted`` how many tests there are of which
+    suite, by the command that runs it.
     """
 
     root: Path
@@ -136,6 +148,7 @@ class _Session:
     remembered: Mapping[str, float]
     rounds: Sequence[_Round]
     foreign: Sequence[tuple[Case, str]]
+    unlisted: Mapping[tuple[str, str], str]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     shards: list[int] = field(default_factory=list)
     status: int = 0
@@ -209,7 +222,8 @@ class _Session:
         _counted("Skipped", ("tests of", "because", "tests"), skipped)
         untried = [each for each in asked if self._seconds(each[0].id) is None]
         others = Counter((case.group.title, command) for case, command in [*untried, *self.foreign])
-        _counted("Not tried", ("tests of", "the command that tries them", "tests"), others)
+        columns = ("tests of", "the command that tries them", "tests")
+        _counted("Not tried", columns, {**others, **self.unlisted})
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         asked = [case for chosen in self.rounds for case in chosen.cases]
@@ -224,7 +238,7 @@ class _Session:
                 yield (group.title, *map(str, numbers), f"{minutes:.1f}")
 
 
-def _counted(title: str, columns: Sequence[str], rows: Counter[tuple[str, str]]) -> None:
+def _counted(title: str, columns: Sequence[str], rows: Mapping[tuple[str, str], object]) -> None:
     if rows:
         console.table(title, columns, [(*words, str(count)) for words, count in rows.items()])
 
@@ -272,7 +286,7 @@ def _fits(chosen: _Round, session: _Session, left: float | None) -> bool:
 
 def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
     """What to run, one round after another, and what is known before."""
-    cases = _collect(root)
+    cases = _collect(root, wanted.listed)
     held = Results(store, results.digests(root))
     known = shards.seconds(cases, store)
     chosen, foreign = [], []
@@ -293,7 +307,7 @@ def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
             foreign += [(case, other.command) for other in rounds[1:] for case in other.cases]
             rounds = rounds[:1]
     remembered = held.passed() if wanted.everything else {}
-    return _Session(root, held, known, remembered, rounds, foreign)
+    return _Session(root, held, known, remembered, rounds, foreign, dict(wanted.unlisted()))
 
 
 def _stages(cases: Sequence[Case]) -> list[list[Case]]:
@@ -302,11 +316,12 @@ def _stages(cases: Sequence[Case]) -> list[list[Case]]:
     return [*([native] if native else []), [case for case in cases if not case.group.native]]
 
 
-def _collect(root: Path) -> list[Case]:
-    """All tests; raises WheelhouseError if a file of them cannot be imported."""
+def _collect(root: Path, suites: Sequence[str]) -> list[Case]:
+    """The tests of some suites; raises WheelhouseError if a file of them cannot be imported."""
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch, "tests.json")
-        command = (*_PYTEST, "--collect-only", "-qq", "--list-to", listed, "tests")
+        folders = [folder for suite in suites if (root / (folder := f"tests/{suite}")).is_dir()]
+        command = (*_PYTEST, "--collect-only", "-qq", "--list-to", listed, *folders)
         done = process.run(command, cwd=root)
         if done.status:
             raise WheelhouseError(

@@ -203,7 +203,7 @@ def verification(
 ) -> Step:
     """The folder with a wheel's record, made of its trials.
 
-    ``runtime`` is the wheel that a delegate is tried with.
+    ``runtime`` is the wheel that another one is tried with.
     """
     return Step(
         kind="verified",

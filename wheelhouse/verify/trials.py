@@ -10,13 +10,21 @@ from wheelhouse.package import products
 from wheelhouse.package.products import Product
 from wheelhouse.targets import architectures, systems
 from wheelhouse.targets.systems import System
-from wheelhouse.verify import delegate_trials, runtime_trials, session
+from wheelhouse.verify import (
+    bench_trials,
+    delegate_trials,
+    models_trials,
+    runtime_trials,
+    session,
+)
 
 Trials = Callable[[Path, Sequence[Path], System, Sequence[str], str], Iterator[Step]]
 
 KINDS: Mapping[str, Trials] = {
     "runtime": runtime_trials.trials_on,
     "delegate": delegate_trials.trials_on,
+    "bench": bench_trials.trials_on,
+    "models": models_trials.trials_on,
 }
 """By a product's ``trials``: the function that makes the trials of a wheel on one system.
 

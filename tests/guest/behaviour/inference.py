@@ -106,6 +106,19 @@ def out_of_turn() -> object:
     }
 
 
+@mortal
+def means() -> object:
+    """Whether XNNPACK and TFLite's own kernels agree on a convolution of a mean."""
+    picture = np.arange(64 * 64 * 72, dtype=np.float32).reshape(1, 64, 64, 72) % 251 / 251
+    results = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        interpreter = ready("means", experimental_op_resolver_type=resolver)
+        interpreter.set_tensor(0, picture)
+        interpreter.invoke()
+        results.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return bool(np.allclose(results[0], results[1], rtol=1e-4))
+
+
 @case
 def tensors_between() -> object:
     """A tensor between two operators, which XNNPACK keeps to itself."""
