@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 from tflite_examples import (
     age_gender,
     anti_spoof,
     classify,
     cli,
-    decoding,
     detect,
     expression,
     faces,
@@ -42,27 +39,17 @@ from wheelhouse.common.store import Store
 from wheelhouse.package import models_wheel, products
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.specimens import scenes
+from wheelhouse.specimens.faces import BoundingBox
 
 Picture = Image.Image
 
 PRECISIONS = pytest.mark.parametrize("precision", ["fp32", "int8"])
-SOUNDS = REPO / "tests" / "integration" / "sounds"
 WITH_PICTURES = [name for name in cli.PIPELINES if name != "listen"]
 
-# Marked by eye in pictures of scikit-image, in pixels: left, top, right, bottom; or x, y.
-FACE = (180, 78, 276, 178)
-PERSON = (20, 15, 364, 512)
-CUP = (174, 20, 408, 308)
-MOTORCYCLE = (110, 75, 690, 455)
-EYES, NOSE, MOUTH = ((203, 101), (247, 103)), (225, 128), (225, 142)
+EYES, MOUTH = ((203, 101), (247, 103)), (225, 142)
 SHOULDERS = ((310, 248), (104, 234))
-OUTLINE = [
-    *((154, 95), (160, 50), (190, 22), (250, 15), (290, 40), (300, 85), (285, 125), (262, 145)),
-    *((262, 175), (290, 200), (303, 235), (335, 260), (350, 290), (362, 345), (330, 360)),
-    *((295, 400), (278, 450), (280, 512), (25, 512), (22, 420), (20, 380), (35, 300), (60, 255)),
-    *((100, 220), (115, 180), (140, 155), (180, 150), (172, 120)),
-]
-"""The astronaut, without the helmet."""
+"""Marked by eye in the portrait, x and y in pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -93,32 +80,28 @@ def models(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def shown(fetcher: Fetcher) -> dict[str, Picture]:
-    names = ("astronaut", "coffee", "chelsea", "motorcycle_left", "brick")
-    with zipfile.ZipFile(fetcher.file(pins.shared("scikit-image"))) as wheel:
-        return {
-            name: Image.open(io.BytesIO(wheel.read(f"skimage/data/{name}.png"))).convert("RGB")
-            for name in names
-        }
+def archive(fetcher: Fetcher) -> Path:
+    return fetcher.file(pins.shared(scenes.ARCHIVE))
+
+
+@pytest.fixture(scope="module")
+def shown(archive: Path) -> dict[str, Picture]:
+    names = (scenes.PORTRAIT, "coffee", "chelsea", "motorcycle_left", "brick")
+    return {name: scenes.picture(archive, name) for name in names}
 
 
 @pytest.fixture(scope="module")
 def portrait(shown: dict[str, Picture]) -> Picture:
-    return shown["astronaut"]
+    return shown[scenes.PORTRAIT]
 
 
 @pytest.fixture(scope="module")
-def people(fetcher: Fetcher) -> list[Picture]:
-    """Small faces of other people, from Labeled Faces in the Wild, on grey."""
-    with zipfile.ZipFile(fetcher.file(pins.shared("scikit-image"))) as wheel:
-        found = np.load(io.BytesIO(wheel.read("skimage/data/lfw_subset.npy")))[:100:10]
-    small = [Image.fromarray((255 * each).clip(0, 255).astype(np.uint8)) for each in found]
-    return [ImageOps.expand(each.resize((100, 100)), 50, 127).convert("RGB") for each in small]
+def people(archive: Path) -> list[Picture]:
+    return scenes.strangers(archive)
 
 
-def overlap(box: Any, truth: Sequence[float]) -> float:
-    found: NDArray[Any] = decoding.overlaps(np.asarray(box), np.array([truth]))
-    return float(found[0])
+def overlap(box: Any, truth: BoundingBox) -> float:
+    return BoundingBox(*map(float, box)).overlap(truth)
 
 
 # The right answers
@@ -127,12 +110,12 @@ def overlap(box: Any, truth: Sequence[float]) -> float:
 def test_a_face_with_eyes_nose_and_mouth(portrait: Picture) -> None:
     (found,) = faces.Pipeline(Options()).run(portrait)
     assert found.face.score > 0.8
-    assert overlap(found.face.box, FACE) > 0.7
+    assert overlap(found.face.box, scenes.FACE) > 0.7
     assert found.points.shape == (468, 2)
     for iris, truth in zip(found.irises, EYES, strict=True):
         assert np.hypot(*(iris[0] - truth)) < 3
         assert 1.5 < np.hypot(*(iris[1:] - iris[0]).T).mean() < 6
-    assert np.hypot(*(found.points[1] - NOSE)) < 6
+    assert np.hypot(*(found.points[1] - scenes.NOSE)) < 6
     assert np.hypot(*(found.points[13] - MOUTH)) < 6
 
 
@@ -156,23 +139,22 @@ def test_the_portrait_smiles(portrait: Picture, precision: str) -> None:
 
 @PRECISIONS
 def test_the_portrait_is_of_a_woman_of_41(portrait: Picture, precision: str) -> None:
-    """Eileen Collins was born in 1956, and photographed in 1998."""
     (found,) = age_gender.Pipeline(Options(precision=precision)).run(portrait)
     assert found.gender == "female"
-    assert abs(found.age - 41) <= 15
+    assert abs(found.age - scenes.AGE) <= 15
 
 
 @PRECISIONS
 @pytest.mark.parametrize(
     ("name", "label", "box"),
     [
-        ("astronaut", "person", PERSON),
-        ("coffee", "cup", CUP),
-        ("motorcycle_left", "motorcycle", MOTORCYCLE),
+        ("astronaut", "person", scenes.PERSON),
+        ("coffee", "cup", scenes.CUP),
+        ("motorcycle_left", "motorcycle", scenes.MOTORCYCLE),
     ],
 )
 def test_objects(
-    shown: dict[str, Picture], precision: str, name: str, label: str, box: Sequence[float]
+    shown: dict[str, Picture], precision: str, name: str, label: str, box: BoundingBox
 ) -> None:
     found = detect.Pipeline(Options(precision=precision)).run(shown[name])
     assert found[0].label == label
@@ -180,10 +162,11 @@ def test_objects(
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "box"), [("astronaut", "person", PERSON), ("coffee", "cup", CUP)]
+    ("name", "label", "box"),
+    [("astronaut", "person", scenes.PERSON), ("coffee", "cup", scenes.CUP)],
 )
 def test_objects_by_the_other_model(
-    shown: dict[str, Picture], name: str, label: str, box: Sequence[float]
+    shown: dict[str, Picture], name: str, label: str, box: BoundingBox
 ) -> None:
     found = detect.Pipeline(Options(model="centernet")).run(shown[name])
     assert found[0].label == label
@@ -199,9 +182,7 @@ def test_classes(shown: dict[str, Picture]) -> None:
 def test_the_mask_of_a_person(portrait: Picture) -> None:
     found = segment.Pipeline(Options()).run(portrait)
     assert found[0].label == "person"
-    truth = Image.new("1", portrait.size)
-    ImageDraw.Draw(truth).polygon(OUTLINE, fill=1)
-    expected = np.asarray(truth)
+    expected = scenes.outlined(portrait.size)
     mask = found[0].mask
     assert (mask & expected).sum() / (mask | expected).sum() >= 0.7
 
@@ -209,7 +190,7 @@ def test_the_mask_of_a_person(portrait: Picture) -> None:
 def test_a_pose(portrait: Picture) -> None:
     (found,) = pose.Pipeline(Options()).run(portrait)
     assert found.score > 0.5
-    assert np.hypot(*(found.points[0] - NOSE)) < 12
+    assert np.hypot(*(found.points[0] - scenes.NOSE)) < 12
     for shoulder, truth in zip(found.points[11:13], SHOULDERS, strict=True):
         assert np.hypot(*(shoulder - truth)) < 30
     assert (found.visible[:13] > 0.5).all()
@@ -228,17 +209,8 @@ def test_the_portrait_is_real_and_a_picture_of_it_on_a_screen_less_so(
     pipeline = anti_spoof.Pipeline(Options(precision=precision))
     (real,) = pipeline.run(portrait)
     assert real.is_real
-    (fake,) = pipeline.run(on_a_screen(portrait))
+    (fake,) = pipeline.run(scenes.on_a_screen(portrait))
     assert fake.real * fake.live < real.real * real.live
-
-
-def on_a_screen(picture: Picture) -> Picture:
-    """A simulated picture of a screen: rescaled, of less range, with moiré."""
-    small = picture.resize((picture.width * 3 // 8, picture.height * 3 // 8))
-    values = np.asarray(small.resize(picture.size), float) * 0.6 + 50
-    y, x = np.indices(values.shape[:2])
-    moire = 14 * np.sin(x * 2.1 + y * 0.3) + 14 * np.sin(y * 1.9)
-    return Image.fromarray((values + moire[..., np.newaxis]).clip(0, 255).astype(np.uint8))
 
 
 @PRECISIONS
@@ -262,7 +234,7 @@ def test_one_persons_pictures_are_nearer_than_two_persons(
 @pytest.mark.parametrize("name", ["alexa", "okay_nabu"])
 def test_a_word_is_heard_and_neither_another_nor_noise_is(name: str) -> None:
     """The sounds were spoken by espeak-ng."""
-    said = {path.stem: sound.load(str(path)) for path in sorted(SOUNDS.glob("*.wav"))}
+    said = {path.stem: sound.load(str(path)) for path in sorted(scenes.SOUNDS.glob("*.wav"))}
     pipeline = listen.Pipeline(Options(model=name))
     (word,) = pipeline.run(said.pop(name))
     assert word.name == name
@@ -330,7 +302,7 @@ def test_pictures_of_every_kind_have_the_face(
     assert len(rows) == len(paths) == 6
     for row in rows:
         start, end = (part.split()[-1].split(",") for part in row.split(" to "))
-        assert overlap([*map(int, start), *map(int, end)], FACE) > 0.7
+        assert overlap([*map(int, start), *map(int, end)], scenes.FACE) > 0.7
 
 
 def test_a_broken_picture_is_one_line(target: Path, jpeg: Path, tmp_path: Path) -> None:

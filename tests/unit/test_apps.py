@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.metadata import Metadata
+from packaging.requirements import Requirement
 
 from tests.support import REPO
 from tests.support.wheels import wheel
@@ -15,7 +16,7 @@ from wheelhouse import pipeline
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import Store
-from wheelhouse.package import app_wheel, audit, container, products
+from wheelhouse.package import app_wheel, audit, container, models_wheel, products
 from wheelhouse.package.products import Product
 from wheelhouse.publish.index import IndexSettings
 from wheelhouse.sources.fetch import Fetcher
@@ -23,14 +24,14 @@ from wheelhouse.targets import matrix
 from wheelhouse.verify import trials
 
 APPS = {product.metadata.package: product for product in products.apps()}
+PROGRAMS = {program.package: program for program in app_wheel.apps()}
 UNIVERSAL = "cp37-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64"
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Path:
     """The wheel of tflite-bench, of the modules in this checkout."""
-    (product,) = app_wheel.apps()
-    step = product.step
+    step = PROGRAMS["tflite_bench"].step
     needs = {name: need for name, need in step.needs.items() if isinstance(need, Path)}
     assert needs.keys() == step.needs.keys()
     step.recipe(Inputs(needs, step.parameters, Store(tmp_path / "store")), tmp_path)
@@ -63,6 +64,15 @@ def test_a_programs_wheel_has_its_modules_and_valid_metadata(bench: Path) -> Non
     assert told.requires_python.contains("3.7")
 
 
+def test_the_examples_bring_their_models_and_take_the_systems_numpy_and_pillow() -> None:
+    examples = PROGRAMS["tflite_examples"]
+    names = [Requirement(each).name for each in examples.metadata.requires_dist]
+    models = [product.metadata.package.replace("_", "-") for product in models_wheel.wheels()]
+    assert names == ["numpy", "pillow", *models]
+    beside = [product.metadata.package for product in products.companions(examples)]
+    assert beside == ["tflite_runtime", *(name.replace("-", "_") for name in models)]
+
+
 @pytest.mark.parametrize("product", APPS.values(), ids=APPS)
 def test_an_app_is_known_by_its_name_for_any_processor_alone(product: Product) -> None:
     name = f"{product.metadata.package}-{product.metadata.version}-py3-none"
@@ -79,6 +89,8 @@ def test_an_app_is_tried_once_on_each_of_its_systems_beside_the_universal_wheel(
     about = product.metadata
     path = wheel(tmp_path, about.package, str(about.version))
     runtime = wheel(tmp_path, tag=UNIVERSAL)
+    known = [each.metadata for each in products.companions(product)[1:]]
+    models = [wheel(tmp_path, each.package, str(each.version)).name for each in known]
     step = pipeline.verification(path, Fetcher(Store(tmp_path / "store"), offline=True), "host")
     assert step.needs["runtime"] == runtime
     tried = [each.parameters for each in step.needs.values() if isinstance(each, Step)]
@@ -86,6 +98,7 @@ def test_an_app_is_tried_once_on_each_of_its_systems_beside_the_universal_wheel(
         (system.name, board) for system in products.systems_for(product) for board in product.boards
     ]
     assert {each["runtime"] for each in tried} == {runtime.name}
+    assert all(each.get("models", []) == models for each in tried)
 
 
 def test_a_wheel_for_every_processor_holds_nothing_compiled(bench: Path) -> None:
@@ -110,7 +123,7 @@ def test_an_engine_compiles_and_packs_nothing_else(
         return [Path("compiled.whl") for _ in wanted]
 
     monkeypatch.setattr(container, "build", contained)
-    (program,) = app_wheel.apps()
+    program = PROGRAMS["tflite_bench"]
     fetcher = Fetcher(Store(tmp_path), offline=True)
     paths = pipeline._build_products([program, products.universal()], fetcher, "docker")
     assert [path.name for path in paths] == ["tflite_bench-1.0-py3-none-any.whl", "compiled.whl"]
