@@ -48,8 +48,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(name: str, words: Sequence[str]) -> int:
-    module = importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
-    options = _parser(name, module).parse_args(words)
+    module = _module(name)
+    options = parser(name).parse_args(words)
     _check(options)
     pipeline = _pipeline(module, vars(options))
     if getattr(options, "microphone", False):
@@ -70,6 +70,10 @@ def _run(name: str, words: Sequence[str]) -> int:
             pipeline.draw(picture, found)
             pictures.save(picture, options.output)
     return status
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"tflite_examples.{PIPELINES[name][0]}")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -124,13 +128,15 @@ def _overview() -> argparse.ArgumentParser:
     return parser
 
 
-def _parser(name: str, module: Any) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(name: str) -> argparse.ArgumentParser:
+    """The parser of a pipeline's words."""
+    module = _module(name)
+    made = argparse.ArgumentParser(
         prog=f"tflite_examples {name}",
         description=f"Find {PIPELINES[name][1]}.",
         epilog="Exit status: 0 found, 1 nothing found, 2 an error, 130 interrupted.",
     )
-    add: Callable[..., Any] = parser.add_argument
+    add: Callable[..., Any] = made.add_argument
     add("pictures", nargs="*", metavar="picture.jpg")
     add("-o", "--output", metavar="out.jpg", help="draw what was found on a copy of the picture")
     add(
@@ -145,9 +151,20 @@ def _parser(name: str, module: Any) -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="for --serve: whoever reaches it can watch (127.0.0.1)")
     add("--port", type=int, default=8000, help="for --serve (8000)")
     cores = len(os.sched_getaffinity(0))
-    add("--threads", type=_count, default=cores, metavar="N", help=f"({cores})")
+    add(
+        "--threads",
+        type=_count,
+        default=cores,
+        metavar="N",
+        help="to compute with (one for each processor)",
+    )
     add("--precision", choices=["fp32", "int8"], default="", help="which of the model's files")
-    add("--delegate", choices=["xnnpack", "none", "armnn"], default="xnnpack", help="(xnnpack)")
+    add(
+        "--delegate",
+        choices=["xnnpack", "none", "armnn"],
+        default="xnnpack",
+        help="what computes (xnnpack)",
+    )
     add("--model", default="", metavar="NAME", help="another model: its name or its path")
     add("--labels", default="", metavar="FILE", help="that model's labels, one a line")
     add(
@@ -158,8 +175,8 @@ def _parser(name: str, module: Any) -> argparse.ArgumentParser:
         help="what that model takes (0 1)",
     )
     if hasattr(module, "add_options"):
-        module.add_options(parser)
-    return parser
+        module.add_options(made)
+    return made
 
 
 def _count(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageChops, ImageEnhance, ImageOps, ImageStat
 from tflite_examples import (
     age_gender,
     anti_spoof,
@@ -339,6 +339,22 @@ def test_what_was_found_is_drawn(target: Path, jpeg: Path, tmp_path: Path) -> No
     assert rows.max() <= 190
     assert columns.min() >= 170
     assert changed.sum() > 300
+
+
+def test_the_picture_in_the_docs_is_what_is_drawn(portrait: Picture) -> None:
+    """Save what to put in its place; another Pillow's letters may lie a pixel beside these."""
+    made = Image.new("RGB", (960, 320))
+    for number, module in enumerate((detect, segment, faces)):
+        pipeline, drawn = module.Pipeline(Options()), portrait.copy()
+        pipeline.draw(drawn, pipeline.run(portrait))
+        made.paste(drawn.resize((320, 320), Image.Resampling.LANCZOS), (320 * number, 0))
+    path = REPO / "artefacts" / "examples.png"
+    path.parent.mkdir(exist_ok=True)
+    made.quantize(128).save(path, optimize=True)
+    with Image.open(REPO / "docs" / "examples.png") as old:
+        assert old.size == made.size, f"copy {path} to docs/examples.png"
+        apart = ImageStat.Stat(ImageChops.difference(old.convert("L"), made.convert("L")))
+    assert apart.mean[0] < 4, f"copy {path} to docs/examples.png"
 
 
 def test_a_model_of_ones_own(target: Path, jpeg: Path, tmp_path: Path) -> None:
