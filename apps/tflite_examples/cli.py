@@ -156,7 +156,7 @@ def parser(name: str) -> argparse.ArgumentParser:
         type=_count,
         default=cores,
         metavar="N",
-        help="to compute with (one for each processor)",
+        help="(one for each processor)",
     )
     add("--precision", choices=["fp32", "int8"], default="", help="which of the model's files")
     add(

@@ -28,14 +28,13 @@ PROGRAMS = {program.package: program for program in app_wheel.apps()}
 UNIVERSAL = "cp37-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64"
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    """The wheel of tflite-bench, of the modules in this checkout."""
-    step = PROGRAMS["tflite_bench"].step
+def pack(package: str, folder: Path) -> Path:
+    """The wheel of a program, of the modules in this checkout."""
+    step = PROGRAMS[package].step
     needs = {name: need for name, need in step.needs.items() if isinstance(need, Path)}
     assert needs.keys() == step.needs.keys()
-    step.recipe(Inputs(needs, step.parameters, Store(tmp_path / "store")), tmp_path)
-    (path,) = tmp_path.glob("*.whl")
+    step.recipe(Inputs(needs, step.parameters, Store(folder / "store")), folder)
+    (path,) = folder.glob("*.whl")
     return path
 
 
@@ -49,17 +48,20 @@ def test_the_index_takes_every_project() -> None:
         assert product.metadata.package.replace("_", "-") in names
 
 
-def test_a_programs_wheel_has_its_modules_and_valid_metadata(bench: Path) -> None:
-    assert bench.name == "tflite_bench-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(bench) as archive:
-        names = {name for name in archive.namelist() if name.startswith("tflite_bench/")}
-        told = Metadata.from_email(archive.read("tflite_bench-1.0.dist-info/METADATA"))
-    modules = (REPO / "apps" / "tflite_bench").glob("*.py")
-    assert names == {f"tflite_bench/{path.name}" for path in modules}
-    assert told.name == "tflite-bench"
-    assert [str(each) for each in told.requires_dist or ()] == ["numpy"]
+@pytest.mark.parametrize("package", PROGRAMS)
+def test_a_programs_wheel_has_its_modules_and_valid_metadata(package: str, tmp_path: Path) -> None:
+    path = pack(package, tmp_path)
+    assert path.name == f"{package}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path) as archive:
+        names = {name for name in archive.namelist() if name.startswith(f"{package}/")}
+        told = Metadata.from_email(archive.read(f"{package}-1.0.dist-info/METADATA"))
+    modules = (REPO / "apps" / package).glob("*.py")
+    assert names == {f"{package}/{path.name}" for path in modules}
+    assert told.name == package.replace("_", "-")
+    required = [str(each) for each in told.requires_dist or ()]
+    assert required == list(PROGRAMS[package].requires)
     assert told.license_expression == "Apache-2.0"
-    assert "python3 -m tflite_bench" in (told.description or "")
+    assert f"python3 -m {package}" in (told.description or "")
     assert told.requires_python
     assert told.requires_python.contains("3.7")
 
@@ -101,7 +103,8 @@ def test_an_app_is_tried_once_on_each_of_its_systems_beside_the_universal_wheel(
     assert all(each.get("models", []) == models for each in tried)
 
 
-def test_a_wheel_for_every_processor_holds_nothing_compiled(bench: Path) -> None:
+def test_a_wheel_for_every_processor_holds_nothing_compiled(tmp_path: Path) -> None:
+    bench = pack("tflite_bench", tmp_path)
     audit.portable(bench)
     with zipfile.ZipFile(bench, "a") as archive:
         archive.write(sys.executable, "tflite_bench/fast.so")
