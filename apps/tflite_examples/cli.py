@@ -151,13 +151,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="for --serve: whoever reaches it can watch (127.0.0.1)")
     add("--port", type=int, default=8000, help="for --serve (8000)")
     cores = len(os.sched_getaffinity(0))
-    add(
-        "--threads",
-        type=_count,
-        default=cores,
-        metavar="N",
-        help="(one for each processor)",
-    )
+    add("--threads", type=_count, default=cores, metavar="N", help="processors to use (all)")
     add("--precision", choices=["fp32", "int8"], default="", help="which of the model's files")
     add(
         "--delegate",
