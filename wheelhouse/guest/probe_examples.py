@@ -1,7 +1,7 @@
 """Run command lines of tflite-examples and report what they did: ``probe_examples.py PLAN REPORT``.
 
 Runs on the system under test, beside ``probe.py``. It reports and does not judge. ``runs`` are the
-words of command lines, in order; of one that writes a picture the report tells, for every 8th pixel
+words of command lines, in order; of one that ends with ``-o`` the report tells, for every 8th pixel
 of every 8th row, whether it was drawn on. ``command`` is started as a program of its own::
 
     {"module": "tflite_runtime.interpreter",
@@ -64,7 +64,8 @@ def run(words: list[str]) -> dict[str, Any]:
     told = {"error": None, "status": status, "printed": printed.getvalue()}
     told["errors"] = errors.getvalue()
     if "-o" in words:
-        told["drawn"] = drawn(*words[-3::2])
+        before, _, after = words[-3:]
+        told["drawn"] = drawn(before, after)
     return told
 
 
