@@ -113,7 +113,7 @@ def _show(name: str, *words: str) -> None:
         "arch": "processors, as in aarch64,x86_64, or all; aarch64 is the default",
         "xnnpack": "include the XNNPACK delegate (the default)",
         "armnn": "also build the wheel of the Arm NN delegate",
-        "apps": "also build the wheels without compiled code: tflite-bench, and examples' models",
+        "apps": "also build the wheels without compiled code: benchmark, examples and models",
         "tflite": "a release of TFLite or an unambiguous prefix, e.g. 2.22",
         "tflite-source": "a TensorFlow checkout to build from, instead of the pinned sources",
         "verify": "verify the wheels on the systems that they are for (the default)",

@@ -330,15 +330,15 @@ def verify(wheels: Sequence[Path], fetcher: Fetcher, engine: str) -> None:
 
 
 def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
-    """The step that makes a wheel's record; the runtime's wheel beside it is built if it is absent.
+    """The step that makes a wheel's record; wheels that it is tried beside are built if absent.
 
     Raises WheelhouseError if no product matches the wheel's name.
     """
-    if not (needed := products.companion(products.matching(path))):
-        return trials.verification(path, engine)
-    beside = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, needed))
-    found = next(beside, None) or _build_products([needed], fetcher, engine)[0]
-    return trials.verification(path, engine, found)
+    beside = []
+    for needed in products.companions(products.matching(path)):
+        there = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, needed))
+        beside.append(next(there, None) or _build_products([needed], fetcher, engine)[0])
+    return trials.verification(path, engine, beside)
 
 
 def _check_record(path: Path) -> None:

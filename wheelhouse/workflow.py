@@ -64,7 +64,8 @@ class WheelJobs(msgspec.Struct, frozen=True):
     """The jobs of one wheel: one that makes it of a part, one that tries it, and what follows.
 
     ``part`` and ``folder`` are empty if nothing in it takes long. ``beside`` names the jobs of the
-    wheel that it is tried with, or is empty.
+    runtime's wheel that it is tried with, or is empty. The job that tries it makes other wheels
+    that it requires once more.
     """
 
     name: str
@@ -142,7 +143,7 @@ class Request:
     @cached_property
     def products(self) -> list[Product]:
         """What is wanted, and what that is tried with."""
-        with_it = (each for product in self.wanted if (each := products.companion(product)))
+        with_it = (each for product in self.wanted for each in products.companions(product))
         return list({each.label: each for each in (*self.wanted, *with_it)}.values())
 
     @cached_property
@@ -209,8 +210,8 @@ class Request:
 
     def _trial(self, product: Product) -> Node:
         """The step that tries a wheel; the table tells what one system takes."""
-        beside = products.companion(product)
-        needs = [product.step, *([beside.step] if beside else []), *_trees(product)]
+        beside = [each.step for each in products.companions(product)]
+        needs = [product.step, *beside, *_trees(product)]
         return Node(
             key=None,
             kind=VERIFIED,
@@ -222,14 +223,14 @@ class Request:
         )
 
     def _jobs(self, product: Product) -> WheelJobs:
-        part, beside = self.parts.get(product.label), products.companion(product)
+        part, beside = self.parts.get(product.label), products.companions(product)
         return WheelJobs(
             name=product.label,
             steps=product.step.key,
             package=product.metadata.package,
             part=part.job.name if part else "",
             folder=part.job.folder if part else "",
-            beside=beside.label if beside else "",
+            beside=beside[0].label if beside else "",
         )
 
 

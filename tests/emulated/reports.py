@@ -18,11 +18,13 @@ from wheelhouse.package import products
 from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.specimens import scenes
 from wheelhouse.targets import systems
 from wheelhouse.targets.systems import System
 from wheelhouse.verify import (
     bench_trials,
     delegate_trials,
+    examples_trials,
     models_trials,
     runtime_trials,
     session,
@@ -59,13 +61,16 @@ def main(runtime: Path, delegate: Path) -> None:
 
 def store_apps(runtime: Path, system: System, fetcher: Fetcher) -> None:
     board = systems.board("Raspberry Pi 4")
-    bench, models, _ = (products.build(each, fetcher) for each in products.apps())
-    wheels = {"runtime": runtime, "bench": bench, "models": models}
+    bench, examples, *models = (products.build(each, fetcher) for each in products.apps())
+    wheels = {path.name: path for path in (runtime, bench, examples, *models)}
     env = session.installation(wheels, system, "host", "apps")
     store(bench_trials.trial_setup(bench, runtime, system, board), "bench", env, fetcher)
     archives = {models_trials.ARCHIVE: fetcher.file(pins.shared(models_trials.ARCHIVE))}
-    setup = models_trials.trial_setup(models, archives, system, board)
+    setup = models_trials.trial_setup(models[0], archives, system, board)
     store(setup, "models", env, fetcher)
+    pictures = fetcher.file(pins.shared(scenes.ARCHIVE))
+    setup = examples_trials.trial_setup(examples.name, pictures, system, board)
+    store(setup, "examples", env, fetcher)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The judges of tflite-bench and of the models' wheels: a real report passes, each fault fails.
+"""The judges of the wheels without compiled code: a real report passes, each fault fails.
 
 ``reports/bench-4.json`` holds what probe_bench.py reported on Raspberry Pi OS 12, emulated as a
-Raspberry Pi 4, beside TFLite 2.14.1; ``reports/models-4.json`` what probe_models.py did. The
-models' outputs are computed anew by the reference. ``python -m tests.emulated.reports`` stores the
-reports anew.
+Raspberry Pi 4, beside TFLite 2.14.1; ``reports/examples-4.json`` what probe_examples.py did and
+``reports/models-4.json`` what probe_models.py did. The models' outputs are computed anew by the
+reference. ``python -m tests.emulated.reports`` stores the reports anew.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
-from wheelhouse.verify import bench_trials, models_trials, reference
+from wheelhouse.verify import bench_trials, examples_trials, models_trials, reference
 from wheelhouse.verify.models_trials import LATER, TOLERANCES, Packed
 from wheelhouse.verify.session import OUTPUTS, ProbeResult
 
@@ -171,6 +171,108 @@ def test_a_fault_of_the_benchmark_fails_its_own_check(
     report = stored("bench-4")
     fault(report)
     assert bench(report) == checks
+
+
+# The judge of tflite-examples.
+
+EXAMPLES = "tflite_examples-1.0-py3-none-any.whl"
+WRONG_ANSWERS: dict[str, tuple[str, ...]] = {
+    "faces": ("face 0.92 at 280,82 to 374,176\n", "person 0.92 at 180,82 to 274,176\n", ""),
+    "no face": ("face 0.92 at 180,82 to 274,176\n",),
+    "classify": ("cup 0.88\nespresso 0.05\n",),
+    "segment": ("dog: 46.5% of the picture\n",),
+    "pose": ("person 0.99, nose at 217,223, 26 of 33 points visible\n", "no person\n"),
+    "no hand": ("left hand 0.90, wrist at 10,10\n",),
+    "enrol": ("unknown 0.00\n",),
+    "recognise": ("unknown 0.60\n", "Eileen 0.92\nunknown 0.10\n"),
+    "stranger": ("Eileen 0.75\n",),
+    "anti-spoof": ("fake: no picture of a face 0.60, live 1.00\n",),
+    "a screen": ("screen.png: no face found\n",),
+    "noise": ("okay_nabu 0.90 at 1.0 s\n",),
+    "detect": ("person 0.73 at 15,14 to 364,200\n",),
+    **{
+        f"expression {each}": ("happy 0.45\n", "sad 1.00\n", "happy 1.00\nhappy 1.00\n")
+        for each in ("fp32", "int8")
+    },
+    **{
+        f"age-gender {each}": ("male 0.78, 33 years\n", "female 0.78, 25 years\n")
+        for each in ("fp32", "int8")
+    },
+    **{
+        f"listen {word}": ("hey_jarvis 0.97 at 0.8 s\n", f"{word} 0.97 at 2.0 s\n")
+        for word in ("okay_nabu", "alexa")
+    },
+}
+"""By run, what it might print that is wrong."""
+
+SCREEN, MASK = "a screen seems less real", "the mask covers the person"
+
+
+@pytest.fixture
+def examples(tmp_path: Path, every: set[str]) -> Judge:
+    def judge(report: Report) -> set[str]:
+        seen = ProbeResult(report, Emulated(0 if report else 1, "", "It ended."), tmp_path)
+        checks = [*examples_trials.judge(EXAMPLES, systems.system("bookworm"), seen)]
+        every.update(check.name for check in checks)
+        return {check.name for check in checks if not check.passed}
+
+    return judge
+
+
+def examples_faults() -> Iterator[tuple[str, Fault, set[str]]]:
+    yield "crash", emptied, {"import"}
+    yield "no import", without_import, {"import"}
+    yield "Python", put("3.9.2", "system", "python"), {"Python"}
+    yield "version", put("0.9", "version"), {"__version__"}
+    own = {"NumPy and Pillow are the system's"}
+    for name in ("numpy", "PIL"):
+        yield f"own {name}", put(f"/home/pi/env/{name}/__init__.py", "folders", name), own
+    lost = {"segment": {MASK}, "anti-spoof": {SCREEN}, "a screen": {SCREEN}}
+    for name, answers in WRONG_ANSWERS.items():
+        ended = {f"{name}: it ends as it should"}
+        more = lost.get(name, set())
+        yield f"{name}: failed", put({"error": ERROR}, "runs", name), ended | more
+        yield f"{name}: killed", put({"signal": 11}, "runs", name), ended | more
+        yield f"{name}: status", put(2, "runs", name, "status"), ended
+        for answer in answers:
+            wrong = {f"{name}: the answer"} | (more if name == "a screen" else set())
+            yield f"{name}: {answer.strip()}", put(answer, "runs", name, "printed"), wrong
+    real = "real: no picture of a face 0.99, live 1.00\n"
+    yield "a screen: real", put(real, "runs", "a screen", "printed"), {SCREEN}
+    yield "mask: none", put(["0" * 64] * 64, "runs", "segment", "drawn"), {MASK}
+    yield "mask: all", put(["1" * 64] * 64, "runs", "segment", "drawn"), {MASK}
+    yield "mask: small", put(["1" * 32] * 32, "runs", "segment", "drawn"), {MASK}
+    broken = {"a broken picture is one line"}
+    line = "error: Cannot read broken.jpg: it is no picture, or a broken one.\n"
+    for name, errors in {
+        "silent": "",
+        "traceback": f"Traceback (most recent call last):\n{line}",
+        "two lines": 2 * line,
+        "no name": "error: Cannot read it.\n",
+    }.items():
+        yield f"broken: {name}", put(errors, "command", "errors"), broken
+    yield "broken: good", put(0, "command", "status"), broken
+
+
+EXAMPLES_FAULTS = list(examples_faults())
+
+
+def test_a_real_report_of_the_examples_passes_and_each_check_has_a_fault(
+    examples: Judge, every: set[str]
+) -> None:
+    assert examples(stored("examples-4")) == set()
+    assert every == set().union(*(checks for _, _, checks in EXAMPLES_FAULTS))
+
+
+@pytest.mark.parametrize(
+    ("fault", "checks"), [each[1:] for each in EXAMPLES_FAULTS], ids=[e[0] for e in EXAMPLES_FAULTS]
+)
+def test_a_fault_of_the_examples_fails_its_own_check(
+    examples: Judge, fault: Fault, checks: set[str]
+) -> None:
+    report = stored("examples-4")
+    fault(report)
+    assert examples(report) == checks
 
 
 # The judge of models.

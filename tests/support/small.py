@@ -88,8 +88,8 @@ def every() -> list[Any]:
     ]
 
 
-def beside(product: Small) -> Small | None:
-    return every()[0] if product.label in LABELS[2:] else None
+def beside(product: Small) -> list[Small]:
+    return every()[:1] if product.label in LABELS[2:] else []
 
 
 def check(wheels: Sequence[Path], *_: object) -> None:
@@ -101,8 +101,7 @@ def check(wheels: Sequence[Path], *_: object) -> None:
 def product_needs(path: Path) -> set[str]:
     """The wheels that must lie beside a wheel."""
     (product,) = (each for each in every() if path.name == f"{each.label}.whl")
-    other = beside(product)
-    return {f"{other.label}.whl"} if other else set()
+    return {f"{other.label}.whl" for other in beside(product)}
 
 
 def main(words: list[str]) -> int:
@@ -110,7 +109,7 @@ def main(words: list[str]) -> int:
     for module, name, value in (
         (products, "every", every),
         (workflow, "published", every),
-        (products, "companion", beside),
+        (products, "companions", beside),
         (pipeline, "verify", check),
         (pipeline, "WHEELS", Path("wheels").absolute()),
     ):

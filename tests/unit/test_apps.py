@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.metadata import Metadata
+from packaging.requirements import Requirement
 
 from tests.support import REPO
 from tests.support.wheels import wheel
@@ -15,7 +16,7 @@ from wheelhouse import pipeline
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import Store
-from wheelhouse.package import app_wheel, audit, container, products
+from wheelhouse.package import app_wheel, audit, container, models_wheel, products
 from wheelhouse.package.products import Product
 from wheelhouse.publish.index import IndexSettings
 from wheelhouse.sources.fetch import Fetcher
@@ -23,18 +24,17 @@ from wheelhouse.targets import matrix
 from wheelhouse.verify import trials
 
 APPS = {product.metadata.package: product for product in products.apps()}
+PROGRAMS = {program.package: program for program in app_wheel.apps()}
 UNIVERSAL = "cp37-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64"
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    """The wheel of tflite-bench, of the modules in this checkout."""
-    (product,) = app_wheel.apps()
-    step = product.step
+def pack(package: str, folder: Path) -> Path:
+    """The wheel of a program, of the modules in this checkout."""
+    step = PROGRAMS[package].step
     needs = {name: need for name, need in step.needs.items() if isinstance(need, Path)}
     assert needs.keys() == step.needs.keys()
-    step.recipe(Inputs(needs, step.parameters, Store(tmp_path / "store")), tmp_path)
-    (path,) = tmp_path.glob("*.whl")
+    step.recipe(Inputs(needs, step.parameters, Store(folder / "store")), folder)
+    (path,) = folder.glob("*.whl")
     return path
 
 
@@ -48,19 +48,31 @@ def test_the_index_takes_every_project() -> None:
         assert product.metadata.package.replace("_", "-") in names
 
 
-def test_a_programs_wheel_has_its_modules_and_valid_metadata(bench: Path) -> None:
-    assert bench.name == "tflite_bench-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(bench) as archive:
-        names = {name for name in archive.namelist() if name.startswith("tflite_bench/")}
-        told = Metadata.from_email(archive.read("tflite_bench-1.0.dist-info/METADATA"))
-    modules = (REPO / "apps" / "tflite_bench").glob("*.py")
-    assert names == {f"tflite_bench/{path.name}" for path in modules}
-    assert told.name == "tflite-bench"
-    assert [str(each) for each in told.requires_dist or ()] == ["numpy"]
+@pytest.mark.parametrize("package", PROGRAMS)
+def test_a_programs_wheel_has_its_modules_and_valid_metadata(package: str, tmp_path: Path) -> None:
+    path = pack(package, tmp_path)
+    assert path.name == f"{package}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path) as archive:
+        names = {name for name in archive.namelist() if name.startswith(f"{package}/")}
+        told = Metadata.from_email(archive.read(f"{package}-1.0.dist-info/METADATA"))
+    modules = (REPO / "apps" / package).glob("*.py")
+    assert names == {f"{package}/{path.name}" for path in modules}
+    assert told.name == package.replace("_", "-")
+    required = [str(each) for each in told.requires_dist or ()]
+    assert required == list(PROGRAMS[package].requires)
     assert told.license_expression == "Apache-2.0"
-    assert "python3 -m tflite_bench" in (told.description or "")
+    assert f"python3 -m {package}" in (told.description or "")
     assert told.requires_python
     assert told.requires_python.contains("3.7")
+
+
+def test_the_examples_bring_their_models_and_take_the_systems_numpy_and_pillow() -> None:
+    examples = PROGRAMS["tflite_examples"]
+    names = [Requirement(each).name for each in examples.metadata.requires_dist]
+    models = [product.metadata.package.replace("_", "-") for product in models_wheel.wheels()]
+    assert names == ["numpy", "pillow", *models]
+    beside = [product.metadata.package for product in products.companions(examples)]
+    assert beside == ["tflite_runtime", *(name.replace("-", "_") for name in models)]
 
 
 @pytest.mark.parametrize("product", APPS.values(), ids=APPS)
@@ -79,6 +91,8 @@ def test_an_app_is_tried_once_on_each_of_its_systems_beside_the_universal_wheel(
     about = product.metadata
     path = wheel(tmp_path, about.package, str(about.version))
     runtime = wheel(tmp_path, tag=UNIVERSAL)
+    known = [each.metadata for each in products.companions(product)[1:]]
+    models = [wheel(tmp_path, each.package, str(each.version)).name for each in known]
     step = pipeline.verification(path, Fetcher(Store(tmp_path / "store"), offline=True), "host")
     assert step.needs["runtime"] == runtime
     tried = [each.parameters for each in step.needs.values() if isinstance(each, Step)]
@@ -86,9 +100,11 @@ def test_an_app_is_tried_once_on_each_of_its_systems_beside_the_universal_wheel(
         (system.name, board) for system in products.systems_for(product) for board in product.boards
     ]
     assert {each["runtime"] for each in tried} == {runtime.name}
+    assert all(each.get("models", []) == models for each in tried)
 
 
-def test_a_wheel_for_every_processor_holds_nothing_compiled(bench: Path) -> None:
+def test_a_wheel_for_every_processor_holds_nothing_compiled(tmp_path: Path) -> None:
+    bench = pack("tflite_bench", tmp_path)
     audit.portable(bench)
     with zipfile.ZipFile(bench, "a") as archive:
         archive.write(sys.executable, "tflite_bench/fast.so")
@@ -110,7 +126,7 @@ def test_an_engine_compiles_and_packs_nothing_else(
         return [Path("compiled.whl") for _ in wanted]
 
     monkeypatch.setattr(container, "build", contained)
-    (program,) = app_wheel.apps()
+    program = PROGRAMS["tflite_bench"]
     fetcher = Fetcher(Store(tmp_path), offline=True)
     paths = pipeline._build_products([program, products.universal()], fetcher, "docker")
     assert [path.name for path in paths] == ["tflite_bench-1.0-py3-none-any.whl", "compiled.whl"]

@@ -17,6 +17,7 @@ from invoke.collection import Collection
 from invoke.parser import Parser
 from invoke.tasks import Task
 from tflite_bench import cli
+from tflite_examples import cli as examples
 
 import tasks
 from tests.support import REPO
@@ -26,7 +27,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import plan
 from wheelhouse.compile import distributed
 from wheelhouse.machines import images, qemu, rootfs
-from wheelhouse.package import products
+from wheelhouse.package import models_wheel, products
 from wheelhouse.publish import docs, reference
 from wheelhouse.targets import systems
 
@@ -129,6 +130,23 @@ def test_each_option_of_the_benchmark_is_in_its_page() -> None:
     assert {key.strip("`").partition(" ")[0] for key, _ in rows(text)} == named
     assert "\n| `--threads N,M` | numbers of threads" in text
     assert "| `schema` | 1; another number" in reference.bench_record()
+
+
+def test_each_option_of_the_examples_is_in_their_page() -> None:
+    found = rows(reference.examples_options())
+    for name in examples.PIPELINES:
+        text = examples.parser(name).format_help()
+        named = set(re.findall(r"^  (?:-\w(?: \S+)?, )?(--[\w-]+)", text, re.MULTILINE))
+        of_it = [usage for usage, users, _ in found if users == "all" or f"`{name}`" in users]
+        assert {usage.strip("`").partition(" ")[0] for usage in of_it} == named, name
+    assert [name for name, *_ in rows(reference.examples_pipelines())] == [
+        f"`{name}`" for name in examples.PIPELINES
+    ]
+
+
+def test_each_model_of_the_wheels_is_in_the_examples_page() -> None:
+    packed = {name for each in models_wheel.wheels() for name in {**each.converted, **each.copied}}
+    assert {name.strip("`") for name, *_ in rows(reference.examples_models())} == packed
 
 
 def rows(text: str) -> list[list[str]]:

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import wheel
+from wheelhouse.package import models_wheel, wheel
 from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 
@@ -23,12 +23,13 @@ _LICENSE = "Apache-2.0"
 class AppWheel(PureWheel):
     """A wheel with the import package ``package``; ``trials`` are those that verify it.
 
-    ``summary`` is the metadata's. ``README.md`` in the package's folder is its description,
-    ``__version__`` its version.
+    ``summary`` and ``requires`` are the metadata's. ``README.md`` in the package's folder is its
+    description, ``__version__`` its version.
     """
 
     trials: str
     summary: str
+    requires: tuple[str, ...] = ("numpy",)
 
     @property
     def folder(self) -> Path:
@@ -44,7 +45,7 @@ class AppWheel(PureWheel):
             summary=self.summary,
             description=(self.folder / "README.md").read_text(encoding="utf-8"),
             requires_python=">=3.7",
-            requires_dist=("numpy",),
+            requires_dist=self.requires,
         )
 
     @cached_property
@@ -68,6 +69,15 @@ def apps() -> tuple[AppWheel, ...]:
     """All programs."""
     return (
         AppWheel("tflite_bench", "bench", "How fast is a TensorFlow Lite model on this board?"),
+        AppWheel(
+            "tflite_examples",
+            "examples",
+            "TensorFlow Lite on a Raspberry Pi, by example: faces, objects, poses, words",
+            (
+                *("numpy", "pillow>=5.4"),
+                *(each.metadata.package.replace("_", "-") for each in models_wheel.wheels()),
+            ),
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Protocol
 
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
@@ -75,9 +76,13 @@ def universal() -> RuntimeWheel:
     return RuntimeWheel(matrix.targets()[0], releases.choose().version, True)
 
 
-def companion(wanted: Product) -> RuntimeWheel | None:
-    """The wheel that another is tried beside, if it needs one."""
-    return universal() if wanted.needs_runtime else None
+def companions(wanted: Product) -> list[Product]:
+    """The wheels that another is tried beside: the runtime's first, then those that it requires."""
+    required = {Requirement(each).name for each in wanted.metadata.requires_dist}
+    runtime: list[Product] = [universal()] if wanted.needs_runtime else []
+    return runtime + [
+        each for each in apps() if canonicalize_name(each.metadata.package) in required
+    ]
 
 
 def apps() -> list[Product]:

@@ -44,6 +44,7 @@ from wheelhouse.machines.images import ImageTable
 from wheelhouse.publish.index import IndexSettings
 from wheelhouse.record import Record
 from wheelhouse.sources.pins import Pins
+from wheelhouse.specimens import pipelines
 from wheelhouse.targets.architectures import Architectures
 from wheelhouse.targets.matrix import Matrix
 from wheelhouse.targets.systems import SystemTable
@@ -110,18 +111,64 @@ def _option(argument: Argument) -> tuple[str, str, str]:
 
 def bench_options() -> str:
     """A table of the options of tflite-bench, as its own parser has them."""
+    return _table(("option", "meaning"), _options(_app("tflite_bench.cli").parser()))
+
+
+def examples_options() -> str:
+    """A table of the options of tflite-examples, as its own parsers have them."""
+    cli = _app("tflite_examples.cli")
+    users: dict[tuple[str, str], list[str]] = {}
+    for name in cli.PIPELINES:
+        for option in _options(cli.parser(name)):
+            users.setdefault(option, []).append(f"`{name}`")
+    rows = [
+        (usage, "all" if len(names) == len(cli.PIPELINES) else ", ".join(names), meaning)
+        for (usage, meaning), names in users.items()
+    ]
+    return _table(("option", "pipelines", "meaning"), rows)
+
+
+def examples_pipelines() -> str:
+    """A table of the pipelines of tflite-examples."""
+    known = _app("tflite_examples.cli").PIPELINES
+    rows = [(f"`{name}`", about, f"`{module}.py`") for name, (module, about) in known.items()]
+    return _table(("pipeline", "what it finds", "module"), rows)
+
+
+def examples_models() -> str:
+    """A table of the examples' models that are in a wheel."""
+    table = pipelines.pipelines()
+    precisions = {
+        **{name: "FP32, INT8" if each.int8 else "FP32" for name, each in table.converted.items()},
+        **{name: each.precision.upper() for name, each in table.copied.items()},
+    }
+    rows = [
+        (f"`{name}`", each.pipeline, each.about, precisions[name], f"<{each.origin}>")
+        for name, each in {**table.converted, **table.copied}.items()
+        if each.wheel
+    ]
+    return _table(("model", "pipeline", "about", "files", "origin"), rows)
+
+
+def _app(name: str) -> Any:
+    """A module of a program in apps/."""
     sys.path.insert(0, str(APPS))
     try:
-        parser = import_module("tflite_bench.cli").parser()
+        return import_module(name)
     finally:
         sys.path.remove(str(APPS))
-    options: list[argparse.Action] = [each for each in parser._actions if each.option_strings]
-    return _table(("option", "meaning"), [(_usage(each), each.help or "") for each in options])
+
+
+def _options(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
+    """Each option of a parser, as a reader writes it, and its help."""
+    return [(_usage(each), each.help or "") for each in parser._actions if each.option_strings]
 
 
 def _usage(option: argparse.Action) -> str:
     """An option as a reader writes it, as in `--threads N,M`."""
-    value = "" if option.nargs == 0 else f" {option.metavar or option.dest.upper()}"
+    named = option.metavar or "|".join(option.choices or ()) or option.dest.upper()
+    words = named if isinstance(named, tuple) else (named,)
+    value = "" if option.nargs == 0 else f" {' '.join(words)}"
     return f"`{option.option_strings[-1]}{value}`"
 
 

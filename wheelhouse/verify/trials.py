@@ -13,6 +13,7 @@ from wheelhouse.targets.systems import System
 from wheelhouse.verify import (
     bench_trials,
     delegate_trials,
+    examples_trials,
     models_trials,
     runtime_trials,
     session,
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Trials] = {
     "runtime": runtime_trials.trials_on,
     "delegate": delegate_trials.trials_on,
     "bench": bench_trials.trials_on,
+    "examples": examples_trials.trials_on,
     "models": models_trials.trials_on,
 }
 """By a product's ``trials``: the function that makes the trials of a wheel on one system.
@@ -33,20 +35,20 @@ and the engine.
 """
 
 
-def verification(wheel: Path, engine: str, runtime: Path | None = None) -> Step:
+def verification(wheel: Path, engine: str, beside: Sequence[Path] = ()) -> Step:
     """The folder with a wheel's record.
 
-    ``runtime`` is the wheel that it is tried beside, if its product needs one. Raises
-    WheelhouseError if no product matches the wheel's name.
+    ``beside`` are the wheels that it is tried beside, the runtime's first. Raises WheelhouseError
+    if no product matches the wheel's name.
     """
     product = products.matching(wheel)
-    beside, boards = [runtime] if runtime else [], _boards(product, engine)
+    boards = _boards(product, engine)
     made = [
         trial
         for system in products.systems_for(product)
         for trial in KINDS[product.trials](wheel, beside, system, boards, engine)
     ]
-    return session.verification(wheel, made, engine, runtime)
+    return session.verification(wheel, made, engine, next(iter(beside), None))
 
 
 def _boards(product: Product, engine: str) -> list[str]:
