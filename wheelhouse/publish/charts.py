@@ -88,6 +88,11 @@ def ratios(figures: Sequence[Figure], name: str) -> str:
     return drawn[0]
 
 
+def number(value: float) -> str:
+    """A positive number with three digits, as in ``0.297``; all those of a larger one."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 class _Scale:
     """A logarithmic axis from one of 1, 2, 5, 10, … milliseconds to another."""
 
@@ -120,7 +125,7 @@ def _contestant(row: Row) -> str:
 def _summary(session: Session, models: dict[str, list[Row]]) -> str:
     """What the chart shows, for those who do not see it; the table beside it has all figures."""
     fastest = "; ".join(
-        f"{model}: {_contestant(rows[0])}, {rows[0].result.measured.times.median_ms:.3g} ms"
+        f"{model}: {_contestant(rows[0])}, {number(rows[0].result.measured.times.median_ms)} ms"
         for model, rows in models.items()
     )
     return (
@@ -135,7 +140,7 @@ def _time(axes: Axes, scale: _Scale, y: float, row: Row, series: int) -> None:
     x, low, high = map(scale.x, (measured.median_ms, measured.p5_ms, measured.p95_ms))
     axes.plot([low, high], [y, y], color=_INK, linewidth=1, alpha=0.7)
     _mark(axes, x, y, series, bool(row.result.marks))
-    told = f"{measured.median_ms:.3g}"
+    told = number(measured.median_ms)
     if high < WIDTH * 0.8:
         _text(axes, max(high, x + 5) + 4, y, told)
     else:

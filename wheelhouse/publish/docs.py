@@ -17,10 +17,10 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
-from wheelhouse import figures
+from wheelhouse import boards, figures
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
-from wheelhouse.publish import diagrams, reference
+from wheelhouse.publish import boards_page, diagrams, reference
 from wheelhouse.publish.index import templates
 
 SOURCE = ROOT / "docs"
@@ -95,9 +95,11 @@ def expressions() -> dict[str, Callable[..., str]]:
         "api": reference.api,
         "bench_options": reference.bench_options,
         "bench_record": reference.bench_record,
+        "boards": lambda: boards_page.markdown(boards.sessions()),
         "diagram": diagrams.diagram,
         "figure": reference.figure,
         "figures": lambda: figures.table(figures.read().values()),
+        "instructions": lambda: boards_page.instructions(tuple(figures.read().values())),
         "keys": reference.keys,
         "rooms": reference.rooms,
         "schema": reference.schema,
