@@ -197,8 +197,8 @@ def add(paths: Sequence[Path], folder: Path = FOLDER) -> None:
         path = folder / report.file
         write(path, merge([*_stored(path), report]))
         marked = sum(bool(each.marks) for each in report.results)
-        told = f"; {marked} of them are marked as doubtful" if marked else ""
-        console.say(f"{len(report.results)} results are in figures/boards/{path.name}{told}")
+        told = f"results: {len(report.results)}, marked as doubtful: {marked}"
+        console.say(f"{path} has the measurements of {report.machine.board}; {told}")
 
 
 def read(path: Path) -> Report:

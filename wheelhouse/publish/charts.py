@@ -39,7 +39,8 @@ _STYLE: dict[str, object] = {
     "path.simplify": False,
 }
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-_FONT = re.compile(r"font: (?:(?:normal|\d+) )*([\d.]+px)[^;\"]*")
+_NOISE = re.compile(r"font-family: [^;\"]*;? ?| transform=\"rotate\(-0 [^\"]*\"")
+"""What text of a page must not have, or does not need."""
 
 
 def times(session: Session, name: str) -> str:
@@ -56,7 +57,7 @@ def times(session: Session, name: str) -> str:
         for series, contestant in enumerate(contestants):
             _mark(axes, MARGIN + 4, y, series)
             y = _lines(axes, MARGIN + 16, y, contestant)
-        scale = _Scale(session.rows)
+        scale = Scale(session.rows)
         top = y
         for model, rows in models.items():
             y = _lines(axes, MARGIN, y + 11, model, "bold")
@@ -93,7 +94,7 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-class _Scale:
+class Scale:
     """A logarithmic axis from one of 1, 2, 5, 10, … milliseconds to another."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -134,7 +135,7 @@ def _summary(session: Session, models: dict[str, list[Row]]) -> str:
     )
 
 
-def _time(axes: Axes, scale: _Scale, y: float, row: Row, series: int) -> None:
+def _time(axes: Axes, scale: Scale, y: float, row: Row, series: int) -> None:
     """A median with its number beside it, hollow if it is doubtful, and its percentiles."""
     measured = row.result.measured.times
     x, low, high = map(scale.x, (measured.median_ms, measured.p5_ms, measured.p95_ms))
@@ -203,7 +204,7 @@ def _inline(svg: str, name: str, label: str, height: float) -> str:
         r"^.*?<svg\b[^>]*>|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S
     )
     inner = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", inner)
-    inner = _FONT.sub(r"font-size: \1", inner).replace(_INK, "currentColor")
+    inner = _NOISE.sub("", inner).replace(_INK, "currentColor")
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" '
