@@ -114,8 +114,9 @@ class Result(Struct, frozen=True):
 
     @property
     def contestant(self) -> str:
-        """Runtime and delegate, as in ``tflite-runtime 2.14.1, xnnpack``."""
-        return f"{self.runtime}, {self.delegate}"
+        """For readers: ``tflite-runtime 2.14.1, xnnpack, 1 thread``."""
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.runtime}, {self.delegate}, {threads}"
 
     @property
     def marks(self) -> tuple[str, ...]:

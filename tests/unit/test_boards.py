@@ -157,12 +157,16 @@ def test_doubtful_results_are_kept_and_marked(tmp_path: Path) -> None:
     notes = ["slowed by throttled", "not steady"]
     folder = add(tmp_path, record(result(notes=notes), idle, result("c.tflite", delegate="none")))
     (session,) = boards.sessions(folder)
-    remarks = [boards_page.cells(row)[-1] for row in session.rows]
-    assert remarks == [
-        "the delegate takes no operator",
-        "none",
-        "slowed by throttled; not steady",
+    assert [row.result.marks for row in session.rows] == [
+        ("the delegate takes no operator",),
+        (),
+        ("slowed by throttled", "not steady"),
     ]
+    told = boards_page.markdown([session])
+    assert r"| face\.tflite | tflite\-runtime 2\.14\.1\, xnnpack\, 1 thread \(slowed by thr" in told
+    text = page(folder)
+    for remark in ("the delegate takes no operator", "slowed by throttled", "not steady"):
+        assert text.count(f">{remark}<") == 1
 
 
 def test_the_kept_results_are_of_boards(tmp_path: Path) -> None:
@@ -290,7 +294,7 @@ def test_where_one_has_the_page_has_its_times_alone(tmp_path: Path) -> None:
     folder = add(tmp_path, record(result(evil, 4.0, notes=["not steady"])))
     text = page(folder)
     assert f"{BOARD}, <time datetime=" in text
-    for each in ("4 ms", "3.6 to 4.8 ms", "250", "3.2, 8.4 ms", "51 MB", "45 to 51 °C"):
+    for each in ("4 ms", "3.6 to 4.8 ms", "250", "51 MB", "45 to 51 °C"):
         assert f">{each}<" in text
     assert "not steady" in text
     assert "<script" not in text

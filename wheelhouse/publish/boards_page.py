@@ -16,8 +16,8 @@ from wheelhouse.publish.index import templates
 FILE = "boards.html"
 
 COLUMNS = (
-    *("Model", "Runtime, delegate", "Threads", "Median", "5 to 95 %", "Per second"),
-    *("Load, first", "Peak memory", "Temperature", "Remarks"),
+    *("Runtime, delegate, threads", "Median", "5 to 95 %", "Per second"),
+    *("Peak memory", "Temperature"),
 )
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -25,7 +25,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 def page(sessions: Sequence[Session], figures: Sequence[Figure], docs: bool = False) -> bytes:
     """The page; ``docs`` tells whether the site has the documentation."""
-    drawn = [charts.times(each, f"chart-{number}") for number, each in enumerate(sessions)]
+    drawn = [_figure(charts.times(each, f"chart-{n}")) for n, each in enumerate(sessions)]
     context = {
         "sessions": list(zip(sessions, drawn, strict=True)),
         "columns": COLUMNS,
@@ -47,7 +47,7 @@ def markdown(sessions: Sequence[Session]) -> str:
 
 def instructions(figures: Sequence[Figure]) -> str:
     """A chart of those figures that are ratios of instructions."""
-    return _figure(charts.ratios(counted(figures), "instructions"), "Instructions")
+    return _figure(charts.ratios(counted(figures), "instructions"))
 
 
 def counted(figures: Sequence[Figure]) -> list[Figure]:
@@ -60,16 +60,12 @@ def cells(row: Row) -> tuple[str, ...]:
     result, measured = row.result, row.result.measured
     times, number = measured.times, charts.number
     return (
-        row.model,
         result.contestant,
-        str(result.threads),
         f"{number(times.median_ms)} ms",
         f"{number(times.p5_ms)} to {number(times.p95_ms)} ms",
         number(1000 / times.median_ms),
-        f"{number(measured.load_ms)}, {number(measured.first_ms)} ms",
         f"{measured.peak_bytes / 1e6:.0f} MB" if measured.peak_bytes else "unknown",
         _celsius(result.celsius_before, result.celsius_after),
-        "; ".join(result.marks) or "none",
     )
 
 
@@ -80,13 +76,16 @@ def _celsius(before: float | None, after: float | None) -> str:
 def _section(session: Session, name: str) -> str:
     title = f"{session.board}, {session.day}"
     head = f"### {_escaped(title)}\n\n{_escaped(session.conditions)}"
-    drawn = _figure(charts.times(session, name), "Times")
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *map(_escaped_cells, session.rows)]
-    return f"{head}\n\n{drawn}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = [("Model", *COLUMNS), ["---"] * (len(COLUMNS) + 1), *map(_line, session.rows)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{head}\n\n{_figure(charts.times(session, name))}\n\n{table}"
 
 
-def _escaped_cells(row: Row) -> list[str]:
-    return [_escaped(cell) for cell in cells(row)]
+def _line(row: Row) -> list[str]:
+    """A row of a table in Markdown; remarks are behind the contestant."""
+    contestant, *figures = cells(row)
+    remarks = f" ({'; '.join(row.result.marks)})" if row.result.marks else ""
+    return [_escaped(cell) for cell in (row.model, contestant + remarks, *figures)]
 
 
 def _escaped(text: str) -> str:
@@ -94,5 +93,5 @@ def _escaped(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
 
 
-def _figure(svg: str, label: str) -> str:
-    return f'<figure class="diagram" role="group" aria-label="{label}">\n{svg}\n</figure>'
+def _figure(svg: str) -> str:
+    return f'<figure style="margin: 1.25rem 0">\n{svg}\n</figure>'

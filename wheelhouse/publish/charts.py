@@ -48,7 +48,7 @@ def times(session: Session, name: str) -> str:
 
     ``name`` begins the ids within the chart and has to be unique in its page.
     """
-    contestants = list(dict.fromkeys(_contestant(row) for row in session.rows))
+    contestants = list(dict.fromkeys(row.result.contestant for row in session.rows))
     models = {row.model: [r for r in session.rows if r.model == row.model] for row in session.rows}
     lines = sum(len(_wrapped(words)) for words in (*contestants, *models))
     height = LINE * (lines + len(session.rows) + 4) + 11 * len(models) + MARGIN
@@ -62,7 +62,7 @@ def times(session: Session, name: str) -> str:
         for model, rows in models.items():
             y = _lines(axes, MARGIN, y + 11, model, "bold")
             for row in rows:
-                _time(axes, scale, y, row, contestants.index(_contestant(row)))
+                _time(axes, scale, y, row, contestants.index(row.result.contestant))
                 y += LINE
         for tick in scale.ticks:
             x = scale.x(tick)
@@ -118,16 +118,12 @@ class Scale:
         return MARGIN + 10 + share * (WIDTH - 2 * MARGIN - 20)
 
 
-def _contestant(row: Row) -> str:
-    threads = row.result.threads
-    return f"{row.result.contestant}, {threads} thread{'s' * (threads > 1)}"
-
-
 def _summary(session: Session, models: dict[str, list[Row]]) -> str:
     """What the chart shows, for those who do not see it; the table beside it has all figures."""
+    firsts = {model: rows[0].result for model, rows in models.items()}
     fastest = "; ".join(
-        f"{model}: {_contestant(rows[0])}, {number(rows[0].result.measured.times.median_ms)} ms"
-        for model, rows in models.items()
+        f"{model}: {each.contestant}, {number(each.measured.times.median_ms)} ms"
+        for model, each in firsts.items()
     )
     return (
         f"Milliseconds per inference on {session.board}, {session.day}. The fastest for "
