@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, TemplateError
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
+from sphinx.util.docutils import docutils_namespace
 
 from wheelhouse import boards, figures
 from wheelhouse.common.errors import Kind, WheelhouseError
@@ -60,7 +61,7 @@ def pages(source: Path = SOURCE) -> dict[str, bytes]:
     Raises WheelhouseError with what is wrong in a page, a link that leads nowhere for example.
     """
     said = StringIO()
-    with tempfile.TemporaryDirectory() as scratch:
+    with docutils_namespace(), tempfile.TemporaryDirectory() as scratch:
         made, trees = Path(scratch, "made"), Path(scratch, "trees")
         try:
             sphinx = Sphinx(
