@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import logging
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -180,6 +181,7 @@ def _wrapped(text: str) -> list[str]:
 def _axes(height: float, name: str, label: str) -> Iterator[tuple[Axes, list[str]]]:
     """Axes in pixels from the upper left corner; the list then has the SVG element."""
     # Imported here because matplotlib loads slowly and most tasks draw nothing.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no words about its cache of fonts
     from matplotlib import style
     from matplotlib.figure import Figure as Drawing
 
