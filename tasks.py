@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import pipeline, workflow
+from wheelhouse import boards, pipeline, workflow
 from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
 from wheelhouse.common import console, process
@@ -316,11 +316,25 @@ def docs(_: Context) -> None:
 
 
 @task(
-    help={"only": "builds, tests, emulated, native, table; some with commas, or all but table"},
+    iterable=["add"],
+    help={
+        "only": "builds, tests, emulated, native, table; some with commas, or all but table",
+        "add": "instead, a file of `tflite_bench --json` from a board, repeatable: merge it into "
+        "figures/boards/",
+    },
 )
-def bench(_: Context, only: str = "") -> None:
-    """Measure the figures in wheelhouse/figures.toml, which the front page and the docs show."""
-    run(only, Fetcher.from_options())
+def bench(_: Context, add: list[str], only: str = "") -> None:
+    """Measure the figures in wheelhouse/figures.toml, or add a board's times to those shown."""
+    if add and only:
+        raise WheelhouseError(
+            "--only says what to measure, and --add adds what was measured.",
+            "Leave out one of them.",
+            Kind.USAGE,
+        )
+    if add:
+        boards.add([Path(name) for name in add])
+    else:
+        run(only, Fetcher.from_options())
 
 
 @task(

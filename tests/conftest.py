@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from docker import DockerClient
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from tests.support import REPO
+from tests.support import REPO, copy_of_project
 from tests.support.daemon import daemon, prepare
 from tests.support.running import Cli
 from wheelhouse.common.process import Completed
@@ -89,10 +88,7 @@ def cli() -> Cli:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of this project that has a wheels/ folder of its own."""
-    folder = tmp_path / "project"
-    left = shutil.ignore_patterns(".*", "__pycache__", "artefacts", "releases", "site", "wheels")
-    shutil.copytree(REPO, folder, ignore=left)
-    return folder
+    return copy_of_project(tmp_path / "project")
 
 
 def _lasting(client: DockerClient) -> tuple[set[str], set[str]]:

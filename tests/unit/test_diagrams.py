@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from tests.support import REPO
-from wheelhouse import figures
 from wheelhouse.publish import diagrams
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,7 +21,7 @@ def texts(root: ElementTree.Element) -> list[str]:
     return [(each.text or "").strip() for each in root.iter(f"{SVG}text")]
 
 
-@pytest.mark.parametrize("name", ["steps", "layers", "instructions"])
+@pytest.mark.parametrize("name", ["steps", "layers"])
 def test_a_diagram_is_one_block_of_markdown_that_a_screen_reader_can_tell(name: str) -> None:
     text = diagrams.diagram(name)
     assert text.startswith("<figure ")
@@ -49,14 +48,3 @@ def test_the_layers_are_those_that_lint_checks() -> None:
     settings = msgspec.toml.decode((REPO / "pyproject.toml").read_bytes())
     layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
     assert texts(drawn("layers")) == [name.strip() for row in layers for name in row.split("|")]
-
-
-def test_a_bar_is_as_long_as_its_figure() -> None:
-    root = drawn("instructions")
-    shown = {each.name: each for each in figures.read().values() if each.unit == "×"}
-    names, values = texts(root)[::2], texts(root)[1::2]
-    widths = [float(each.get("width") or 0) for each in root.iter(f"{SVG}rect")]
-    assert len(names) == len(widths) > 5
-    for name, value, width in zip(names, values, widths, strict=True):
-        assert value == f"{shown[name].value} ×"
-        assert width / widths[0] == pytest.approx(shown[name].value / shown[names[0]].value)

@@ -102,6 +102,7 @@ def test_what_a_result_depends_on_is_all_that_is_here() -> None:
         ("docs/decisions/0001-x.md", "c"),
         ("README.md", "c"),
         ("changes/new.md", "c"),
+        ("figures/boards/raspberry-pi-5-2026-11-20.json", "c"),
         ("elsewhere.txt", ""),
     ],
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import msgspec
 from jinja2 import Environment, StrictUndefined
 
-from wheelhouse import figures
 from wheelhouse.common.root import ROOT
 
 WIDTH, HEIGHT = 164, 64
@@ -41,38 +40,6 @@ style="fill: var(--color-foreground-primary){{ "; font-weight: 600" if loop.firs
 </svg>
 </figure>
 """)
-
-
-_BARS = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string("""\
-<figure class="diagram" style="overflow-x: auto" tabindex="0" role="group" \
-aria-label="Instructions as a share of the other's">
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{ width }} {{ height }}" role="img" \
-aria-label="{% for bar in bars %}{{ bar.text }}: {{ bar.value }}; {% endfor %}" \
-style="max-width: {{ width }}px; \
-min-width: {{ width * 0.7 }}px; font: 14px var(--font-stack, sans-serif)">
-{% for bar in bars %}
-<text x="{{ x }}" y="{{ bar.y + 14 }}" style="fill: var(--color-foreground-primary)">\
-{{ bar.text }}</text>
-<rect x="{{ x }}" y="{{ bar.y + 20 }}" width="{{ bar.width }}" height="12" rx="3" \
-style="fill: var(--color-brand-primary)"/>
-<path d="M{{ one }} {{ bar.y + 18 }}v16" style="stroke: var(--color-foreground-primary); \
-stroke-width: 2"/>
-<text x="{{ [one, x + bar.width]|max + 10 }}" y="{{ bar.y + 31 }}" \
-style="fill: var(--color-foreground-primary)">{{ bar.value }}</text>
-{% endfor %}
-</svg>
-</figure>
-""")
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar below its text, and its value; place and length in pixels of the drawing."""
-
-    y: float
-    text: str
-    value: str
-    width: float
 
 
 @dataclass(frozen=True)
@@ -128,11 +95,11 @@ ARROWS = (
 
 
 def diagram(name: str) -> str:
-    """The diagram with that name: ``steps``, ``layers`` or ``instructions``.
+    """The diagram with that name: ``steps`` or ``layers``.
 
     Raises KeyError for another name.
     """
-    return {"steps": _steps, "layers": _layers, "instructions": _instructions}[name]()
+    return {"steps": _steps, "layers": _layers}[name]()
 
 
 def _steps() -> str:
@@ -161,24 +128,6 @@ def _layers() -> str:
     told = "; ".join(" beside ".join(names) for names in rows)
     return _draw(
         "layers", "The layers of imports", f"From the highest to the lowest: {told}.", boxes
-    )
-
-
-def _instructions() -> str:
-    """The figures that are ratios of instructions, as bars; a stroke is at 1."""
-    ratios = [each for each in figures.read().values() if each.name.startswith("Instructions")]
-    unit, row = 300.0, 46
-    bars = [
-        Bar(
-            MARGIN + number * row,
-            each.name,
-            f"{each.value} {each.unit}",
-            each.value * unit,
-        )
-        for number, each in enumerate(ratios)
-    ]
-    return _BARS.render(
-        bars=bars, one=MARGIN + unit, height=MARGIN + len(bars) * row, x=MARGIN, width=900
     )
 
 

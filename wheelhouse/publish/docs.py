@@ -16,11 +16,12 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, TemplateError
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
+from sphinx.util.docutils import docutils_namespace
 
-from wheelhouse import figures
+from wheelhouse import boards, figures
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
-from wheelhouse.publish import diagrams, reference
+from wheelhouse.publish import boards_page, diagrams, reference
 from wheelhouse.publish.index import templates
 
 SOURCE = ROOT / "docs"
@@ -60,7 +61,7 @@ def pages(source: Path = SOURCE) -> dict[str, bytes]:
     Raises WheelhouseError with what is wrong in a page, a link that leads nowhere for example.
     """
     said = StringIO()
-    with tempfile.TemporaryDirectory() as scratch:
+    with docutils_namespace(), tempfile.TemporaryDirectory() as scratch:
         made, trees = Path(scratch, "made"), Path(scratch, "trees")
         try:
             sphinx = Sphinx(
@@ -95,12 +96,14 @@ def expressions() -> dict[str, Callable[..., str]]:
         "api": reference.api,
         "bench_options": reference.bench_options,
         "bench_record": reference.bench_record,
+        "boards": lambda: boards_page.markdown(boards.sessions()),
         "diagram": diagrams.diagram,
         "examples_models": reference.examples_models,
         "examples_options": reference.examples_options,
         "examples_pipelines": reference.examples_pipelines,
         "figure": reference.figure,
         "figures": lambda: figures.table(figures.read().values()),
+        "instructions": lambda: boards_page.instructions(tuple(figures.read().values())),
         "keys": reference.keys,
         "rooms": reference.rooms,
         "schema": reference.schema,

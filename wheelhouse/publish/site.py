@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from wheelhouse import figures
+from wheelhouse import boards, figures
 from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
-from wheelhouse.publish import front_page, index, wheel_file
+from wheelhouse.publish import boards_page, front_page, index, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand
@@ -45,7 +45,9 @@ def make(
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
         docs = (site / DOCS).is_dir()
-        pages["index.html"] = front_page.page(projects, place, tuple(figures.read().values()), docs)
+        measured = tuple(figures.read().values())
+        pages["index.html"] = front_page.page(projects, place, measured, docs)
+        pages[boards_page.FILE] = boards_page.page(boards.sessions(), measured, docs)
         kept = [file for project in projects for file in project.files]
         served = {f"{index.FILES}/{file.name}": file.path for file in kept if place.has(file)}
         write(pages, served, site, keep=DOCS)

@@ -37,7 +37,7 @@ CODE = (
 
 DOCUMENTS = (
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"),
-    *("changes", "docs", "wheels"),
+    *("changes", "docs", "figures", "wheels"),
 )
 """What a result depends on only if the test is a unit test, or its file names it."""
 
@@ -76,7 +76,7 @@ def _is_common(name: str) -> bool:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted([*path.rglob("*.md"), *path.rglob("*.png")])
+        return sorted([*path.rglob("*.md"), *path.rglob("*.png"), *path.glob("boards/*.json")])
     return [path] * path.is_file()
 
 
