@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from invoke.context import Context
 from invoke.tasks import task as invoke_task
 
-from wheelhouse import boards, pipeline, workflow
+from wheelhouse import pipeline, workflow
+from wheelhouse.bench import submissions
 from wheelhouse.bench.run import run
 from wheelhouse.changelog import fold
 from wheelhouse.common import console, process
@@ -332,7 +333,7 @@ def bench(_: Context, add: list[str], only: str = "") -> None:
             Kind.USAGE,
         )
     if add:
-        boards.add([Path(name) for name in add])
+        submissions.add([Path(name) for name in add])
     else:
         run(only, Fetcher.from_options())
 

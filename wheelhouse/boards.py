@@ -7,30 +7,19 @@ latest alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
-from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 
 FOLDER = ROOT / "figures" / "boards"
-SCHEMA = 1
-"""The version of tflite-bench's record that is understood."""
-
-FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
-"""Nothing was measured before; a board without a clock says so."""
-
-_MEASURE = "On the board, run `python3 -m tflite_bench model.tflite --json out.json` again."
-_EMULATORS = re.compile("qemu|linux,dummy-virt", re.IGNORECASE)
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=1)]
@@ -154,11 +143,6 @@ class Report(Struct, frozen=True):
         return self.started.astimezone(timezone.utc).date()
 
     @property
-    def file(self) -> str:
-        """The name of its file in ``figures/boards``."""
-        return f"{_slug(self.machine.board)}-{self.day}.json"
-
-    @property
     def conditions(self) -> str:
         """In what state the board was, for readers."""
         it = self.machine
@@ -189,87 +173,11 @@ class Session:
     rows: tuple[Row, ...]
 
 
-def add(paths: Sequence[Path], folder: Path = FOLDER) -> None:
-    """Check files of ``tflite_bench --json`` and merge them into ``figures/boards``.
-
-    Raises WheelhouseError for the first that is refused; nothing is then written.
-    """
-    for report in [read(path) for path in paths]:
-        path = folder / report.file
-        write(path, merge([*_stored(path), report]))
-        marked = sum(bool(each.marks) for each in report.results)
-        told = f"results: {len(report.results)}, marked as doubtful: {marked}"
-        console.say(f"{path} has the measurements of {report.machine.board}; {told}")
-
-
-def read(path: Path) -> Report:
-    """Read a result as a board's program wrote it; raises WheelhouseError if it is refused."""
-    content = path.read_bytes()
-    try:
-        schema = msgspec.json.decode(content, type=_Head).schema
-        if schema != SCHEMA:
-            raise WheelhouseError(
-                f"{path.name} has version {schema} of tflite-bench's record; {SCHEMA} is known.",
-                "Measure with the tflite-bench of this checkout, or take a newer checkout.",
-                Kind.USAGE,
-            )
-        report = msgspec.json.decode(content, type=Report)
-    except msgspec.MsgspecError as error:
-        raise WheelhouseError(
-            f"{path.name} is no result of tflite-bench: {error}.", _MEASURE, Kind.USAGE
-        ) from error
-    if reason := _refused(report):
-        raise WheelhouseError(f"{path.name} is refused: {reason}.", _MEASURE, Kind.USAGE)
-    return report
-
-
-class _Head(Struct):
-    program: tuple[Literal["tflite-bench"], str]
-    schema: int
-
-
-def _refused(report: Report) -> str:
-    """Why a valid record is no result of a board; empty if it is one."""
-    machine = report.machine
-    if machine.emulated or _EMULATORS.search(machine.board):
-        return "its processor is emulated, so its times are none of a board"
-    if machine.architecture in ("x86_64", "i686"):
-        return "it was measured on a PC, and only boards are shown"
-    if machine.board == "unknown" or not _slug(machine.board):
-        return "it does not name the board"
-    if not FIRST < report.started < datetime.now(timezone.utc) + timedelta(days=1):
-        return f"the board's clock was wrong: {report.day}"
-    return "" if report.results else "nothing was measured"
-
-
-def merge(reports: Iterable[Report]) -> list[Report]:
-    """The reports, oldest first, with the latest of equal measurements alone."""
-    seen: set[tuple[str, str, str, int]] = set()
-    kept = []
-    for report in sorted(reports, key=lambda report: report.started, reverse=True):
-        by_key = {
-            (report.digests[each.model], each.runtime, each.delegate, each.threads): each
-            for each in report.results
-        }
-        left = tuple(each for key, each in by_key.items() if key not in seen)
-        seen |= by_key.keys()
-        kept += [replace(report, results=left)] if left else []
-    return kept[::-1]
-
-
-def write(path: Path, reports: Sequence[Report]) -> None:
-    """Write a file of ``figures/boards``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(reports), indent=1) + b"\n")
-    new.replace(path)
-
-
 def sessions(folder: Path = FOLDER) -> list[Session]:
     """What all boards measured, the latest first; raises WheelhouseError for an invalid file."""
     grouped: dict[tuple[date, str, str], list[Report]] = {}
     for path in sorted(folder.glob("*.json")):
-        for each in _stored(path):
+        for each in stored(path):
             grouped.setdefault((each.day, each.machine.board, each.conditions), []).append(each)
     return [
         Session(board, day, conditions, _rows(reports))
@@ -277,7 +185,11 @@ def sessions(folder: Path = FOLDER) -> list[Session]:
     ]
 
 
-def _stored(path: Path) -> list[Report]:
+def stored(path: Path) -> list[Report]:
+    """What a file of ``figures/boards`` has, nothing if there is none.
+
+    Raises WheelhouseError for an invalid one.
+    """
     if not path.exists():
         return []
     try:
@@ -298,7 +210,3 @@ def _rows(reports: Iterable[Report]) -> tuple[Row, ...]:
         for each, digest in found
     ]
     return tuple(sorted(rows, key=lambda row: (row.model, row.result.measured.times.median_ms)))
-
-
-def _slug(board: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", board.lower()).strip("-")

@@ -17,6 +17,7 @@ import pytest
 from tests.support import REPO
 from tests.support.boards import BOARD, RUNTIME, record, result, written
 from wheelhouse import boards, figures
+from wheelhouse.bench import submissions
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.publish import boards_page, charts
 
@@ -27,7 +28,7 @@ FILE = "raspberry-pi-5-model-b-rev-1-0-2026-11-20.json"
 def add(folder: Path, *records: dict[str, Any]) -> Path:
     """The folder of results after these records were added one after the other."""
     for each in records:
-        boards.add([written(folder, each)], folder / "boards")
+        submissions.add([written(folder, each)], folder / "boards")
     return folder / "boards"
 
 
@@ -137,7 +138,7 @@ def test_what_is_no_result_of_a_board_is_refused(tmp_path: Path, content: Any, t
     good = written(tmp_path, record(result()), "good.json")
     bad = written(tmp_path, content, "bad.json")
     with pytest.raises(WheelhouseError) as failure:
-        boards.add([good, bad], tmp_path / "boards")
+        submissions.add([good, bad], tmp_path / "boards")
     assert failure.value.kind is Kind.USAGE
     assert failure.value.what.startswith("bad.json ")
     assert told in failure.value.what
@@ -149,7 +150,7 @@ def test_what_is_no_result_of_a_board_is_refused(tmp_path: Path, content: Any, t
 def test_what_is_no_json_is_refused_and_a_damaged_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "out.json").write_bytes(b"\x00{")
     with pytest.raises(WheelhouseError, match=r"out\.json is no result of tflite-bench"):
-        boards.read(tmp_path / "out.json")
+        submissions.read(tmp_path / "out.json")
     folder = add(tmp_path, record(result()))
     (folder / FILE).write_text("[{")
     with pytest.raises(WheelhouseError, match=f"{FILE} is not valid"):
@@ -176,7 +177,7 @@ def test_doubtful_results_are_kept_and_marked(tmp_path: Path) -> None:
 def test_the_kept_results_are_of_boards(tmp_path: Path) -> None:
     for path in boards.FOLDER.glob("*.json"):
         for report in json.loads(path.read_text()):
-            assert boards.read(written(tmp_path, report)).file == path.name
+            assert submissions.file_of(submissions.read(written(tmp_path, report))) == path.name
 
 
 def drawn(tmp_path: Path, *results: dict[str, Any]) -> str:
