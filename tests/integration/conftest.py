@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from tests.support import REPO
+from tests.support.browser import Open, running_browser
+from tests.support.hosting import Host
 from tests.support.mirror import Mirror
 from tests.support.running import Task, Until
 from wheelhouse.common.store import Store
@@ -111,3 +114,26 @@ def small_disk() -> list[str]:
         "$@"; echo "status $?"
     """
     return [*unshare, "sh", "-c", script, "sh"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Open a page of a host, its front page if none is named, in a fresh window."""
+    contexts = []
+
+    def open_(host: Host, where: str = "", **settings: object) -> Page:
+        contexts.append(browser.new_context(**settings))  # type: ignore[arg-type]
+        contexts[-1].set_default_timeout(5000)
+        page = contexts[-1].new_page()
+        page.goto(f"{host.url}/{where}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()

@@ -11,17 +11,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support import REPO, copy_of_project
-from tests.support.browser import running_browser
+from tests.support.browser import Open
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
@@ -34,8 +34,6 @@ BOARD = "Raspberry Pi 5 Model B Rev 1.0"
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 MODELS = ("perceptron", "mobilenet-0.25-96-int8", "mobilenet-0.25-96-float32")
 PAGES = ("boards", "docs/explanation/figures")
-
-Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -96,29 +94,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Open a page of a host in a fresh window."""
-    contexts = []
-
-    def open_(host: Host, name: str = "boards", **settings: object) -> Page:
-        contexts.append(browser.new_context(**settings))  # type: ignore[arg-type]
-        contexts[-1].set_default_timeout(5000)
-        page = contexts[-1].new_page()
-        page.goto(f"{host.url}/{name}.html")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-
-
 def test_what_a_pc_measured_is_refused_with_what_to_do(
     checkout: Path, cli: Cli, measured: dict[str, Any]
 ) -> None:
@@ -147,7 +122,7 @@ def test_the_same_again_changes_no_byte(checkout: Path, cli: Cli) -> None:
 
 
 def test_the_front_page_leads_to_the_times(host: Host, opened: Open) -> None:
-    page = opened(host, "index")
+    page = opened(host)
     page.get_by_role("navigation").get_by_role("link", name="Times on boards").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Times on boards")
     page.get_by_role("link", name="how to get it, and where to send the file").click()
@@ -158,7 +133,7 @@ def test_the_front_page_leads_to_the_times(host: Host, opened: Open) -> None:
 def test_the_table_has_what_was_measured_with_board_and_date(
     host: Host, opened: Open, measured: dict[str, Any], viewport: dict[str, int]
 ) -> None:
-    page = opened(host, viewport=viewport)
+    page = opened(host, "boards.html", viewport=viewport)
     expect(page.get_by_role("heading", level=2).first).to_contain_text(BOARD)
     day = datetime.fromisoformat(measured["started"])
     table = page.get_by_role("table", name=f"{BOARD}, {day.day} {day:%B %Y}")
@@ -184,7 +159,7 @@ def test_the_table_has_what_was_measured_with_board_and_date(
 def test_the_chart_tells_the_same_in_words(
     host: Host, opened: Open, measured: dict[str, Any], name: str
 ) -> None:
-    page = opened(host, name)
+    page = opened(host, f"{name}.html")
     chart = page.get_by_role("img", name=f"Milliseconds per inference on {BOARD}")
     told = chart.get_attribute("aria-label") or ""
     for model in MODELS:
@@ -207,7 +182,9 @@ def test_an_accessibility_audit_finds_nothing(
     kept.mkdir(exist_ok=True)
     shown = {"boards": (host, PAGES[0]), "figures": (host, PAGES[1]), "none": (empty, PAGES[0])}
     for title, (server, name) in shown.items():
-        page = opened(server, name, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+        page = opened(
+            server, f"{name}.html", color_scheme=scheme, viewport=viewport, reduced_motion="reduce"
+        )
         page.screenshot(path=kept / f"boards-{title}-{size}-{scheme}.png", full_page=True)
         results = Axe().run(page)
         assert results.violations_count == 0, f"{title}: {results.generate_report()}"
@@ -215,7 +192,7 @@ def test_an_accessibility_audit_finds_nothing(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_chart_s_letters_can_be_read_on_a_phone(host: Host, opened: Open, name: str) -> None:
-    page = opened(host, name, viewport=PHONE)
+    page = opened(host, f"{name}.html", viewport=PHONE)
     chart = page.get_by_role("img", name="Milliseconds per inference")
     heights = chart.locator("text").evaluate_all(
         "all => all.map(each => each.getBoundingClientRect().height)"
@@ -230,7 +207,7 @@ def test_a_chart_s_letters_can_be_read_on_a_phone(host: Host, opened: Open, name
 @pytest.mark.parametrize("name", PAGES)
 def test_a_chart_has_the_page_s_colours(host: Host, opened: Open, name: str) -> None:
     def lightness(scheme: str) -> int:
-        page = opened(host, name, color_scheme=scheme)
+        page = opened(host, f"{name}.html", color_scheme=scheme)
         chart = page.get_by_role("img", name="Milliseconds per inference")
         colour = chart.locator("text").first.evaluate("each => getComputedStyle(each).fill")
         return sum(map(int, re.findall(r"\d+", colour)[:3]))
@@ -241,7 +218,7 @@ def test_a_chart_has_the_page_s_colours(host: Host, opened: Open, name: str) -> 
 @pytest.mark.parametrize("width", [320, 360, 768])
 def test_nothing_hangs_over_the_edge(host: Host, empty: Host, opened: Open, width: int) -> None:
     for server in (host, empty):
-        page = opened(server, viewport={"width": width, "height": 700})
+        page = opened(server, "boards.html", viewport={"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -258,7 +235,7 @@ def test_nothing_is_asked_of_anybody_else(host: Host, browser: Browser) -> None:
 
 
 def test_where_no_board_has_reported_the_page_says_so(empty: Host, opened: Open) -> None:
-    page = opened(empty)
+    page = opened(empty, "boards.html")
     expect(page.get_by_role("heading", name="No board has reported yet")).to_be_visible()
     expect(page.get_by_text("they are not time")).to_be_visible()
     expect(page.get_by_role("img", name="Instructions per inference")).to_be_visible()

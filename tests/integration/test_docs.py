@@ -17,7 +17,6 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import REPO
-from tests.support.browser import running_browser
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
@@ -55,12 +54,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(folder: Path) -> Iterator[Host]:
     with hosted(folder) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import running_browser
+from tests.support.browser import Open
 from tests.support.hosting import Host, hosted
 from tests.support.wheels import trial, wheel
 from wheelhouse.publish import site
@@ -22,14 +22,6 @@ ADDRESS = "https://wheels.example/pi/"
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 REASON = 'crashes <img src=x onerror="document.title=1"> & burns'
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 def make(folder: Path, place: Place) -> Path:
@@ -59,23 +51,6 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The same, made without saying where it will be served."""
     with hosted(make(tmp_path_factory.mktemp("unknown"), Place())) as server:
         yield server
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Open the front page of a host in a fresh window."""
-    contexts = []
-
-    def open_(host: Host, where: str = "", **settings: object) -> Page:
-        contexts.append(browser.new_context(**settings))  # type: ignore[arg-type]
-        contexts[-1].set_default_timeout(5000)
-        page = contexts[-1].new_page()
-        page.goto(f"{host.url}/{where}")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
 
 
 def shown(page: Page) -> list[str]:
@@ -193,7 +168,7 @@ def test_an_accessibility_audit_finds_nothing(
         assert results.violations_count == 0, results.generate_report()
 
 
-def test_readme_s_picture_is_of_this_page(opened: Open, repo: Path, tmp_path: Path) -> None:
+def test_the_picture_in_the_docs_is_of_this_page(opened: Open, repo: Path, tmp_path: Path) -> None:
     """Save what to put in the picture's place; letters may lie a pixel beside the picture's."""
     place = Place(site=IndexSettings.read(repo / "index.toml").address)
     made = repo / "artefacts/front-page.png"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.machines import debian_packages
+
+Open = Callable[..., Page]
+"""Open a page of a host."""
 
 PACKAGES = ("chromium", "fonts-dejavu-core")
 
