@@ -252,7 +252,7 @@ def _judge_mask(told: Mapping[str, Any]) -> Check:
     truth = scenes.outlined((512, 512))[::8, ::8]
     if drawn.shape != truth.shape:
         return Check("the mask covers the person", False, f"{drawn.shape}")
-    overlap = (drawn & truth).sum() / (drawn | truth).sum()
+    overlap = float((drawn & truth).sum() / (drawn | truth).sum())
     return Check("the mask covers the person", overlap >= MASK_OVERLAP, f"{overlap:.2f}")
 
 
