@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -51,10 +51,9 @@ def digests(root: Path = ROOT) -> dict[str, str]:
     common = digest(_surroundings(), _keys(), code)
     files = sorted((root / "tests").rglob("test_*.py"))
     others = [*files, *(path for name in DOCUMENTS for path in _files(root / name))]
+    rows = {each: (each.relative_to(root).as_posix(), file_digest(each)) for each in others}
     return {
-        path.relative_to(root).as_posix(): digest(
-            common, [_row(root, each) for each in others if each == path or _reads(path, each)]
-        )
+        rows[path][0]: digest(common, [rows[each] for each in _needed(path, others)])
         for path in files
     }
 
@@ -80,18 +79,19 @@ def _files(path: Path) -> list[Path]:
     return [path] * path.is_file()
 
 
-def _row(root: Path, path: Path) -> tuple[str, str]:
-    return path.relative_to(root).as_posix(), file_digest(path)
-
-
-def _reads(test: Path, other: Path) -> bool:
-    """Whether a test file names another file, or the folder of a document.
+def _needed(test: Path, others: Sequence[Path]) -> Sequence[Path]:
+    """The files that can change a test file's results: itself, and those that it names.
 
     A unit test may read them all: some compare what documents or other tests say.
     """
-    text = test.read_text(encoding="utf-8")
     if test.parent.name == "unit":
-        return True
+        return others
+    text = test.read_text(encoding="utf-8")
+    return [each for each in others if each == test or _names(text, each)]
+
+
+def _names(text: str, other: Path) -> bool:
+    """Whether the text of a test names another file, or the folder of a document."""
     if other.suffix == ".py":
         return other.stem in text
     return other.name in text or any(f'"{each.name}"' in text for each in other.parents)

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -289,8 +290,10 @@ def _fits(chosen: _Round, session: _Session, left: float | None) -> bool:
 
 def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
     """What to run, one round after another, and what is known before."""
-    cases = _collect(root, wanted.listed)
-    held = Results(store, results.digests(root))
+    with ThreadPoolExecutor() as pool:
+        digests = pool.submit(results.digests, root)
+        cases = _collect(root, wanted.listed)
+        held = Results(store, digests.result())
     known = shards.seconds(cases, store)
     chosen, foreign = [], []
     for case in cases:
