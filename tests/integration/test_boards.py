@@ -21,11 +21,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.support import REPO, copy_of_project
+from tests.support.boards import record, result, written
 from tests.support.browser import Open
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
 from wheelhouse import figures
+from wheelhouse.bench import submissions
 from wheelhouse.common.errors import Kind
 from wheelhouse.publish import boards_page, charts
 from wheelhouse.specimens import models
@@ -240,3 +242,22 @@ def test_where_no_board_has_reported_the_page_says_so(empty: Host, opened: Open)
     expect(page.get_by_text("they are not time")).to_be_visible()
     expect(page.get_by_role("img", name="Instructions per inference")).to_be_visible()
     assert page.get_by_role("img", name="Milliseconds").count() == 0
+
+
+def test_drawing_prints_nothing_where_no_cache_can_be_written(tmp_path: Path) -> None:
+    submissions.add([written(tmp_path, record(result()))], tmp_path / "boards")
+    code = (
+        "import sys; from pathlib import Path; from wheelhouse import boards\n"
+        "from wheelhouse.publish import charts\n"
+        "charts.times(boards.sessions(Path(sys.argv[1]))[0], 'one')"
+    )
+    nowhere = dict.fromkeys(("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), "/proc/nowhere")
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "boards"],
+        cwd=REPO,
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

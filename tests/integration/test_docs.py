@@ -20,6 +20,7 @@ from tests.support import REPO
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
+from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.publish import docs, site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources import pins
@@ -226,3 +227,21 @@ def test_the_tutorial_s_program_finds_the_face(
     marked = faces.BoundingBox(*models.catalogue().portrait.face)
     assert faces.BoundingBox(left, top, right, bottom).overlap(marked) > 0.5
     assert (tmp_path / "found.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("# A\n\n[lost](nowhere.md)\n", "nowhere.md"),
+        ("# A\n\n[lost](#nothing)\n", "nothing"),
+        ('# A\n\n{{ figure("none") }}\n', "none"),
+        ("# A\n\n{{ unknown() }}\n", "unknown"),
+        ("# A\n\n{{ broken\n", "index.md"),
+    ],
+)
+def test_what_is_wrong_in_a_page_is_told(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "index.md").write_text(text)
+    with pytest.raises(WheelhouseError, match="The documentation has faults") as failure:
+        docs.pages(tmp_path)
+    assert told in failure.value.what
+    assert "index.md" in failure.value.what

@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if path := config.getoption("--list-to"):
         path.write_bytes(msgspec.json.encode([Case(item.nodeid, _uses(item)) for item in items]))
-    if orders := _orders(config):
+    orders = _orders(config)
+    if orders and orders.tests:
         places = {test: place for place, test in enumerate(orders.tests)}
         left = [item for item in items if item.nodeid not in places]
         config.hook.pytest_deselected(items=left)

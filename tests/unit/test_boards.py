@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.support import REPO
 from tests.support.boards import BOARD, RUNTIME, record, result, written
 from wheelhouse import boards, figures
 from wheelhouse.bench import submissions
@@ -257,25 +253,6 @@ def test_a_user_s_settings_of_matplotlib_change_nothing(
     monkeypatch.setitem(matplotlib.rcParams, "font.size", 30.0)
     monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9.0)
     assert charts.times(boards.sessions(tmp_path / "boards")[0], "one") == plain
-
-
-def test_drawing_prints_nothing_where_no_cache_can_be_written(tmp_path: Path) -> None:
-    add(tmp_path, record(result()))
-    code = (
-        "import sys; from pathlib import Path; from wheelhouse import boards\n"
-        "from wheelhouse.publish import charts\n"
-        "charts.times(boards.sessions(Path(sys.argv[1]))[0], 'one')"
-    )
-    nowhere = dict.fromkeys(("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), "/proc/nowhere")
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "boards"],
-        cwd=REPO,
-        env={**os.environ, **nowhere},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_a_bar_is_as_long_as_its_figure() -> None:

@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +27,7 @@ from wheelhouse.common.step import plan
 from wheelhouse.compile import distributed
 from wheelhouse.machines import images, qemu, rootfs
 from wheelhouse.package import models_wheel, products
-from wheelhouse.publish import docs, reference
+from wheelhouse.publish import reference
 from wheelhouse.targets import systems
 
 DOCS = REPO / "docs"
@@ -320,21 +319,3 @@ def test_each_figure_in_a_page_is_a_measured_one() -> None:
     assert used
     for key in used:
         assert reference.figure(key) == figures.read()[key].measured
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("# A\n\n[lost](nowhere.md)\n", "nowhere.md"),
-        ("# A\n\n[lost](#nothing)\n", "nothing"),
-        ('# A\n\n{{ figure("none") }}\n', "none"),
-        ("# A\n\n{{ unknown() }}\n", "unknown"),
-        ("# A\n\n{{ broken\n", "index.md"),
-    ],
-)
-def test_what_is_wrong_in_a_page_is_told(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "index.md").write_text(text)
-    with pytest.raises(WheelhouseError, match="The documentation has faults") as failure:
-        docs.pages(tmp_path)
-    assert told in failure.value.what
-    assert "index.md" in failure.value.what

@@ -99,15 +99,20 @@ def _names(text: str, other: Path) -> bool:
 
 def _surroundings() -> list[object]:
     """What else of this machine can change a result."""
-    programs = (shutil.which(name) for name in debian_packages.emulation())
     settings = {
         name: value
         for name, value in os.environ.items()
         if name.startswith(("DOCKER_", "PYTEST_ADDOPTS", "WHEELHOUSE_"))
         and name != "WHEELHOUSE_CACHE"
     }
-    found = [file_digest(Path(path)) for path in programs if path]
-    return [sys.version, os.geteuid() == 0, found, settings]
+    return [sys.version, os.geteuid() == 0, _programs(), settings]
+
+
+@cache
+def _programs() -> list[str]:
+    """The digests of the emulator's programs, as far as they are there."""
+    paths = (shutil.which(name) for name in debian_packages.emulation())
+    return [file_digest(Path(path)) for path in paths if path]
 
 
 def label(file: str) -> str:

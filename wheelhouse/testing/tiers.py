@@ -29,7 +29,10 @@ _SHARD = re.compile(r"(\d+)/([1-9]\d*)")
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a run of pytest is told: the tests, where the results of each file go, and outcomes."""
+    """What a run of pytest is told: where the results of each file go, and where outcomes.
+
+    ``tests`` are those to run, all of the files if there is none.
+    """
 
     tests: tuple[str, ...]
     folders: dict[str, str]
@@ -94,6 +97,11 @@ class Wanted:
         """The suites to list the tests of: shards are split over all of them."""
         return SUITES if self.shard else self.suites
 
+    @property
+    def whole(self) -> bool:
+        """Whether all tests of what is asked for run, so that nobody need list them before."""
+        return list(self.suites) == ["unit"] and not self.everything
+
     def command_for(self, case: Case) -> str:
         """The command that runs a test that this does not."""
         words = ["./inv test", *(["--all"] if self.everything or not case.group.first else [])]
@@ -127,11 +135,15 @@ def _shard(text: str, endless: bool) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Round:
-    """Tests that run at once, and the command that runs them; ``shard`` is 0 for all."""
+    """Tests that run at once, and the command that runs them; ``shard`` is 0 for all.
+
+    The cases of a ``whole`` one are test files, and afterwards the tests in them.
+    """
 
     shard: int
     command: str
     cases: list[Case]
+    whole: bool = False
 
 
 @dataclass
@@ -167,16 +179,19 @@ class _Session:
         self.shards.append(chosen.shard)
         try:
             if todo := self.todo(chosen.cases):
-                self._pytest(todo)
+                self._pytest(todo, chosen.whole)
         finally:
+            if chosen.whole:
+                chosen.cases[:] = [Case(test, ()) for test in self.outcomes]
             self._note(chosen.cases)
 
-    def _pytest(self, todo: Sequence[Case]) -> None:
+    def _pytest(self, todo: Sequence[Case], whole: bool) -> None:
         files = [*{file_of(case.id): None for case in todo}]
         with tempfile.TemporaryDirectory() as scratch:
             orders, outcomes = Path(scratch, "orders.json"), Path(scratch, "outcomes.jsonl")
             folders = {file: str(self.results.folder(file)) for file in files}
-            told = Orders(tuple(case.id for case in todo), folders, str(outcomes))
+            tests = () if whole else tuple(case.id for case in todo)
+            told = Orders(tests, folders, str(outcomes))
             orders.write_bytes(msgspec.json.encode(told))
             workers = str(min(os.cpu_count() or 1, len(files)) if len(files) > 1 else 0)
             words = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder")
@@ -290,6 +305,18 @@ def _fits(chosen: _Round, session: _Session, left: float | None) -> bool:
 
 def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
     """What to run, one round after another, and what is known before."""
+    if wanted.whole:
+        held = Results(store, results.digests(root))
+        files = [Case(f"{file}::", ()) for file in held.digests if file.startswith("tests/unit/")]
+        return _Session(
+            root,
+            held,
+            shards.seconds(files, store),
+            {},
+            [_Round(0, wanted.command(), files, whole=True)],
+            [],
+            dict(wanted.unlisted()),
+        )
     with ThreadPoolExecutor() as pool:
         digests = pool.submit(results.digests, root)
         cases = _collect(root, wanted.listed)
