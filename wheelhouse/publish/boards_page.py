@@ -50,9 +50,9 @@ def instructions(figures: Sequence[Figure]) -> str:
     return _figure(charts.ratios(counted(figures), "instructions"))
 
 
-def counted(figures: Sequence[Figure]) -> list[Figure]:
+def counted(figures: Sequence[Figure]) -> tuple[Figure, ...]:
     """The figures that are ratios of instructions, counted on emulated boards."""
-    return [each for each in figures if each.name.startswith("Instructions")]
+    return tuple(each for each in figures if each.name.startswith("Instructions"))
 
 
 def cells(row: Row) -> tuple[str, ...]:

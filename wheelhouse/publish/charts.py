@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from math import floor, log10
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ def times(session: Session, name: str) -> str:
     return drawn[0]
 
 
-def ratios(figures: Sequence[Figure], name: str) -> str:
+@cache
+def ratios(figures: tuple[Figure, ...], name: str) -> str:
     """Figures that are ratios as bars below their names; a stroke is at 1."""
     told = "; ".join(f"{each.name}: {each.measured}" for each in figures)
     lines = sum(len(_wrapped(each.name)) for each in figures)
