@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
 
 from tests.emulated.following import URL, Reader, lines, shown
 from tests.emulated.transcripts import bring_guest
@@ -53,33 +55,44 @@ def srv(
     return folder
 
 
-@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie"])
-def test_the_pages_lines_install_the_examples_and_the_benchmark_which_run(
-    suite: str, srv: Path, fetcher: Fetcher, archives: dict[str, Path], tmp_path: Path
+@pytest.fixture
+def work(archives: dict[str, Path], tmp_path: Path) -> Path:
+    """The user's folder, with a picture and a model."""
+    bring_guest(tmp_path)
+    models.portrait(archives).save(tmp_path / "picture.jpg", quality=95)
+    (tmp_path / "model.tflite").write_bytes(models.generated()[0].content)
+    return tmp_path
+
+
+SHORT = "--seconds 0.05 --warm-up 0.05 --threads 1"
+
+
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie", "sid"])
+def test_the_front_page_s_lines_find_a_face_and_time_a_model(
+    suite: str, srv: Path, fetcher: Fetcher, work: Path
 ) -> None:
     """NumPy and Pillow are apt's, which are in the tree already."""
+    page = BeautifulSoup((srv / "site/index.html").read_text(), "html.parser")
+    found = [line.get_text() for line in page.select(f".for-{suite} .command")]
+    benchmark = f"{found.pop()} {SHORT}"
+    assert " -m tflite_bench model.tflite" in benchmark
+    reader = Reader(systems.system(suite), fetcher, srv, work)
+    done = reader.follow([*found, benchmark, found[-2].replace("faces", "expression")])
+    face, _, times, expression = done[-4:]
+    assert face.stdout.startswith("face 0.9")
+    assert expression.stdout.startswith("happy ")
+    assert "model.tflite" in times.stdout
+    with Image.open(work / "out.jpg") as drawn, Image.open(work / "picture.jpg") as picture:
+        assert drawn.size == picture.size
+
+
+def test_the_how_to_pages_lines_work(srv: Path, fetcher: Fetcher, work: Path) -> None:
     commands = []
     for name in ("examples", "benchmark"):
         text = (REPO / "docs" / "howto" / f"{name}.md").read_text()
         text = text.replace("{{ address() }}", f"{URL}/site/")
         commands += lines(shown(text, "sh")[:1])
-    python = "~/tflite/bin/python"
-    if suite == "bullseye":  # as the page says
-        commands = [each for each in commands if " venv " not in each]
-        commands = [each.replace("~/tflite/bin/pip", "python3 -m pip") for each in commands]
-        python = "python3"
-    bring_guest(tmp_path)
-    models.portrait(archives).save(tmp_path / "picture.png")
-    (tmp_path / "model.tflite").write_bytes(models.generated()[0].content)
-    reader = Reader(systems.system(suite), fetcher, srv, tmp_path)
+    reader = Reader(systems.system("bookworm"), fetcher, srv, work)
     reader.follow(commands)
-    face, expression, benchmark = reader.follow(
-        [
-            f"{python} -m tflite_examples faces picture.png",
-            f"{python} -m tflite_examples expression picture.png",
-            f"{python} -m tflite_bench model.tflite --seconds 0.05 --warm-up 0.05 --threads 1",
-        ]
-    )
-    assert face.stdout.startswith("face 0.9")
-    assert expression.stdout.startswith("happy ")
-    assert "model.tflite" in benchmark.stdout
+    (done,) = reader.follow(["~/tflite/bin/python -m tflite_examples expression picture.jpg"])
+    assert done.stdout.startswith("happy ")

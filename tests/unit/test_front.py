@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from packaging.version import Version
 
 from tests.support import REPO
@@ -192,3 +193,33 @@ def test_files_of_an_older_matrix_are_marked(tmp_path: Path) -> None:
     text = page([new, old], Place())
     assert text.count(mark) == 1
     assert "Files verified <strong>for an older list of systems</strong>" in text
+
+
+def test_each_release_that_was_tried_has_lines_for_an_example_and_the_benchmark_if_they_are_there(
+    files: list[WheelFile], tmp_path: Path
+) -> None:
+    names = ("tflite-examples", "tflite-bench")
+    apps = [
+        wheel_file.read(wheel(tmp_path / name, project=name.replace("-", "_"), tag="py3-none-any"))
+        for name in names
+    ]
+    settings = IndexSettings(
+        projects={name: ProjectSettings() for name in ("tflite-runtime", *names)}
+    )
+
+    def lines(found: list[WheelFile], suite: str) -> str:
+        page = front_page.page(
+            index.group_by_project(found, settings), Place(site="https://a.b/"), []
+        )
+        panel = BeautifulSoup(page, "html.parser").select_one(f".for-{suite}")
+        assert panel
+        return "\n".join(line.get_text() for line in panel.select(".command"))
+
+    both = [*files, *apps]
+    assert "~/tflite/bin/pip install --index-url https://a.b/simple/ tflite-examples" in lines(
+        both, "trixie"
+    )
+    assert "python3 -m tflite_examples faces picture.jpg" in lines(both, "bullseye")
+    assert lines(both, "bookworm").endswith("~/tflite/bin/python -m tflite_bench model.tflite")
+    assert "tflite_bench" not in lines([*files, apps[0]], "trixie")
+    assert "tflite_examples" not in lines([*files, apps[1]], "trixie")
