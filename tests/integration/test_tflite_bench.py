@@ -249,7 +249,7 @@ def test_operators_are_told_by_arm_nn_alone(folder: Path) -> None:
 
 
 def test_the_wheel_is_a_program_too(folder: Path, tmp_path: Path) -> None:
-    (product,) = app_wheel.apps()
+    (product,) = (each for each in app_wheel.apps() if each.package == "tflite_bench")
     wheel = products.build(product, Fetcher(Store(tmp_path), offline=True))
     text = bench(folder, "arithmetic.tflite", *SHORT, program=str(wheel / product.package))
     assert "1 measured" in text
