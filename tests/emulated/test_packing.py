@@ -1,6 +1,7 @@
-"""The weights that XNNPACK packs with Neon are those that its generic functions pack.
+"""What XNNPACK writes when it loads a model, with this project's patches, is what it has to be.
 
-``packing.c`` is linked with XNNPACK's functions twice; ``-U__ARM_NEON`` leaves the generic ones.
+``packing.c`` is linked with XNNPACK's functions that pack weights, and with the generic ones, which
+``-U__ARM_NEON`` leaves; ``indirection.c`` with those that write the pointers of convolutions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 
-SOURCE = Path(__file__).with_name("packing.c")
 RELEASES = {"universal": releases.all_releases()[0], "newest": releases.all_releases()[-1]}
 """The release of each wheel whose XNNPACK is tried; the wheel itself is not."""
 LAYOUTS = {
@@ -30,6 +30,12 @@ LAYOUTS = {
 }
 """The nr, kr and sr of the kernels that XNNPACK chooses for fully quantised models."""
 WEIGHTS = 1024 * 1024
+PROGRAMS = {
+    "neon": ("packing.c", "src/reference/packing*.c*", ()),
+    "generic": ("packing.c", "src/reference/packing*.c*", ("-U__ARM_NEON",)),
+    "indirection": ("indirection.c", "src/indirection.c", ()),
+}
+"""For each program its own source, XNNPACK's sources, and options."""
 _FLAGS = (
     *("-O2", "-DNDEBUG", "-DXNN_LOG_LEVEL=0", "-fno-sanitize=undefined", "-Wno-everything"),
     *("-fno-exceptions", "-ffunction-sections"),
@@ -40,18 +46,19 @@ _FLAGS = (
 def programs(
     request: pytest.FixtureRequest, fetcher: Fetcher, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The folder of the two programs, ``neon`` and ``generic``."""
+    """The folder of the compiled programs."""
     parts = pins.release_components(RELEASES[request.param].version)
-    xnnpack = get_or_make(replace(parts["xnnpack"], processor="aarch64").tree, fetcher)
-    pthreadpool = get_or_make(parts["pthreadpool"].tree, fetcher)
-    includes = (xnnpack, xnnpack / "include", xnnpack / "src", pthreadpool / "include")
+    xnnpack, *others = (
+        get_or_make(replace(parts[name], processor="aarch64").tree, fetcher)
+        for name in ("xnnpack", "pthreadpool", "fxdiv")
+    )
+    includes = (xnnpack, xnnpack / "src", *(tree / "include" for tree in (xnnpack, *others)))
     options = (*_FLAGS, *(f"-I{folder}" for folder in includes))
     folder, tools = tmp_path_factory.mktemp("packing"), compiler(fetcher.store)
-    sources = sorted((xnnpack / "src/reference").glob("packing*.c*"))
-    for program, more in (("neon", ()), ("generic", ("-U__ARM_NEON",))):
-        objects = []
-        for source in (SOURCE, *sources):
-            objects.append(folder / f"{program}-{source.name}.o")
+    for program, (own, theirs, more) in PROGRAMS.items():
+        objects: list[Path] = []
+        for source in (Path(__file__).with_name(own), *xnnpack.glob(theirs)):
+            objects.append(folder / f"{program}-{len(objects)}.o")
             driver = tools.cxx if source.suffix == ".cc" else tools.cc
             _run(fetcher.store, driver, *options, *more, "-c", source, "-o", objects[-1])
         _run(fetcher.store, tools.cc, "-Wl,--gc-sections", *objects, "-o", folder / program)
@@ -68,7 +75,7 @@ def _emulated(programs: Path, board: str, *command: str, count: bool = False) ->
     tree = rootfs.tree(systems.system("bookworm", chosen.processor), store)
     counter = qemu.plugin(store) if count else None
     done = qemu.run(command, tree=tree, board=chosen, work=programs, counter=counter)
-    assert done.status == 0, done.stderr
+    assert done.status == 0, done.stdout + done.stderr
     return done
 
 
@@ -90,3 +97,8 @@ def test_a_weight_is_packed_in_less_than_one_instruction(programs: Path, board: 
     )
     assert 0 < neon < WEIGHTS
     assert generic > 5 * neon
+
+
+def test_convolutions_read_the_pixels_that_they_should(programs: Path) -> None:
+    done = _emulated(programs, "Raspberry Pi 4", "./indirection")
+    assert int(done.stdout) > 500_000
