@@ -1,0 +1,87 @@
+/* Packs weights with XNNPACK's functions. Without arguments: many matrices, and for each a line with its
+ * sizes and a digest of what was written, the memory around it included. With the arguments nr, kr and sr:
+ * one matrix of 1024 x 1024 in that layout. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+enum { UNTOUCHED = 0xA5, SIZE = 1024 };
+
+struct zero_point {
+  int8_t input;
+};
+void xnn_pack_qs8_gemm_goi_w(size_t g, size_t nc, size_t kc, size_t nr, size_t kr, size_t sr, const int8_t *k,
+                             const int32_t *b, const float *scale, void *packed, size_t extra_bytes,
+                             const struct zero_point *);
+void xnn_pack_qs8_conv_goki_w(size_t g, size_t nc, size_t ks, size_t kc, size_t nr, size_t kr, size_t sr,
+                              const int8_t *k, const int32_t *b, const float *scale, void *packed,
+                              size_t extra_bytes, const struct zero_point *);
+
+struct layout {
+  size_t nr, kr, sr;
+};
+static const struct layout layouts[] = {
+    {16, 4, 1}, {8, 4, 1}, {8, 8, 1}, {16, 8, 1}, {16, 1, 1}, {8, 1, 1}, {8, 2, 4}, /* Arm's kernels */
+    {4, 2, 1},  {4, 4, 2}, {8, 1, 8}, {8, 4, 4},  {2, 4, 1},  {6, 4, 1}, {4, 16, 1},
+};
+static const size_t channels[] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
+static const size_t depths[] = {1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 63, 64};
+static const size_t taps[] = {0, 1, 9}; /* 0: as a matrix, not as a convolution */
+static const int8_t zero_points[] = {-128, -1, 0, 1, 127};
+
+static uint32_t state = 1;
+
+static uint32_t random32(void) { return state = state * 1664525 + 1013904223; }
+
+static void *filled(size_t size) {
+  uint8_t *bytes = malloc(size);
+  for (size_t i = 0; i < size; i++) bytes[i] = random32() >> 24;
+  return bytes;
+}
+
+static uint64_t digest(const uint8_t *bytes, size_t size) {
+  uint64_t found = 14695981039346656037u;
+  for (size_t i = 0; i < size; i++) found = (found ^ bytes[i]) * 1099511628211u;
+  return found;
+}
+
+static void pack(struct layout l, size_t g, size_t nc, size_t ks, size_t kc, int with_bias, size_t extra,
+                 int8_t zero_point) {
+  const struct zero_point params = {zero_point};
+  const size_t count = ks ? ks : 1, skr = l.sr * l.kr, padded = (kc + skr - 1) / skr * skr;
+  const size_t blocks = (nc + l.nr - 1) / l.nr, size = g * blocks * (l.nr * (4 + count * padded) + extra);
+  int8_t *k = filled(g * nc * count * kc);
+  int32_t *b = with_bias ? filled(g * nc * sizeof *b) : NULL;
+  uint8_t *packed = memset(malloc(size + 128), UNTOUCHED, size + 128);
+  if (ks)
+    xnn_pack_qs8_conv_goki_w(g, nc, ks, kc, l.nr, l.kr, l.sr, k, b, NULL, packed + 64, extra, &params);
+  else
+    xnn_pack_qs8_gemm_goi_w(g, nc, kc, l.nr, l.kr, l.sr, k, b, NULL, packed + 64, extra, &params);
+  printf("x%zuc%zus%zu g=%zu nc=%zu ks=%zu kc=%zu bias=%d extra=%zu zero=%d: %016llx\n", l.nr, l.kr, l.sr, g, nc,
+         ks, kc, with_bias, extra, zero_point, (unsigned long long)digest(packed, size + 128));
+  free(k), free(b), free(packed);
+}
+
+static void pack_many(void) {
+  unsigned turn = 0;
+  for (size_t l = 0; l < COUNT(layouts); l++)
+    for (size_t n = 0; n < COUNT(channels); n++)
+      for (size_t d = 0; d < COUNT(depths); d++)
+        for (size_t t = 0; t < COUNT(taps); t++, turn++)
+          pack(layouts[l], 1 + turn / 2 % 3, channels[n], taps[t], depths[d], turn % 2, turn % 4 < 2 ? 0 : 4 * layouts[l].nr,
+               zero_points[turn % COUNT(zero_points)]);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 4) {
+    const struct layout chosen = {strtoul(argv[1], NULL, 10), strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10)};
+    int8_t *k = calloc(SIZE, SIZE);
+    void *packed = malloc((SIZE + 4) * SIZE);
+    xnn_pack_qs8_gemm_goi_w(1, SIZE, SIZE, chosen.nr, chosen.kr, chosen.sr, k, NULL, NULL, packed, 0,
+                            &(struct zero_point){1});
+  } else
+    pack_many();
+  return 0;
+}

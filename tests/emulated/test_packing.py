@@ -1,0 +1,104 @@
+"""What XNNPACK writes when it loads a model, with this project's patches, is what it has to be.
+
+``packing.c`` is linked with XNNPACK's functions that pack weights, and with the generic ones, which
+``-U__ARM_NEON`` leaves; ``indirection.c`` with those that write the pointers of convolutions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.compiler import compiler
+from wheelhouse.common import process
+from wheelhouse.common.step import get_or_make
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources import pins, releases
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.targets import systems
+
+RELEASES = {"universal": releases.all_releases()[0], "newest": releases.all_releases()[-1]}
+"""The release of each wheel whose XNNPACK is tried; the wheel itself is not."""
+LAYOUTS = {
+    "Raspberry Pi 3": ("16", "1", "1"),
+    "Raspberry Pi 4": ("8", "8", "1"),
+    "Raspberry Pi 5": ("16", "4", "1"),
+}
+"""The nr, kr and sr of the kernels that XNNPACK chooses for fully quantised models."""
+WEIGHTS = 1024 * 1024
+PROGRAMS = {
+    "neon": ("packing.c", "src/reference/packing*.c*", ()),
+    "generic": ("packing.c", "src/reference/packing*.c*", ("-U__ARM_NEON",)),
+    "indirection": ("indirection.c", "src/indirection.c", ()),
+}
+"""For each program its own source, XNNPACK's sources, and options."""
+_FLAGS = (
+    *("-O2", "-DNDEBUG", "-DXNN_LOG_LEVEL=0", "-fno-sanitize=undefined", "-Wno-everything"),
+    *("-fno-exceptions", "-ffunction-sections"),
+)
+
+
+@pytest.fixture(scope="module", params=list(RELEASES))
+def programs(
+    request: pytest.FixtureRequest, fetcher: Fetcher, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of the compiled programs."""
+    parts = pins.release_components(RELEASES[request.param].version)
+    xnnpack, *others = (
+        get_or_make(replace(parts[name], processor="aarch64").tree, fetcher)
+        for name in ("xnnpack", "pthreadpool", "fxdiv")
+    )
+    includes = (xnnpack, xnnpack / "src", *(tree / "include" for tree in (xnnpack, *others)))
+    options = (*_FLAGS, *(f"-I{folder}" for folder in includes))
+    folder, tools = tmp_path_factory.mktemp("packing"), compiler(fetcher.store)
+    for program, (own, theirs, more) in PROGRAMS.items():
+        objects: list[Path] = []
+        for source in (Path(__file__).with_name(own), *xnnpack.glob(theirs)):
+            objects.append(folder / f"{program}-{len(objects)}.o")
+            driver = tools.cxx if source.suffix == ".cc" else tools.cc
+            _run(fetcher.store, driver, *options, *more, "-c", source, "-o", objects[-1])
+        _run(fetcher.store, tools.cc, "-Wl,--gc-sections", *objects, "-o", folder / program)
+    return folder
+
+
+def _run(store: Store, *command: str | Path) -> None:
+    done = process.run(command, env=ninja.environment(store))
+    assert done.status == 0, done.stderr
+
+
+def _emulated(programs: Path, board: str, *command: str, count: bool = False) -> qemu.Emulated:
+    store, chosen = Store.default(), systems.board(board)
+    tree = rootfs.tree(systems.system("bookworm", chosen.processor), store)
+    counter = qemu.plugin(store) if count else None
+    done = qemu.run(command, tree=tree, board=chosen, work=programs, counter=counter)
+    assert done.status == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("board", LAYOUTS)
+def test_packed_weights_are_the_generic_ones_to_the_byte(programs: Path, board: str) -> None:
+    expected, found = (
+        _emulated(programs, board, f"./{program}").stdout.splitlines()
+        for program in ("generic", "neon")
+    )
+    assert len(set(expected)) == len(expected) > 5000
+    assert [line for line, other in zip(found, expected, strict=True) if line != other] == []
+
+
+@pytest.mark.parametrize("board", LAYOUTS)
+def test_a_weight_is_packed_in_less_than_one_instruction(programs: Path, board: str) -> None:
+    generic, neon = (
+        _emulated(programs, board, f"./{program}", *LAYOUTS[board], count=True).instructions or 0
+        for program in ("generic", "neon")
+    )
+    assert 0 < neon < WEIGHTS
+    assert generic > 5 * neon
+
+
+def test_convolutions_read_the_pixels_that_they_should(programs: Path) -> None:
+    done = _emulated(programs, "Raspberry Pi 4", "./indirection")
+    assert int(done.stdout) > 500_000
