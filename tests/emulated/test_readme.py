@@ -35,6 +35,7 @@ PAGES = (
     "howto/without-a-network.md",
 )
 NOT_HERE = {
+    "./inv bench --add mine.json": "tests/integration/test_boards.py adds what a board measured",
     "./inv build --tflite-source DIR": "needs a checkout of TensorFlow",
     "./inv publish --to https://HOST/legacy/": "tests/integration/test_publish.py has a server",
     "./inv test": "runs this",

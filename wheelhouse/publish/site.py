@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from wheelhouse import boards, figures
@@ -72,9 +70,11 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
 
 
 def read(paths: Sequence[Path], demand: Demand) -> list[WheelFile]:
-    """Read and check the wheels; raises WheelhouseError for the first that is refused."""
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(partial(wheel_file.read, demand=demand), paths))
+    """Read and check the wheels; raises WheelhouseError for the first that is refused.
+
+    One after another: msgspec may crash if threads convert to a type that is new to it.
+    """
+    return [wheel_file.read(path, demand=demand) for path in paths]
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:

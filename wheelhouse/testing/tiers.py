@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -317,10 +316,8 @@ def _prepared(wanted: Wanted, store: Store, root: Path) -> _Session:
             [],
             dict(wanted.unlisted()),
         )
-    with ThreadPoolExecutor() as pool:
-        digests = pool.submit(results.digests, root)
-        cases = _collect(root, wanted.listed)
-        held = Results(store, digests.result())
+    cases = _collect(root, wanted.listed)
+    held = Results(store, results.digests(root))
     known = shards.seconds(cases, store)
     chosen, foreign = [], []
     for case in cases:
