@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-enum { UNTOUCHED = 0xA5, SIZE = 1024 };
+enum { UNTOUCHED = 0xA5, SIZE = 1024, DEEP = 4112 };
 
 struct zero_point {
   int8_t input;
@@ -53,6 +53,7 @@ static void pack(struct layout l, size_t g, size_t nc, size_t ks, size_t kc, int
   const size_t count = ks ? ks : 1, skr = l.sr * l.kr, padded = (kc + skr - 1) / skr * skr;
   const size_t blocks = (nc + l.nr - 1) / l.nr, size = g * blocks * (l.nr * (4 + count * padded) + extra);
   int8_t *k = filled(g * nc * count * kc);
+  if (kc == DEEP) memset(k, -128, g * nc * kc); /* the greatest sums */
   int32_t *b = with_bias ? filled(g * nc * sizeof *b) : NULL;
   uint8_t *packed = memset(malloc(size + 128), UNTOUCHED, size + 128);
   if (ks)
@@ -66,17 +67,19 @@ static void pack(struct layout l, size_t g, size_t nc, size_t ks, size_t kc, int
 
 static void pack_many(void) {
   unsigned turn = 0;
-  for (size_t l = 0; l < COUNT(layouts); l++)
+  for (size_t l = 0; l < COUNT(layouts); l++) {
+    pack(layouts[l], 1, 16, 0, DEEP, 0, 0, -1);
     for (size_t n = 0; n < COUNT(channels); n++)
       for (size_t d = 0; d < COUNT(depths); d++)
         for (size_t t = 0; t < COUNT(taps); t++, turn++)
-          pack(layouts[l], 1 + turn / 2 % 3, channels[n], taps[t], depths[d], turn % 2, turn % 4 < 2 ? 0 : 4 * layouts[l].nr,
-               zero_points[turn % COUNT(zero_points)]);
+          pack(layouts[l], 1 + turn / 2 % 3, channels[n], taps[t], depths[d], turn % 2,
+               turn % 4 < 2 ? 0 : 4 * layouts[l].nr, zero_points[turn % COUNT(zero_points)]);
+  }
 }
 
 int main(int argc, char **argv) {
   if (argc == 4) {
-    const struct layout chosen = {strtoul(argv[1], NULL, 10), strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10)};
+    const struct layout chosen = {atoi(argv[1]), atoi(argv[2]), atoi(argv[3])};
     int8_t *k = calloc(SIZE, SIZE);
     void *packed = malloc((SIZE + 4) * SIZE);
     xnn_pack_qs8_gemm_goi_w(1, SIZE, SIZE, chosen.nr, chosen.kr, chosen.sr, k, NULL, NULL, packed, 0,
