@@ -467,7 +467,7 @@ def test_an_image_that_is_gone_is_named(engine: DockerClient) -> None:
 
 @dataclass(frozen=True)
 class Small:
-    """An engine of its own on a disk of 250 MB, with one image."""
+    """An engine of its own on a small disk, with one image."""
 
     client: DockerClient
     image: str
@@ -489,14 +489,16 @@ def small(engine: DockerClient, tmp_path: Path) -> Iterator[Small]:
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         pytest.skip("only root can start an engine on a small disk")
     name = images.pi(engine, systems.system("bullseye"), Store.default())
+    image = engine.images.get(name)
     short = Path(tempfile.mkdtemp())  # a socket's path has 108 characters at most
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "none", disk], check=True)
+    size = f"size={2 * image.attrs['Size']}"  # while an image is loaded, its archive is kept too
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", disk], check=True)
     try:
         with daemon(disk, short) as address:
             client = DockerClient(base_url=address)
-            chunks = engine.images.get(name).save(named=True)
+            chunks = image.save(named=True)
             client.images.load(chunks)  # type: ignore[arg-type] # it takes any iterable
             yield Small(client, name, short)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +18,9 @@ else:
 
 T = TypeVar("T")
 
+_ONE_AT_A_TIME = Lock()
+"""Two threads that convert to a type for the first time crash msgspec."""
+
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """A TOML table; unknown keys are errors, and a field ``file_name`` is the key ``file-name``."""
@@ -28,7 +32,9 @@ def load(path: Path, shape: type[T]) -> T:
     Raises WheelhouseError naming the file, and the line or the key, if it is not valid.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), shape)
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with _ONE_AT_A_TIME:
+            return msgspec.convert(table, shape)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise WheelhouseError(
             f"{path.name} is not valid: {error}.", f"Correct that place in {path}.", Kind.USAGE
