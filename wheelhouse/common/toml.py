@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ else:
 
 T = TypeVar("T")
 
-_ONE_AT_A_TIME = Lock()
+_ONE_AT_A_TIME = RLock()
 """Two threads that convert to a type for the first time crash msgspec."""
 
 
