@@ -472,6 +472,8 @@ class Small:
     client: DockerClient
     image: str
     folder: Path
+    size: int
+    """Of the disk, in bytes."""
 
     def stop(self) -> None:
         """End it, as its machine does when it is shut down."""
@@ -493,25 +495,26 @@ def small(engine: DockerClient, tmp_path: Path) -> Iterator[Small]:
     short = Path(tempfile.mkdtemp())  # a socket's path has 108 characters at most
     disk = tmp_path / "disk"
     disk.mkdir()
-    size = f"size={2 * image.attrs['Size']}"  # while an image is loaded, its archive is kept too
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", disk], check=True)
+    size = 3 * image.attrs["Size"]  # its archive lies there too while it is loaded
+    options = f"size={size}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], check=True)
     try:
         with daemon(disk, short) as address:
             client = DockerClient(base_url=address)
             chunks = image.save(named=True)
             client.images.load(chunks)  # type: ignore[arg-type] # it takes any iterable
-            yield Small(client, name, short)
+            yield Small(client, name, short, size)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture
-def big(tmp_path: Path) -> Kept:
+def big(small: Small, tmp_path: Path) -> Kept:
     """A folder that the small engine's disk has no room for."""
     folder = tmp_path / "big"
     folder.mkdir()
     with (folder / "file").open("wb") as stream:
-        stream.truncate(300_000_000)
+        stream.truncate(small.size)
     return Kept("big", "key of big", lambda: folder)
 
 
