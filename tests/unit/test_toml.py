@@ -23,7 +23,7 @@ CODE += "".join(f"    part_{n}: tuple[Part{n}, ...]\\n" for n in PARTS)
 file = Path(sys.argv[1])
 file.write_text("".join(f"[[part-{n}]]\\na = {n}\\n" for n in PARTS))
 sys.setswitchinterval(1e-6)
-for number in range(200):
+for number in range(50):
     name = f"shapes_{number}"
     module = sys.modules[name] = types.ModuleType(name)
     module.Table = toml.Table

@@ -162,15 +162,15 @@ def matches(path: Path, candidate: Product) -> bool:
     except InvalidWheelFilename:
         return False
     platform = f"_{architecture(candidate.processor).wheel}" if candidate.compiled else "any"
-    return (
-        project == canonicalize_name(candidate.metadata.package)
-        and versions.upstream_release(version)
-        == versions.upstream_release(candidate.metadata.version)
-        and any(
-            f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
-            for tag in tags
-        )
-    )
+    if not any(
+        f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
+        for tag in tags
+    ):
+        return False
+    metadata = candidate.metadata
+    return project == canonicalize_name(metadata.package) and versions.upstream_release(
+        version
+    ) == versions.upstream_release(metadata.version)
 
 
 def systems_for(wanted: Product) -> list[System]:
