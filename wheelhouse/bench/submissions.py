@@ -22,7 +22,7 @@ SCHEMA = 1
 """The version of tflite-bench's record that is understood."""
 
 FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
-"""Nothing was measured before; a board without a clock says so."""
+"""No result is older: an earlier date is that of a board whose clock was not set."""
 
 _MEASURE = "On the board, run `python3 -m tflite_bench model.tflite --json out.json` again."
 _EMULATORS = re.compile("qemu|linux,dummy-virt", re.IGNORECASE)
