@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import sys
 import wave
@@ -190,6 +191,30 @@ def test_features_are_kept_for_their_owner_alone(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert recognise.load(str(path), 2) == {"Ada": [[1.0, 0.0]]}
     assert [each.name for each in path.parent.iterdir()] == ["faces.json"]
+
+
+def test_features_that_cannot_be_written_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(json, "dump", full)
+    with pytest.raises(ExampleError, match="No space left"):
+        recognise.save(str(tmp_path / "faces.json"), {"Ada": [[1.0]]})
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_sound_without_a_rate_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as stream:
+        stream.setparams((1, 2, sound.RATE, 0, "NONE", ""))
+        stream.writeframes(bytes(200))
+    content = bytearray(path.read_bytes())
+    content[24:28] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(ExampleError, match=r"a\.wav"):
+        sound.load(str(path))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Ada": 3}', '{"Ada": [[1], [1, 2]]}', "\xff"])
