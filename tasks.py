@@ -338,10 +338,7 @@ def bench(_: Context, add: list[str], only: str = "") -> None:
         run(only, Fetcher.from_options())
 
 
-@task(
-    positional=["folder"],
-    help={"folder": "where to; artefacts/models is the default"},
-)
+@task(help={"folder": "where to; artefacts/models is the default"})
 def models(_: Context, folder: str = "") -> None:
     """Write the models of published tables of frame rates, to measure boards with."""
     # Imported here because no other task needs NumPy's random numbers and TFLite's schema.

@@ -22,6 +22,7 @@ from wheelhouse.common.root import ROOT
 FOLDER = ROOT / "figures" / "boards"
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=1)]
 Milliseconds = Annotated[float, Meta(gt=0)]
 
@@ -29,15 +30,15 @@ Milliseconds = Annotated[float, Meta(gt=0)]
 class Machine(Struct, frozen=True):
     """A board and its system; memory in bytes, None where the board does not tell."""
 
-    board: str
-    cpu: str
+    board: Text
+    cpu: Text
     cores: Count
     architecture: str
     ram_bytes: int | None
     governor: str | None
     max_mhz: int | None
-    kernel: str
-    os: str
+    kernel: Text
+    os: Text
     emulated: bool
 
 

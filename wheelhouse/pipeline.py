@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from wheelhouse import record, workflow
 from wheelhouse.common import cache, console, costs, progress
-from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.common.errors import Kind, WheelhouseError, failures_of, require_known
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
@@ -47,7 +46,7 @@ def engine(name: str) -> str:
     ``auto`` means ``docker`` if a Docker engine answers; the choice is printed. Raises
     WheelhouseError for any other word.
     """
-    _require_known(name, ENGINES, "engine", "--engine")
+    require_known(name, ENGINES, "engine", "--engine")
     if name != "auto":
         return name
     chosen = "docker" if docker.answers() else "host"
@@ -71,18 +70,8 @@ def suites(words: str) -> list[str]:
     """
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
-        _require_known(name, SUITES, "kind of tests", "--only")
+        require_known(name, SUITES, "kind of tests", "--only")
     return [name for name in SUITES if name in names or not names]
-
-
-def _require_known(word: str, words: Sequence[str], what: str, option: str) -> None:
-    if word not in words:
-        near = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
-        raise WheelhouseError(
-            f"There is no {what} {word}; did you mean {near}?",
-            f"Give {option} one of these: {', '.join(words)}.",
-            Kind.USAGE,
-        )
 
 
 def build_wheels(

@@ -80,8 +80,10 @@ def _check(options: argparse.Namespace) -> None:
     """Raise ExampleError for words that do not go together."""
     if not (options.pictures or options.camera or getattr(options, "microphone", False)):
         raise ExampleError("Name files, or --camera, or for `listen` --microphone.")
-    if options.pictures and options.camera:
-        raise ExampleError("Name either pictures or --camera.")
+    if options.pictures and (options.camera or getattr(options, "microphone", False)):
+        raise ExampleError("Name either files, or --camera, or --microphone.")
+    if options.serve and not options.camera:
+        raise ExampleError("--serve shows what --camera sees: name both.")
     if options.output and len(options.pictures) != 1:
         raise ExampleError("With -o name one picture.")
     if hasattr(options, "microphone") and (options.camera or options.output):

@@ -108,7 +108,7 @@ class Server:
         self._page = _PAGE.format(title=html.escape(title)).encode()
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             where = f"{host}, port {port}"
             raise ExampleError(f"Cannot listen on {where}: {first_line(error)}.") from error
         self._server.daemon_threads = True
@@ -138,8 +138,8 @@ class Server:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer a request: the page, or the pictures as they come."""
         path = request.path.partition("?")[0]
-        name = (request.headers.get("Host") or "").rpartition(":")[0].strip("[]")
-        if name and self._is_private and not _is_loopback(name):
+        host = request.headers.get("Host")
+        if host and self._is_private and not _is_loopback(_without_port(host)):
             request.send_error(403)  # a page elsewhere whose name was made to mean this machine
             return
         if path not in ("/", "/stream"):
@@ -168,6 +168,12 @@ class Server:
                 seen, jpeg = self._number, self._jpeg
             head = f"--x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             out.write(head.encode() + jpeg + b"\r\n")
+
+
+def _without_port(host: str) -> str:
+    """A name or an address, as in ``[::1]:8000``, without port and brackets."""
+    inner, bracket, _ = host.partition("]")
+    return inner.strip("[") if bracket else host.partition(":")[0].lower()
 
 
 def _is_loopback(host: str) -> bool:

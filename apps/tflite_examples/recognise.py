@@ -59,7 +59,7 @@ class Pipeline:
     def __init__(self, options: Options, enrol: str = "", known: str = FILE) -> None:
         self._detect = faces.Detector(options)
         self._model = Model("faceres", options)
-        self._enrol, self._path = enrol, os.path.expanduser(known)
+        self._enrol, self._path = enrol, os.path.abspath(os.path.expanduser(known))
         self._known = load(self._path, self._model.shapes[-1][-1])
 
     def run(self, picture: Image.Image) -> list[Person]:
@@ -107,13 +107,13 @@ def load(path: str, count: int) -> dict[str, list[list[float]]]:
 
 
 def save(path: str, known: dict[str, list[list[float]]]) -> None:
-    """Write the file whole or not at all, for its owner alone."""
-    folder = os.path.dirname(os.path.abspath(path))
+    """Write the file at an absolute path, whole or not at all, for its owner alone."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=folder)  # readable by its owner alone
-        with open(handle, "w", encoding="utf-8") as stream:
-            json.dump(known, stream)
-        os.replace(partial, path)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as scratch:
+            handle, partial = tempfile.mkstemp(dir=scratch)  # readable by its owner alone
+            with open(handle, "w", encoding="utf-8") as stream:
+                json.dump(known, stream)
+            os.replace(partial, path)
     except OSError as error:
         raise ExampleError(f"Cannot write {path}: {error.strerror}.") from error

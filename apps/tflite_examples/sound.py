@@ -83,6 +83,10 @@ def load(path: str) -> NDArray[Any]:
     except (OSError, EOFError, wave.Error, ValueError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise ExampleError(f"Cannot read {path} as a WAV file: {reason}.") from error
+    if not rate:
+        raise ExampleError(
+            f"{path} does not say how many samples a second it has: record it again."
+        )
     if width != 2:
         raise ExampleError(f"{path} has {8 * width} bits a sample: make it one with 16.")
     whole = len(content) // (2 * channels) * channels
@@ -107,7 +111,7 @@ def microphone() -> Iterator[NDArray[Any]]:
         while True:
             content = process.stdout.read(RATE // 5) if process.stdout else b""
             if not content:
-                raise ExampleError("There is no microphone, or it is gone.")
+                raise ExampleError("There is no microphone, or it is gone: see `arecord -l`.")
             yield np.frombuffer(content, "<i2").astype(float)
     finally:
         process.kill()

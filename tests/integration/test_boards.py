@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import REPO, copy_of_project
 from tests.support.boards import record, result, written
-from tests.support.browser import Open
+from tests.support.browser import Open, watched
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
 from tests.support.wheels import wheel
@@ -225,14 +225,8 @@ def test_nothing_hangs_over_the_edge(host: Host, empty: Host, opened: Open, widt
 
 
 def test_nothing_is_asked_of_anybody_else(host: Host, browser: Browser) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    asked, complaints = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.goto(f"{host.url}/boards.html", wait_until="networkidle")
-    context.close()
-    assert [url for url in asked if not url.startswith("data:")] == [f"{host.url}/boards.html"]
+    asked, complaints = watched(browser, f"{host.url}/boards.html")
+    assert asked == [f"{host.url}/boards.html"]
     assert complaints == []
 
 

@@ -258,8 +258,10 @@ def test_the_page_and_its_stream(server: live.Server) -> None:
 
 def test_no_other_name_leads_to_a_private_server(server: live.Server) -> None:
     address = f"http://127.0.0.1:{server.port}/"
-    for name, status in (("localhost", 200), ("[::1]", 200), ("example.org", 403)):
-        request = urllib.request.Request(address, headers={"Host": f"{name}:{server.port}"})
+    names = {"localhost": 200, "[::1]": 200, "127.0.0.1": 200, "example.org": 403}
+    told = {**{f"{name}:{server.port}": status for name, status in names.items()}, **names}
+    for name, status in told.items():
+        request = urllib.request.Request(address, headers={"Host": name})
         try:
             found = urllib.request.urlopen(request, timeout=10).status  # noqa: S310
         except urllib.error.HTTPError as error:
@@ -290,6 +292,25 @@ def test_only_an_address_that_others_reach_is_warned_of(capsys: pytest.CaptureFi
 def test_a_port_that_is_taken_is_an_error(server: live.Server) -> None:
     with pytest.raises(ExampleError, match=f"port {server.port}"):
         live.Server("detect", "127.0.0.1", server.port)
+
+
+def test_a_port_that_cannot_be_is_an_error() -> None:
+    with pytest.raises(ExampleError, match="port 99999"):
+        live.Server("detect", "127.0.0.1", 99999)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["detect", "--serve", "a.jpg"], "name both"),
+        (["listen", "--microphone", "a.wav"], "either"),
+    ],
+)
+def test_words_that_do_not_go_together_are_an_error(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_neither_pictures_nor_camera_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import Open
+from tests.support.browser import Open, watched
 from tests.support.hosting import Host, hosted
 from tests.support.wheels import trial, wheel
 from wheelhouse.publish import site
@@ -140,14 +140,8 @@ def test_without_a_script_it_says_what_to_put_in(unknown: Host, opened: Open) ->
 
 
 def test_nothing_is_asked_of_anybody_else(host: Host, browser: Browser) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    asked, complaints = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.goto(f"{host.url}/", wait_until="networkidle")
-    context.close()
-    assert [url for url in asked if not url.startswith("data:")] == [f"{host.url}/"]
+    asked, complaints = watched(browser, f"{host.url}/")
+    assert asked == [f"{host.url}/"]
     assert complaints == []
 
 

@@ -30,6 +30,19 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+def watched(browser: Browser, url: str) -> tuple[list[str], list[str]]:
+    """Open a page: the addresses that it asks for, and what its console tells."""
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(url, wait_until="networkidle")
+    context.close()
+    return [each for each in asked if not each.startswith("data:")], complaints
+
+
 def chromium() -> str:
     """The path of Chromium, which is installed if the user is root.
 

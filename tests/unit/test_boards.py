@@ -126,6 +126,7 @@ def wrong_order() -> dict[str, Any]:
         (record(result(), architecture="x86_64"), "measured on a PC"),
         (record(result(), board=""), "does not name the board"),
         (record(result(), board="unknown"), "does not name the board"),
+        (record(result(), board="b" * 300), "`str` of length <= 200 - at `$.machine.board`"),
         (record(result(), started="1970-01-01T00:01:00+00:00"), "clock was wrong: 1970-01-01"),
         (record(result(), started="2199-01-01T00:01:00+00:00"), "clock was wrong: 2199-01-01"),
     ],

@@ -18,6 +18,7 @@ from wheelhouse import pipeline
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
 from wheelhouse.package import container_main, products
+from wheelhouse.publish import reference
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,15 @@ def test_what_runs_before_a_commit_is_what_lint_runs() -> None:
         assert not hook["pass_filenames"]
     names = {hook["name"] for hook in repository["hooks"]}
     assert names == {"ruff check", "ruff format", "mypy", "layers", "actionlint"}
+
+
+def test_a_word_without_an_option_s_name_is_one_that_the_task_must_have() -> None:
+    """Invoke refuses it for an argument that has a default."""
+    bare = {
+        (str(task.name), str(each.name)): each.default
+        for task in reference.known_tasks()
+        for each in task.get_arguments()
+        if each.positional and each.kind is not list
+    }
+    assert bare
+    assert set(bare.values()) == {None}

@@ -27,7 +27,7 @@ from docker.errors import ImageNotFound
 from wheelhouse import figures, pipeline
 from wheelhouse.bench import times
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import require_known
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
 from wheelhouse.figures import Figure
@@ -77,14 +77,10 @@ def parts(words: str) -> list[str]:
 
     Raises WheelhouseError for an unknown one.
     """
-    chosen = [word.strip() for word in words.split(",") if word.strip()] or list(PARTS)[:-1]
-    if unknown := [name for name in chosen if name not in PARTS]:
-        raise WheelhouseError(
-            f"There is no part of the benchmark named {unknown[0]!r}.",
-            f"Known are: {', '.join(PARTS)}.",
-            Kind.USAGE,
-        )
-    return chosen
+    chosen = [word.strip() for word in words.split(",") if word.strip()]
+    for name in chosen:
+        require_known(name, list(PARTS), "part of the benchmark named", "--only")
+    return chosen or [name for name in PARTS if name != "table"]
 
 
 def _builds(fetcher: Fetcher) -> dict[str, Figure]:
@@ -192,7 +188,7 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "native": _native,
     "table": _table,
 }
-"""What :func:`run` measures; the last takes hours."""
+"""What :func:`run` measures; ``table`` takes hours."""
 
 
 def _figure(

@@ -16,12 +16,13 @@ from wheelhouse import boards
 from wheelhouse.boards import Report
 from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.files import write_whole
 
 SCHEMA = 1
 """The version of tflite-bench's record that is understood."""
 
 FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
-"""Nothing was measured before; a board without a clock says so."""
+"""No result is older: an earlier date is that of a board whose clock was not set."""
 
 _MEASURE = "On the board, run `python3 -m tflite_bench model.tflite --json out.json` again."
 _EMULATORS = re.compile("qemu|linux,dummy-virt", re.IGNORECASE)
@@ -97,10 +98,7 @@ def merge(reports: Iterable[Report]) -> list[Report]:
 
 def write(path: Path, reports: Sequence[Report]) -> None:
     """Write a file of ``figures/boards``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(reports), indent=1) + b"\n")
-    new.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(reports), indent=1) + b"\n")
 
 
 def file_of(report: Report) -> str:

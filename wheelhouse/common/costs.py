@@ -5,7 +5,6 @@ A note lies in ``costs/`` of the store, by kind and label. It is no part of any 
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from threading import Lock
 
 import msgspec
 
+from wheelhouse.common.files import write_whole
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
 from wheelhouse.common.toml import Table, load
@@ -107,7 +107,7 @@ def noted(store: Store, kind: str, label: str, folder: Path) -> Iterator[None]:
 def note(store: Store, kind: str, label: str, cost: Cost) -> None:
     """Write what something cost, if the store can be written: that it is done counts more."""
     with suppress(OSError):
-        _write(_note(store, kind, label), cost)
+        write_whole(_note(store, kind, label), msgspec.json.encode(cost))
 
 
 def add(cpu_seconds: float) -> None:
@@ -150,10 +150,3 @@ def table() -> dict[str, dict[str, Expected]]:
 
 def _note(store: Store, kind: str, label: str) -> Path:
     return store.root / "costs" / kind / f"{label}.json"
-
-
-def _write(path: Path, cost: Cost) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_bytes(msgspec.json.encode(cost))
-    new.rename(path)

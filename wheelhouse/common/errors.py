@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -42,6 +43,20 @@ class WheelhouseError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.hint}"
+
+
+def require_known(word: str, words: Sequence[str], what: str, option: str) -> None:
+    """Raise WheelhouseError naming the nearest of ``words`` if ``word`` is none of them.
+
+    ``what`` says what the words name, ``option`` where the user wrote the word.
+    """
+    if word not in words:
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0)[0]
+        raise WheelhouseError(
+            f"There is no {what} {word}; did you mean {near}?",
+            f"Give {option} one of these: {', '.join(words)}.",
+            Kind.USAGE,
+        )
 
 
 @contextmanager

@@ -8,7 +8,6 @@ version.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError, require_known
 from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.common.toml import load
 from wheelhouse.sources import archives, debian_index, download, pins, pip
@@ -176,13 +175,7 @@ def _siblings(pinned: PinnedFile, listed: Sequence[PoolFile]) -> tuple[PoolFile,
 def _chosen(every: Sequence[PinnedFile], names: Sequence[str]) -> list[PinnedFile]:
     known = sorted({name for one in every for name in one.names})
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise WheelhouseError(
-                f"No pinned file of a mirror is named {name}; did you mean {near}?",
-                f"Give --pin one of these: {', '.join(known)}.",
-                Kind.USAGE,
-            )
+        require_known(name, known, "pinned file of a mirror named", "--pin")
     return [one for one in every if not names or set(names) & set(one.names)]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from wheelhouse.common.files import write_whole
 from wheelhouse.specimens import networks
 from wheelhouse.specimens.conversion import quantise, write
 from wheelhouse.specimens.conversion.network import ACTIVATION, RELU6, Network, Operator
@@ -98,11 +99,10 @@ def rows() -> Iterator[Row]:
 
 
 def write_all(folder: Path) -> Iterator[Path]:
-    """Write the models into a folder, one file each."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the models into a folder, one file each; gives the path of each that is written."""
     for row in rows():
         path = folder / f"{row.name}.tflite"
-        path.write_bytes(row.model.content)
+        write_whole(path, row.model.content)
         yield path
 
 

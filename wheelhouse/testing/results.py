@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
+from wheelhouse.common.files import write_whole
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import plan
 from wheelhouse.common.store import Entry, Store, digest, file_digest, tree_digest
@@ -159,11 +160,8 @@ class Writer:
         file = file_of(test)
         passed = self._passed.setdefault(file, {})
         passed[test] = seconds
-        folder = Path(self.folders[file])
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f"{self._name}.new"
-        new.write_bytes(msgspec.json.encode(passed))
-        new.rename(new.with_suffix(".json"))
+        path = Path(self.folders[file], f"{self._name}.json")
+        write_whole(path, msgspec.json.encode(passed))
 
 
 def needed(root: Path = ROOT) -> Iterable[str]:

@@ -109,7 +109,7 @@ class Wanted:
         return " ".join(words)
 
     def unlisted(self) -> Iterator[tuple[tuple[str, str], str]]:
-        """The title and the command of each suite that is not listed, and how many tests it has."""
+        """The title and the command of each suite whose tests are not listed, and ``all``."""
         for suite in SUITES:
             if suite not in self.listed:
                 yield (suite, f"./inv test --all --only {suite}"), "all"
