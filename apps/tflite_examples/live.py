@@ -7,11 +7,13 @@ import importlib
 import io
 import ipaddress
 import os
+import socket
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -99,7 +101,8 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.answer(self)
+                with suppress(BrokenPipeError, ConnectionResetError):  # a browser that went away
+                    outer.answer(self)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -114,7 +117,8 @@ class Server:
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        print(f"http://{host}:{self.port}/ shows it.", flush=True)
+        name = socket.gethostname() if host == "0.0.0.0" else host  # noqa: S104
+        print(f"http://{name}:{self.port}/ shows it.", flush=True)
         if not self._is_private:
             print("warning: whoever reaches this address can watch", file=sys.stderr, flush=True)
 
@@ -150,13 +154,10 @@ class Server:
         request.send_header("Content-Type", kind)
         request.send_header("Cache-Control", "no-store")
         request.end_headers()
-        try:
-            if path == "/":
-                request.wfile.write(self._page)
-            else:
-                self._stream(request.wfile)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # a browser that went away
+        if path == "/":
+            request.wfile.write(self._page)
+        else:
+            self._stream(request.wfile)
 
     def _stream(self, out: Any) -> None:
         seen = 0

@@ -51,10 +51,10 @@ def main(runtime: Path, delegate: Path) -> None:
     env = session.installation({"runtime": runtime, "delegate": delegate}, system, "host", "all")
     for name in ("Raspberry Pi 4", "Raspberry Pi 5"):
         board = systems.board(name)
-        setup = delegate_trials.trial_setup(delegate, runtime, system, board, archives)
+        setup = delegate_trials.trial_setup(delegate, runtime, archives, system, board)
         store(setup, "delegate", env, fetcher)
     board = systems.board("Raspberry Pi 4")
-    setup = runtime_trials.trial_setup(runtime, system, board, None, archives)
+    setup = runtime_trials.trial_setup(runtime, None, archives, system, board)
     store(setup, "runtime", env, fetcher)
     store_apps(runtime, system, fetcher)
 

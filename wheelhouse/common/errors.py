@@ -45,6 +45,16 @@ class WheelhouseError(Exception):
         return f"{self.what}\n{self.hint}"
 
 
+def unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:
+    """The error that nothing of a kind has a name; it tells the nearest of those known."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+    return WheelhouseError(
+        f"There is no {kind} named {name!r}.",
+        f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
+        Kind.USAGE,
+    )
+
+
 def require_known(word: str, words: Sequence[str], what: str, option: str) -> None:
     """Raise WheelhouseError naming the nearest of ``words`` if ``word`` is none of them.
 

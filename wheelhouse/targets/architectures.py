@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import platform
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wheelhouse.common import toml
-from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError, unknown
 from wheelhouse.common.root import ROOT
 
 FILE = ROOT / "wheelhouse" / "targets" / "architectures.toml"
@@ -137,12 +136,7 @@ def architecture(name: str) -> Architecture:
     """
     known = {each.name: each for each in architectures()}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise WheelhouseError(
-            f"There is no architecture named {name!r}.",
-            f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
-            Kind.USAGE,
-        )
+        raise unknown("architecture", name, [*known])
     return known[name]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal, TypeVar
 
 from wheelhouse.common import toml
-from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError, unknown
 from wheelhouse.common.root import ROOT
 from wheelhouse.targets import architectures
 from wheelhouse.targets.architectures import ForProcessor
@@ -118,7 +117,7 @@ def system(name: str, processor: str = "") -> System:
     suites = [each for each in table().systems if name == each.suite]
     found = found or [each for each in suites if each.processor == wanted]
     if not found:
-        raise _unknown("system", name, [each.name for each in table().systems])
+        raise unknown("system", name, [each.name for each in table().systems])
     return _of_processor(found[0], processor)
 
 
@@ -135,7 +134,7 @@ def board(name: str, processor: str = "") -> Board:
     for candidate in table().boards:
         if name == candidate.name:
             return _of_processor(candidate, processor)
-    raise _unknown("board", name, [each.name for each in table().boards])
+    raise unknown("board", name, [each.name for each in table().boards])
 
 
 def _of_processor(found: Named, processor: str) -> Named:
@@ -146,12 +145,3 @@ def _of_processor(found: Named, processor: str) -> Named:
             Kind.USAGE,
         )
     return found
-
-
-def _unknown(kind: str, name: str, known: Sequence[str]) -> WheelhouseError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-    return WheelhouseError(
-        f"There is no {kind} named {name!r}.",
-        f"Did you mean {near[0]!r}? Known are: {', '.join(known)}.",
-        Kind.USAGE,
-    )

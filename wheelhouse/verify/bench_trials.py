@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +23,6 @@ from wheelhouse.common.step import Inputs, Step
 from wheelhouse.record import Check
 from wheelhouse.specimens import models
 from wheelhouse.specimens.models import Model
-from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import runtime_trials, session
 from wheelhouse.verify.session import ProbeResult, TrialSetup
@@ -58,10 +58,8 @@ def trials_on(
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    told, needs = inputs.parameters, inputs.needs
-    system, board = systems.system(told["system"]), systems.board(told["board"])
-    tried = trial_setup(needs["wheel"], needs["runtime"], system, board)
-    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
+    wheel, runtime = inputs.needs["wheel"], inputs.needs["runtime"]
+    session.make_trial(inputs, folder, partial(trial_setup, wheel, runtime))
 
 
 def trial_setup(wheel: Path, runtime: Path, system: System, board: Board) -> TrialSetup:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import armnn
 from wheelhouse.specimens.models import Model
-from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import runtime_trials, session
 from wheelhouse.verify.reference import Tolerance
@@ -93,14 +93,13 @@ def trials_on(
 
 def _try(inputs: Inputs, folder: Path) -> None:
     told, needs = inputs.parameters, inputs.needs
-    system, board = systems.system(told["system"]), systems.board(told["board"])
     archives = {name: needs[name] for name in runtime_trials.ARCHIVES}
-    tried = trial_setup(Path(told["delegate"]), Path(told["runtime"]), system, board, archives)
-    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
+    wheels = Path(told["delegate"]), Path(told["runtime"])
+    session.make_trial(inputs, folder, partial(trial_setup, *wheels, archives))
 
 
 def trial_setup(
-    delegate: Path, runtime: Path, system: System, board: Board, archives: Mapping[str, Path]
+    delegate: Path, runtime: Path, archives: Mapping[str, Path], system: System, board: Board
 ) -> TrialSetup:
     """How the delegate is tried, beside the system's own NumPy."""
     tried = models_of(runtime, archives)

@@ -28,7 +28,6 @@ from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import scenes
 from wheelhouse.specimens.faces import BoundingBox
-from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import runtime_trials, session
 from wheelhouse.verify.session import ProbeResult, TrialSetup
@@ -150,10 +149,8 @@ def trials_on(
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    told, needs = inputs.parameters, inputs.needs
-    system, board = systems.system(told["system"]), systems.board(told["board"])
-    tried = trial_setup(told["wheel"], needs[scenes.ARCHIVE], system, board)
-    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
+    wheel, archive = inputs.parameters["wheel"], inputs.needs[scenes.ARCHIVE]
+    session.make_trial(inputs, folder, partial(trial_setup, wheel, archive))
 
 
 def trial_setup(wheel: str, archive: Path, system: System, board: Board) -> TrialSetup:

@@ -14,6 +14,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from wheelhouse.record import Check
 from wheelhouse.sources import pins
 from wheelhouse.specimens import models, pipelines
 from wheelhouse.specimens.models import Model
-from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import reference, runtime_trials, session
 from wheelhouse.verify.reference import Tolerance
@@ -96,10 +96,8 @@ def trials_on(
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    told, needs = inputs.parameters, inputs.needs
-    system, board = systems.system(told["system"]), systems.board(told["board"])
-    tried = trial_setup(needs["wheel"], {ARCHIVE: needs[ARCHIVE]}, system, board)
-    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
+    wheel, archives = inputs.needs["wheel"], {ARCHIVE: inputs.needs[ARCHIVE]}
+    session.make_trial(inputs, folder, partial(trial_setup, wheel, archives))
 
 
 def trial_setup(

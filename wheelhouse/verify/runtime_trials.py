@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,13 @@ def trials_on(
 
 def _try(inputs: Inputs, folder: Path) -> None:
     told, needs = inputs.parameters, inputs.needs
-    system, board = systems.system(told["system"]), systems.board(told["board"])
     numpy = Path(told["newest"]) if told["numpy"] == "newest" else None
     archives = {name: needs[name] for name in ARCHIVES}
-    tried = trial_setup(Path(told["wheel"]), system, board, numpy, archives)
-    session.write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
+    session.make_trial(inputs, folder, partial(trial_setup, Path(told["wheel"]), numpy, archives))
 
 
 def trial_setup(
-    wheel: Path, system: System, board: Board, numpy: Path | None, archives: Mapping[str, Path]
+    wheel: Path, numpy: Path | None, archives: Mapping[str, Path], system: System, board: Board
 ) -> TrialSetup:
     """How the wheel is tried beside a NumPy, or the system's own if there is none."""
     tried = models_of(wheel, archives)

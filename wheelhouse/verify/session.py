@@ -167,7 +167,7 @@ def trial(
     needs: Mapping[str, Step | Pinned | Path],
     parameters: Mapping[str, Any],
 ) -> Step:
-    """The folder with one trial, by a recipe that calls :func:`write_trial`."""
+    """The folder with one trial, by a recipe that calls :func:`make_trial`."""
     return Step(
         kind="trials",
         label=f"{label}-{system.suite}-{board.rpartition(' ')[2]}",
@@ -189,6 +189,16 @@ def _tree(system: System, engine: str) -> dict[str, Step]:
 
 def _image(system: System, engine: str) -> dict[str, str]:
     return {"image": images.pi_name(system)} if engine == "docker" else {}
+
+
+def make_trial(inputs: Inputs, folder: Path, setup: Callable[[System, Board], TrialSetup]) -> None:
+    """Try a wheel on the step's system and board, and write what was seen into ``folder``.
+
+    Raises TrialError if a check did not pass.
+    """
+    told, needs = inputs.parameters, inputs.needs
+    tried = setup(systems.system(told["system"]), systems.board(told["board"]))
+    write_trial(folder, tried.run(inputs.store, needs.get("tree"), needs["env"] / "env"))
 
 
 def write_trial(folder: Path, made: Trial) -> None:
