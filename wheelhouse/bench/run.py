@@ -12,9 +12,9 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,30 +25,30 @@ import psutil
 from docker.errors import ImageNotFound
 
 from wheelhouse import figures, pipeline
-from wheelhouse.bench import times
+from wheelhouse.bench import instructions, times
+from wheelhouse.bench.instructions import PYTHON
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import require_known
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
 from wheelhouse.figures import Figure
-from wheelhouse.machines import docker, images, qemu, rootfs
+from wheelhouse.machines import docker, images
 from wheelhouse.package import products
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.sources.releases import TfliteRelease
 from wheelhouse.specimens import models, table
 from wheelhouse.specimens.models import Model
 from wheelhouse.specimens.networks import Kind as MobilenetKind
 from wheelhouse.targets import matrix, systems
 from wheelhouse.targets.systems import Board
-from wheelhouse.verify import runtime_trials, session
+from wheelhouse.verify import runtime_trials
 
-_WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
 OFFICIAL = "tflite-runtime 2.14.0"
 LITERT = "ai-edge-litert 2.3.0"
 
 BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
 KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
-PYTHON = "3.11"
 MEGABYTE = 1_000_000
 
 _COUNTED = "counted on an emulated board, one thread"
@@ -120,6 +120,24 @@ def _emulated(fetcher: Fetcher) -> dict[str, Figure]:
     }
 
 
+def _loading(fetcher: Fetcher) -> dict[str, Figure]:
+    """What it costs to load an INT8 model on every board, with both releases."""
+    found: dict[str, Figure] = {}
+    model = models.benchmark_mobilenet("int8").content
+    theirs = fetcher.file(pins.shared("ai-edge-litert"))
+    for board in map(systems.board, BOARDS):
+        other = instructions.of_loading(theirs, model, board, fetcher) / MEGABYTE
+        for release in releases.all_releases():
+            (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+            mine = instructions.of_loading(ours, model, board, fetcher) / MEGABYTE
+            found[f"loading-{_short(release)}-{board.qemu_cpu}"] = _ratio(
+                f"Instructions to load int8 MobileNetV1-1.0, {board.name}, "
+                f"TFLite {release.version} against {LITERT}",
+                *((mine, other), 0.8, "{:.1f} M"),
+            )
+    return found
+
+
 def _native(fetcher: Fetcher) -> dict[str, Figure]:
     """The time of inferences with the wheels for PCs, on all models."""
     found: dict[str, Figure] = {}
@@ -135,7 +153,7 @@ def _native(fetcher: Fetcher) -> dict[str, Figure]:
             name = f"Time per inference of {len(ratios)} models, PC, {_THREADS[threads]}"
             mean, worst = geometric_mean(ratios.values()), max(ratios, key=ratios.__getitem__)
             against = f"TFLite {release.version} against {versus}"
-            key = f"pc-{release.version.partition('.dev')[0].replace('.', '-')}-{threads}"
+            key = f"pc-{_short(release)}-{threads}"
             found[f"{key}-mean"] = _figure(
                 f"{name}, geometric mean, {against}", round(mean, 3), "×", _TURNS, 1
             )
@@ -175,7 +193,7 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
                 ratio = _ratio_of(model, ours, theirs, board, fetcher)
                 _tell(f"{versus}, {board.name}", {row.name: ratio})
                 ratios[board][row.name] = ratio
-        key = f"table-{release.version.partition('.dev')[0].replace('.', '-')}"
+        key = f"table-{_short(release)}"
         for board, known in ratios.items():
             found |= _mean_and_worst(key, "models of published tables", known, board, versus)
     return found
@@ -185,10 +203,16 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "builds": _builds,
     "tests": _tests,
     "emulated": _emulated,
+    "loading": _loading,
     "native": _native,
     "table": _table,
 }
 """What :func:`run` measures; ``table`` takes hours."""
+
+
+def _short(release: TfliteRelease) -> str:
+    """The release in a figure's key, as in ``2-14-1``."""
+    return release.version.partition(".dev")[0].replace(".", "-")
 
 
 def _figure(
@@ -332,7 +356,7 @@ def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, 
         model = models.benchmark_mobilenet(kind).content
         for board in map(systems.board, matrix.targets()[0].boards):
             pair = _pair(
-                _instructions_per_use(wheel, model, 2, board, fetcher) / MEGABYTE
+                instructions.of_inference(wheel, model, 2, board, fetcher) / MEGABYTE
                 for wheel in (ours, theirs)
             )
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
@@ -362,7 +386,7 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
 def _ratio_of(model: Model, ours: Path, theirs: Path, board: Board, fetcher: Fetcher) -> float:
     """The instructions of an inference with one wheel, over those with another."""
     wheels = (ours, theirs)
-    mine, other = (_instructions_per_use(w, model.content, 2, board, fetcher) for w in wheels)
+    mine, other = (instructions.of_inference(w, model.content, 2, board, fetcher) for w in wheels)
     return mine / other
 
 
@@ -388,11 +412,11 @@ def _overhead_figures(
     board = systems.board(matrix.targets()[0].boards[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
     uses = _pair(
-        _instructions_per_use(wheel, tiny, 1000, board, fetcher) / 1000
+        instructions.of_inference(wheel, tiny, 1000, board, fetcher) / 1000
         for wheel in (universal, specific)
     )
     imports = _pair(
-        _instructions_of_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs)
+        instructions.of_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs)
     )
     return {
         "call": _ratio(
@@ -410,52 +434,3 @@ def _overhead_figures(
 def _pair(values: Iterable[float]) -> tuple[float, float]:
     ours, theirs = values
     return ours, theirs
-
-
-def _instructions_per_use(
-    wheel: Path, model: bytes, times: int, board: Board, fetcher: Fetcher
-) -> float:
-    """Instructions per use of a model on one thread, from two runs with different counts."""
-    with _instruction_counter(wheel, board, fetcher) as count:
-        few, many = (
-            count("workload.py", "model.tflite", str(n), model=model) for n in (1, 1 + times)
-        )
-    return (many - few) / times
-
-
-def _instructions_of_import(wheel: Path, board: Board, fetcher: Fetcher) -> int:
-    with _instruction_counter(wheel, board, fetcher) as count:
-        return count("-c", "import tflite_runtime.interpreter") - count("-c", "import numpy")
-
-
-@contextmanager
-def _instruction_counter(
-    wheel: Path, board: Board, fetcher: Fetcher
-) -> Iterator[Callable[..., int]]:
-    """A function that counts the instructions of a Python command with the wheel installed."""
-    system = next(system for system in systems.table().systems if system.python == PYTHON)
-    with tempfile.TemporaryDirectory() as scratch:
-        work = Path(scratch)
-        # ai-edge-litert depends on packages that its interpreter does not import.
-        session.install(wheel, None, system, fetcher, work, "--no-deps")
-        (work / "workload.py").write_bytes(_WORKLOAD.read_bytes())
-
-        def count(*words: str, model: bytes = b"") -> int:
-            (work / "model.tflite").write_bytes(model)
-            done = qemu.run(
-                ["env/bin/python", *words],
-                tree=rootfs.tree(system, fetcher.store),
-                board=board,
-                work=work,
-                counter=qemu.plugin(fetcher.store),
-            )
-            if done.status or done.instructions is None:
-                raise process.failure(
-                    f"The workload failed on {board.name}",
-                    done,
-                    fetcher.store.log("workload"),
-                    "Run `invoke verify` to find the cause.",
-                )
-            return done.instructions
-
-        yield count

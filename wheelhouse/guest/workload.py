@@ -1,7 +1,7 @@
 """Load a model and run it a number of times, on one thread: ``workload.py MODEL TIMES``.
 
 Runs on the emulated system under an instruction counter, so it needs nothing but Python 3.7, NumPy
-and a runtime. The counts of two runs with different TIMES differ by those inferences alone.
+and a runtime. The counts of two runs with different TIMES above 0 differ by those inferences alone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ except ImportError:
 
 
 def main(model: str, times: int) -> None:
-    """Set the first input to a ramp, invoke and get the first output, ``times`` times."""
+    """Load a model and :func:`use` it, unless ``times`` is 0."""
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
+    if times:
+        use(interpreter, times)
+
+
+def use(interpreter: Interpreter, times: int) -> None:
+    """Set the first input to a ramp, invoke and get the first output, ``times`` times."""
     entry = interpreter.get_input_details()[0]
     ramp = np.arange(np.prod(entry["shape"])) % 101
     values = ramp.reshape(entry["shape"]).astype(entry["dtype"])
