@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -54,6 +55,21 @@ def test_of_equal_measurements_the_latest_stays_whichever_is_added_last(tmp_path
         assert medians(add(tmp_path / name, *order)) == [6, 3, 5]
     first, second = ((tmp_path / name / "boards" / FILE).read_bytes() for name in "ab")
     assert first == second
+
+
+def test_of_results_that_are_added_at_once_none_is_lost(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path, record(result(f"{number}.tflite")), f"{number}.json")
+        for number in range(16)
+    ]
+    folder = tmp_path / "boards"
+    for path in paths[:2]:  # msgspec may crash if threads convert to a type that is new to it
+        submissions.add([path], folder)
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(submissions.add, [path], folder) for path in paths[2:]]:
+            future.result()
+    (session,) = boards.sessions(folder)
+    assert len(session.rows) == 16
 
 
 def test_another_delegate_and_another_file_of_one_name_are_other_measurements(

@@ -16,7 +16,7 @@ from wheelhouse import boards
 from wheelhouse.boards import Report
 from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.common.files import write_whole
+from wheelhouse.common.files import alone_in, write_whole
 
 SCHEMA = 1
 """The version of tflite-bench's record that is understood."""
@@ -35,7 +35,8 @@ def add(paths: Sequence[Path], folder: Path = boards.FOLDER) -> None:
     """
     for report in [read(path) for path in paths]:
         path = folder / file_of(report)
-        write(path, merge([*boards.stored(path), report]))
+        with alone_in(folder):
+            write(path, merge([*boards.stored(path), report]))
         marked = sum(bool(each.marks) for each in report.results)
         told = f"results: {len(report.results)}, marked as doubtful: {marked}"
         console.say(f"{path} has the measurements of {report.machine.board}; {told}")
