@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import REPO
+
+Keys = Callable[[], dict[str, str]]
 
 TELL = """
 import json, sys
@@ -47,6 +49,24 @@ for step in plan(*steps):
     keys.setdefault(step.kind, []).append(step.key)
 print(json.dumps({kind: digest(sorted(found)) for kind, found in keys.items()}))
 """
+
+FORKING = """
+import linecache, os, sys
+exec(sys.argv[1], {"print": lambda text: None})
+for _ in sys.stdin:
+    if not os.fork():
+        for name in [*sys.modules]:
+            if name.partition(".")[0] == "wheelhouse":
+                del sys.modules[name]
+        linecache.clearcache()
+        exec(sys.argv[1], {})
+        sys.stdout.flush()
+        os._exit(0)
+    _, status = os.wait()
+    if status:
+        sys.exit("it cannot be told")
+"""
+"""Keeps other projects' modules, which no change touches; a fork for each answer imports ours."""
 
 PACKED = {"wheels"}
 LINKED = {"extensions", "delegates", *PACKED}
@@ -179,18 +199,39 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def keys(folder: Path) -> dict[str, str]:
-    env = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-c", TELL]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    told: dict[str, str] = json.loads(done.stdout)
-    return told
+@pytest.fixture(scope="module")
+def teller(copy: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that tells the keys of the copy as often as it is asked."""
+    env = {**os.environ, "PYTHONPATH": str(copy)}
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING, TELL],
+        cwd=copy,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.stdin.close()  # type: ignore[union-attr]
 
 
 @pytest.fixture(scope="module")
-def before(copy: Path) -> dict[str, str]:
-    return keys(copy)
+def keys(teller: subprocess.Popen[str]) -> Keys:
+    def ask() -> dict[str, str]:
+        assert teller.stdin
+        assert teller.stdout
+        teller.stdin.write("\n")
+        teller.stdin.flush()
+        told: dict[str, str] = json.loads(teller.stdout.readline() or '"It ended."')
+        assert isinstance(told, dict), told
+        return told
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def before(keys: Keys) -> dict[str, str]:
+    return keys()
 
 
 @contextmanager
@@ -219,21 +260,21 @@ def test_every_kind_of_step_is_changed_by_something(before: dict[str, str]) -> N
     ("name", "old", "new", "kinds"), CHANGES, ids=[f"{row[0]}: {row[1]}" for row in CHANGES]
 )
 def test_a_change_makes_anew_what_it_decides_and_no_more(
-    copy: Path, before: dict[str, str], name: str, old: str, new: str, kinds: set[str]
+    copy: Path, keys: Keys, before: dict[str, str], name: str, old: str, new: str, kinds: set[str]
 ) -> None:
     with edited(copy / name, old, new):
-        after = keys(copy)
+        after = keys()
     assert {kind for kind in before if after[kind] != before[kind]} == kinds
 
 
-def test_a_patch_makes_its_component_anew(copy: Path, before: dict[str, str]) -> None:
+def test_a_patch_makes_its_component_anew(copy: Path, keys: Keys, before: dict[str, str]) -> None:
     patch = next((copy / "patches").glob("xnnpack-*/*.patch"))
     with edited(patch, "---", "----"):
-        after = keys(copy)
+        after = keys()
     assert {kind for kind in before if after[kind] != before[kind]} == {"trees", *CORES}
 
 
-def test_code_may_be_moved_and_renamed(copy: Path, before: dict[str, str]) -> None:
+def test_code_may_be_moved_and_renamed(copy: Path, keys: Keys, before: dict[str, str]) -> None:
     room = copy / "wheelhouse" / "compile"
     armnn = room / "armnn.py"
     text = armnn.read_text()
@@ -250,6 +291,6 @@ def test_code_may_be_moved_and_renamed(copy: Path, before: dict[str, str]) -> No
     armnn.write_text(called)
     try:
         assert name
-        assert keys(copy) == before
+        assert keys() == before
     finally:
         armnn.write_text(text)
