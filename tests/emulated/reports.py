@@ -68,8 +68,8 @@ def store_apps(runtime: Path, system: System, fetcher: Fetcher) -> None:
     archives = {models_trials.ARCHIVE: fetcher.file(pins.shared(models_trials.ARCHIVE))}
     setup = models_trials.trial_setup(models[0], archives, system, board)
     store(setup, "models", env, fetcher)
-    pictures = fetcher.file(pins.shared(scenes.ARCHIVE))
-    setup = examples_trials.trial_setup(examples.name, pictures, system, board)
+    archives = {name: fetcher.file(pins.shared(name)) for name in scenes.ARCHIVES}
+    setup = examples_trials.trial_setup(examples.name, archives, system, board)
     store(setup, "examples", env, fetcher)
 
 

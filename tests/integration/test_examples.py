@@ -81,7 +81,7 @@ def models(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def archive(fetcher: Fetcher) -> Path:
-    return fetcher.file(pins.shared(scenes.ARCHIVE))
+    return fetcher.file(pins.shared(scenes.PICTURES))
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,15 @@ def test_a_pose(portrait: Picture) -> None:
         assert np.hypot(*(shoulder - truth)) < 30
     assert (found.visible[:13] > 0.5).all()
     assert (found.visible[27:] < 0.5).all()
+
+
+@pytest.mark.parametrize("name", scenes.FINGERS)
+def test_a_hand_s_fingers_end_where_they_are_seen(fetcher: Fetcher, name: str) -> None:
+    shown = scenes.hand(fetcher.file(pins.shared(scenes.HANDS)), name)
+    (found,) = hands.Pipeline(Options()).run(shown)
+    assert found.score > 0.9
+    for finger, truth in scenes.FINGERS[name].items():
+        assert np.hypot(*(found.points[finger] - truth)) < 25
 
 
 def test_no_hands_where_none_are(shown: dict[str, Picture]) -> None:

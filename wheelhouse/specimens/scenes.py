@@ -1,13 +1,15 @@
 """Pictures and sounds whose right answers are known, for the examples.
 
-The pictures are scikit-image's. The answers were marked by eye: a box is left, top, right and
-bottom in pixels. The sounds were spoken by espeak-ng.
+The pictures are scikit-image's, those of a hand fingerpose's. The answers were marked by eye: a box
+is left, top, right and bottom in pixels. The sounds were spoken by espeak-ng.
 """
 
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,8 @@ from wheelhouse.specimens.faces import BoundingBox
 
 Picture = Image.Image
 
-ARCHIVE = "scikit-image"
-"""The component whose wheel has the pictures."""
+PICTURES, HANDS = ARCHIVES = ("scikit-image", "fingerpose")
+"""The components that have the pictures: a wheel, and an npm package."""
 
 SOUNDS = ROOT / "wheelhouse" / "specimens" / "sounds"
 """The folder of the sounds, each named after the word in it."""
@@ -34,6 +36,19 @@ PERSON = BoundingBox(20, 15, 364, 512)
 CUP = BoundingBox(174, 20, 408, 308)
 MOTORCYCLE = BoundingBox(110, 75, 690, 455)
 NOSE = (225, 128)
+
+THUMB, INDEX = 4, 8
+"""The places of the fingers' ends among a hand's points."""
+
+FINGERS: Mapping[str, Mapping[int, tuple[int, int]]] = {
+    "nocurl": {THUMB: (350, 312), INDEX: (222, 112)},
+    "halfcurl": {THUMB: (346, 310), INDEX: (322, 216)},
+    "fullcurl": {THUMB: (316, 300)},
+}
+"""For each picture of a hand the ends of the fingers that it shows."""
+
+WRIST = (245, 535)
+"""In the picture of a hand with a straight finger."""
 
 OUTLINE = (
     *((154, 95), (160, 50), (190, 22), (250, 15), (290, 40), (300, 85), (285, 125), (262, 145)),
@@ -49,6 +64,13 @@ def picture(archive: Path, name: str) -> Picture:
     with zipfile.ZipFile(archive) as wheel:
         content = wheel.read(f"skimage/data/{name}.png")
     return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def hand(archive: Path, name: str) -> Picture:
+    """A picture of fingerpose's package, named as in :data:`FINGERS`, in RGB."""
+    with tarfile.open(archive) as package:
+        stream = package.extractfile(f"package/assets/{name}.jpg") or io.BytesIO()
+        return Image.open(stream).convert("RGB")
 
 
 def strangers(archive: Path) -> list[Picture]:

@@ -47,6 +47,7 @@ _BOX = re.compile(r"(.+) (\d\.\d\d) at (-?\d+),(-?\d+) to (-?\d+),(-?\d+)\n")
 _SCORED = re.compile(r"(.+) (\d\.\d\d)\n")
 _PERSON = re.compile(r"(\w+) \d\.\d\d, (\d+) years\n")
 _NOSE = re.compile(r"person \d\.\d\d, nose at (-?\d+),(-?\d+), ")
+_HAND = re.compile(r"\w+ hand \d\.\d\d, wrist at (-?\d+),(-?\d+)\n")
 _WORD = re.compile(r"(\w+) \d\.\d\d at (\d+\.\d) s\n")
 _REAL = re.compile(r"(real|fake): no picture of a face (\d\.\d\d), live (\d\.\d\d)\n")
 
@@ -71,6 +72,7 @@ def runs() -> dict[str, Run]:
         "classify": Run(["classify", "coffee.png"], partial(_says, "espresso ")),
         "segment": Run(["segment", portrait, "-o", "segment.png"], partial(_says, "person: ")),
         "pose": Run(["pose", portrait], _has_nose),
+        "hand": Run(["hands", "hand.png"], _has_wrist),
         "no hand": Run(["hands", "brick.png"], partial(_says, "no hand found"), NOTHING),
         "enrol": Run(["recognise", portrait, "--enrol", "Eileen", *known], _is_eileen),
         "recognise": Run(["recognise", "darker.png", *known], _is_eileen),
@@ -108,6 +110,11 @@ def _has_nose(printed: str) -> bool:
     return found is not None and math.dist(map(float, found.groups()), scenes.NOSE) < 12
 
 
+def _has_wrist(printed: str) -> bool:
+    found = _HAND.fullmatch(printed)
+    return found is not None and math.dist(map(float, found.groups()), scenes.WRIST) < 40
+
+
 def _is_happy(printed: str) -> bool:
     found = _SCORED.fullmatch(printed)
     return found is not None and found[1] == "happy" and float(found[2]) > 0.5
@@ -140,7 +147,7 @@ def trials_on(
     env = session.installation(wheels, system, engine, wheel.stem)
     needs: Mapping[str, Step | Pinned | Path] = {
         "env": env,
-        scenes.ARCHIVE: pins.shared(scenes.ARCHIVE),
+        **{name: pins.shared(name) for name in scenes.ARCHIVES},
     }
     runtime, *models = beside
     told = {"wheel": wheel.name, "runtime": runtime.name, "models": [each.name for each in models]}
@@ -149,11 +156,14 @@ def trials_on(
 
 
 def _try(inputs: Inputs, folder: Path) -> None:
-    wheel, archive = inputs.parameters["wheel"], inputs.needs[scenes.ARCHIVE]
-    session.make_trial(inputs, folder, partial(trial_setup, wheel, archive))
+    archives = {name: inputs.needs[name] for name in scenes.ARCHIVES}
+    wheel = inputs.parameters["wheel"]
+    session.make_trial(inputs, folder, partial(trial_setup, wheel, archives))
 
 
-def trial_setup(wheel: str, archive: Path, system: System, board: Board) -> TrialSetup:
+def trial_setup(
+    wheel: str, archives: Mapping[str, Path], system: System, board: Board
+) -> TrialSetup:
     """How the wheel of that name is tried, beside the system's own NumPy and Pillow."""
     return TrialSetup(
         system=system,
@@ -167,17 +177,19 @@ def trial_setup(wheel: str, archive: Path, system: System, board: Board) -> Tria
             "command": ["faces", BROKEN],
         },
         judge=lambda seen: judge(wheel, system, seen),
-        files=files(archive),
+        files=files(archives),
     )
 
 
-def files(archive: Path) -> dict[str, bytes]:
-    """The pictures and sounds by name; ``archive`` is scikit-image's wheel."""
+def files(archives: Mapping[str, Path]) -> dict[str, bytes]:
+    """The pictures and sounds by name, of :data:`scenes.ARCHIVES`."""
+    archive = archives[scenes.PICTURES]
     portrait = scenes.picture(archive, scenes.PORTRAIT)
     pictures = {
         "portrait": portrait,
         "coffee": scenes.picture(archive, "coffee"),
         "brick": scenes.picture(archive, "brick"),
+        "hand": scenes.hand(archives[scenes.HANDS], "nocurl"),
         "darker": ImageEnhance.Brightness(ImageOps.mirror(portrait)).enhance(0.7),
         "stranger": scenes.strangers(archive)[0],
         "screen": scenes.on_a_screen(portrait),
