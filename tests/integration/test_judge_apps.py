@@ -185,6 +185,7 @@ WRONG_ANSWERS: dict[str, tuple[str, ...]] = {
     "segment": ("dog: 46.5% of the picture\n",),
     "pose": ("person 0.99, nose at 217,223, 26 of 33 points visible\n", "no person\n"),
     "no hand": ("left hand 0.90, wrist at 10,10\n",),
+    "hand": ("left hand 0.98, wrist at 241,610\n", "hand.png: no hand found\n"),
     "enrol": ("unknown 0.00\n",),
     "recognise": ("unknown 0.60\n", "Eileen 0.92\nunknown 0.10\n"),
     "stranger": ("Eileen 0.75\n",),
