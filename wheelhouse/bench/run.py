@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
 from statistics import geometric_mean
 from typing import get_args
@@ -125,15 +126,18 @@ def _loading(fetcher: Fetcher) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
     model = models.benchmark_mobilenet("int8").content
     theirs = fetcher.file(pins.shared("ai-edge-litert"))
-    for board in map(systems.board, BOARDS):
-        other = instructions.of_loading(theirs, model, board, fetcher) / MEGABYTE
-        for release in releases.all_releases():
-            (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
-            mine = instructions.of_loading(ours, model, board, fetcher) / MEGABYTE
+    boards = [*map(systems.board, BOARDS)]
+    with instructions.counter(theirs, fetcher) as counter:
+        others = [counter.of_loading(model, board) / MEGABYTE for board in boards]
+    for release in releases.all_releases():
+        (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+        with instructions.counter(ours, fetcher) as counter:
+            mine = [counter.of_loading(model, board) / MEGABYTE for board in boards]
+        for board, *pair in zip(boards, mine, others, strict=True):
             found[f"loading-{_short(release)}-{board.qemu_cpu}"] = _ratio(
                 f"Instructions to load int8 MobileNetV1-1.0, {board.name}, "
                 f"TFLite {release.version} against {LITERT}",
-                *((mine, other), 0.8, "{:.1f} M"),
+                *(_pair(pair), 0.8, "{:.1f} M"),
             )
     return found
 
@@ -182,19 +186,15 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
     """What inferences of the published tables' models cost on every board, with both releases."""
     found: dict[str, Figure] = {}
     peers = (("tflite-runtime", OFFICIAL), ("ai-edge-litert", LITERT))
+    rows, boards = [row.model for row in table.rows()], [*map(systems.board, BOARDS)]
     for release, (peer, against) in zip(releases.all_releases(), peers, strict=True):
         (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
         theirs = fetcher.file(pins.shared(peer))
         versus = f"TFLite {release.version} against {against}"
-        ratios: dict[Board, dict[str, float]] = {board: {} for board in map(systems.board, BOARDS)}
-        for row in table.rows():
-            model = row.model
-            for board in ratios if runtime_trials.runs(ours, model) else ():
-                ratio = _ratio_of(model, ours, theirs, board, fetcher)
-                _tell(f"{versus}, {board.name}", {row.name: ratio})
-                ratios[board][row.name] = ratio
+        tried = [model for model in rows if runtime_trials.runs(ours, model)]
+        ratios = instructions.ratios(tried, (ours, theirs), boards, fetcher)
         key = f"table-{_short(release)}"
-        for board, known in ratios.items():
+        for board, known in zip(boards, ratios, strict=True):
             found |= _mean_and_worst(key, "models of published tables", known, board, versus)
     return found
 
@@ -352,13 +352,10 @@ def _size_figure(name: str, wheels: Sequence[Path], goal: float) -> Figure:
 def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]:
     goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
     found = {}
-    for kind in KINDS:
-        model = models.benchmark_mobilenet(kind).content
-        for board in map(systems.board, matrix.targets()[0].boards):
-            pair = _pair(
-                instructions.of_inference(wheel, model, 2, board, fetcher) / MEGABYTE
-                for wheel in (ours, theirs)
-            )
+    with instructions.counter(ours, fetcher) as mine, instructions.counter(theirs, fetcher) as peer:
+        for kind, cpu in product(KINDS, matrix.targets()[0].boards):
+            model, board = models.benchmark_mobilenet(kind).content, systems.board(cpu)
+            pair = _pair(each.of_inference(model, 2, board) / MEGABYTE for each in (mine, peer))
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
             goal = goals.get((kind, board.qemu_cpu), 0.99)
             key = f"mobilenet-{kind}-{board.qemu_cpu}"
@@ -376,18 +373,11 @@ def _newest_release_figures(fetcher: Fetcher) -> dict[str, Figure]:
     found = {
         "newest-wheel": _size_figure(f"Universal wheel of TFLite {newest.version}", [ours], 2.4)
     }
-    for board in map(systems.board, matrix.targets()[0].boards):
-        ratios = {model.name: _ratio_of(model, ours, theirs, board, fetcher) for model in tried}
-        _tell(board.name, ratios)
+    boards = [*map(systems.board, matrix.targets()[0].boards)]
+    measured = instructions.ratios(tried, (ours, theirs), boards, fetcher)
+    for board, ratios in zip(boards, measured, strict=True):
         found |= _mean_and_worst("newest", "models", ratios, board, versus)
     return found
-
-
-def _ratio_of(model: Model, ours: Path, theirs: Path, board: Board, fetcher: Fetcher) -> float:
-    """The instructions of an inference with one wheel, over those with another."""
-    wheels = (ours, theirs)
-    mine, other = (instructions.of_inference(w, model.content, 2, board, fetcher) for w in wheels)
-    return mine / other
 
 
 def _mean_and_worst(
@@ -411,13 +401,13 @@ def _overhead_figures(
 ) -> dict[str, Figure]:
     board = systems.board(matrix.targets()[0].boards[0])
     tiny = next(model for model in models.generated() if model.name == "arithmetic").content
-    uses = _pair(
-        instructions.of_inference(wheel, tiny, 1000, board, fetcher) / 1000
-        for wheel in (universal, specific)
-    )
-    imports = _pair(
-        instructions.of_import(wheel, board, fetcher) / MEGABYTE for wheel in (universal, theirs)
-    )
+    with ExitStack() as stack:
+        ours, apart, peer = (
+            stack.enter_context(instructions.counter(wheel, fetcher))
+            for wheel in (universal, specific, theirs)
+        )
+        uses = _pair(each.of_inference(tiny, 1000, board) / 1000 for each in (ours, apart))
+        imports = _pair(each.of_import(board) / MEGABYTE for each in (ours, peer))
     return {
         "call": _ratio(
             "Instructions of set_tensor, invoke and get_tensor of a tiny model, universal wheel "
