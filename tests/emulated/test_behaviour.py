@@ -25,11 +25,10 @@ PC = [(system.name, "pc") for system in systems.table().systems if system.proces
 """What runs natively: seconds."""
 LONG = [
     *PC,
-    ("bookworm", "universal"),
     *((suite, f"wheels-{tag}") for suite, tag in OWN.items()),
-    *((suite, "wheels-cp37") for suite in OWN if suite != "bookworm"),
+    *((suite, "wheels-cp37") for suite in OWN),
 ]
-"""What takes long is tried in the first tier with the universal wheel in one suite."""
+"""What takes minutes is in the second tier, where ``wheels-cp37`` is the universal wheel."""
 
 GUEST = sorted(transcripts.GUEST.rglob("*.py"))
 BESIDE = {
@@ -58,7 +57,12 @@ def reports(fetcher: Fetcher) -> Reports:
 
 
 @pytest.fixture(
-    params=[*PC, *((suite, name) for suite in OWN for name in (WHEELS[OWN[suite]], "universal"))],
+    params=[
+        *PC,
+        ("bookworm", "universal"),
+        *((suite, WHEELS[tag]) for suite, tag in OWN.items()),
+        *((suite, "wheels-cp37") for suite in OWN if suite != "bookworm"),
+    ],
     ids=str,
 )
 def wheel_in_suite(request: pytest.FixtureRequest) -> tuple[str, Path]:

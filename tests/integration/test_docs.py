@@ -170,18 +170,19 @@ def test_dark_is_dark(host: Host, browser: Browser) -> None:
 
 
 def test_the_index_and_the_documentation_leave_each_other(cli: Cli, project: Path) -> None:
+    wheel(project / "in")
+    done = cli("index", "--wheels", "in", cwd=project)
+    assert done.status == 0, done.stderr
     done = cli("docs", cwd=project)
     assert done.status == 0, done.stderr
     assert f"{project}/site/docs/index.html" in done.stderr
+    assert (project / "site/simple/tflite-runtime/index.html").is_file()
     made = {path.name: path.read_bytes() for path in (project / "site/docs").glob("*.html")}
-    wheel(project / "in")
+    assert made
     done = cli("index", "--wheels", "in", cwd=project)
     assert done.status == 0, done.stderr
     assert {path.name: path.read_bytes() for path in (project / "site/docs").glob("*.html")} == made
     assert 'href="docs/index.html"' in (project / "site/index.html").read_text()
-    done = cli("docs", cwd=project)
-    assert done.status == 0, done.stderr
-    assert (project / "site/simple/tflite-runtime/index.html").is_file()
 
 
 def test_the_completion_that_the_reference_shows_completes(repo: Path) -> None:

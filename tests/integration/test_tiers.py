@@ -76,7 +76,11 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """The names of the tests that ran since this was called last, sorted."""
+    """The names of the tests that ran since this was called last, sorted.
+
+    Runs of this process take one processor, for it takes pytest longer to begin on several.
+    """
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     log = tmp_path / "ran"
     log.touch()
     monkeypatch.setenv("PYTEST_RAN", str(log))

@@ -124,7 +124,7 @@ def _mirror() -> str:
     first, *others = debian_mirrors()
     remedy = f"Name one that does in {VARIABLE}, or build with --offline or --sources."
     try:
-        if not download.exists(f"{first}/dists/stable/Release"):
+        if not download.exists(f"{first}/dists/stable/Release", attempts=1):
             raise WheelhouseError("has no Debian release", remedy)
     except UnreachableError as error:
         raise WheelhouseError(f"does not answer: {error}", remedy) from error
@@ -132,7 +132,7 @@ def _mirror() -> str:
 
 
 def _index() -> str:
-    done = process.run([*process.PYTHON, "pip", "index", "versions", "pip"])
+    done = process.run([*process.PYTHON, "pip", "index", "versions", "pip", "--retries", "0"])
     if done.status:
         raise WheelhouseError(
             f"does not answer: {_reason(done)}",

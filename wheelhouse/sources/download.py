@@ -45,13 +45,14 @@ def read(url: str, start: int = 0) -> Iterator[bytes]:
                 time.sleep(2 ** (failures - 1))
 
 
-def exists(url: str) -> bool:
+def exists(url: str, attempts: int = ATTEMPTS) -> bool:
     """Whether a server has a file at ``url``.
 
-    Asks again as :func:`read` does; raises UnreachableError if the server does not answer.
+    Asks up to ``attempts`` times, with :func:`read`'s pauses; raises UnreachableError if the server
+    does not answer.
     """
     problem = ""
-    for failures in range(ATTEMPTS):
+    for failures in range(attempts):
         try:
             with _client() as client:
                 reply = client.head(url)
@@ -62,7 +63,7 @@ def exists(url: str) -> bool:
             raise UnreachableError(str(error)) from error
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__
-        if failures < ATTEMPTS - 1:
+        if failures < attempts - 1:
             time.sleep(2**failures)
     raise UnreachableError(problem)
 

@@ -192,8 +192,14 @@ class _Session:
             tests = () if whole else tuple(case.id for case in todo)
             told = Orders(tests, folders, str(outcomes))
             orders.write_bytes(msgspec.json.encode(told))
-            workers = str(min(os.cpu_count() or 1, len(files)) if len(files) > 1 else 0)
-            words = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder")
+            workers = min(os.cpu_count() or 1, len(files))
+            words = (
+                "-n",
+                str(workers if workers > 1 else 0),
+                "--dist",
+                "loadfile",
+                "--no-loadscope-reorder",
+            )
             command = (*_PYTEST, *words, "--orders", str(orders), *files)
             try:
                 self.status = process.show(command, cwd=self.root) or self.status
