@@ -187,7 +187,7 @@ def test_instruction_counts_repeat_and_grow_with_the_work(
         script = f"i=0; while [ $i -lt {loops} ]; do i=$((i+1)); done"
         done = qemu.run(["sh", "-c", script], tree=tree, board=PI, work=tmp_path, counter=counter)
         assert done.instructions is not None
-        return done.instructions
+        return done.instructions.total
 
     none, thousand, again, three = count(0), count(1000), count(1000), count(3000)
     assert thousand == again
@@ -203,7 +203,7 @@ def test_instructions_of_all_threads_count(tree: Path, tmp_path: Path, counter: 
             ["python3", "-c", code], tree=tree, board=PI, work=tmp_path, counter=counter
         )
         assert done.instructions is not None
-        return done.instructions
+        return done.instructions.total
 
     work = count("target=sum, args=(range(200_000),)") - count("target=sum, args=(range(0),)")
     assert work > 2_000_000

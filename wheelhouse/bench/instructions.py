@@ -13,10 +13,13 @@ from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
+import msgspec
+
 from wheelhouse.common import console, process
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Entry, Store, digest, file_digest
 from wheelhouse.machines import qemu, rootfs
+from wheelhouse.machines.qemu import Instructions
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
@@ -27,7 +30,10 @@ PYTHON = "3.11"
 """The CPython of the system that runs the workload."""
 
 _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
-_COUNT = "count"
+_COUNT = "count.json"
+
+FIRST = 3
+"""The step of ``workload.py`` that is the first inference."""
 
 
 @dataclass(frozen=True)
@@ -46,40 +52,45 @@ class Counter:
 
     def of_inference(self, model: bytes, times: int, board: Board) -> float:
         """Instructions per use of a model on one thread, from two runs with different counts."""
-        few, many = (self._of_workload(model, count, board) for count in (1, 1 + times))
+        few, many = (self.of_steps(model, steps, board).total for steps in (FIRST, FIRST + times))
         return (many - few) / times
 
     def of_loading(self, model: bytes, board: Board) -> int:
         """Instructions of the constructor and ``allocate_tensors()``, on one thread."""
-        return self._of_workload(model, 0, board) - self._count(board, "-c", "import workload")
+        none, loaded = (self.of_steps(model, steps, board).total for steps in (0, FIRST - 1))
+        return loaded - none
 
     def of_import(self, board: Board) -> int:
         """Instructions of the import of ``tflite_runtime``, beyond those of NumPy's."""
-        whole = self._count(board, "-c", "import tflite_runtime.interpreter")
-        return whole - self._count(board, "-c", "import numpy")
-
-    def _of_workload(self, model: bytes, times: int, board: Board) -> int:
-        folder = self.store.get_or_make(
-            Entry("counts", board.qemu_cpu, self._key(model, times, board)),
-            partial(self._write, model, times, board),
+        runtime, numpy = (
+            self._count(board, "-c", f"import {module}").total
+            for module in ("tflite_runtime.interpreter", "numpy")
         )
-        return int((folder / _COUNT).read_text())
+        return runtime - numpy
 
-    def _key(self, model: bytes, times: int, board: Board) -> str:
+    def of_steps(self, model: bytes, steps: int, board: Board) -> Instructions:
+        """Instructions of the import and so many steps: constructor, allocation, inferences."""
+        folder = self.store.get_or_make(
+            Entry("counts", board.qemu_cpu, self._key(model, steps, board)),
+            partial(self._write, model, steps, board),
+        )
+        return Instructions(**msgspec.json.decode((folder / _COUNT).read_bytes()))
+
+    def _key(self, model: bytes, steps: int, board: Board) -> str:
         """The digest of all that decides a count."""
         content = [file_digest(self.wheel), file_digest(_WORKLOAD), sha256(model).hexdigest()]
-        return digest(content, times, self.tree.name, board.qemu_cpu, board.cpuinfo_text())
+        return digest(content, steps, self.tree.name, board.qemu_cpu, board.cpuinfo_text())
 
-    def _write(self, model: bytes, times: int, board: Board, folder: Path) -> None:
+    def _write(self, model: bytes, steps: int, board: Board, folder: Path) -> None:
         with NamedTemporaryFile(dir=self.work, suffix=".tflite") as file:
             file.write(model)
             file.flush()
             name = Path(file.name)
             name.chmod(0o644)
-            count = self._count(board, _WORKLOAD.name, name.name, str(times))
-        (folder / _COUNT).write_text(str(count))
+            count = self._count(board, _WORKLOAD.name, name.name, str(steps))
+        (folder / _COUNT).write_bytes(msgspec.json.encode(count))
 
-    def _count(self, board: Board, *words: str) -> int:
+    def _count(self, board: Board, *words: str) -> Instructions:
         done = qemu.run(
             ["env/bin/python", *words],
             tree=self.tree,

@@ -26,7 +26,7 @@ import psutil
 from docker.errors import ImageNotFound
 
 from wheelhouse import figures, pipeline
-from wheelhouse.bench import instructions, times
+from wheelhouse.bench import baseline, instructions, times
 from wheelhouse.bench.instructions import PYTHON
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import require_known
@@ -199,12 +199,23 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
     return found
 
 
+def _baseline(fetcher: Fetcher) -> dict[str, Figure]:
+    """No figures: what a few models execute, written to ``baseline.toml``."""
+    counts = {}
+    for release in releases.all_releases():
+        (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+        counts[release.version] = baseline.measure(ours, fetcher)
+    baseline.write(counts)
+    return {}
+
+
 PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "builds": _builds,
     "tests": _tests,
     "emulated": _emulated,
     "loading": _loading,
     "native": _native,
+    "baseline": _baseline,
     "table": _table,
 }
 """What :func:`run` measures; ``table`` takes hours."""

@@ -1,7 +1,8 @@
-"""Load a model and run it a number of times, on one thread: ``workload.py MODEL TIMES``.
+"""Go so many steps with a model, on one thread: ``workload.py MODEL STEPS``.
 
-Runs on the emulated system under an instruction counter, so it needs nothing but Python 3.7, NumPy
-and a runtime. The counts of two runs with different TIMES above 0 differ by those inferences alone.
+The first step makes an interpreter, the second allocates its tensors, and each more is an
+inference; with 0 there is only the import. Runs on the emulated system under an instruction
+counter, so it needs nothing but Python 3.7, NumPy and a runtime.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ except ImportError:
     from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped,no-redef]
 
 
-def main(model: str, times: int) -> None:
-    """Load a model and :func:`use` it, unless ``times`` is 0."""
+def main(model: str, steps: int) -> None:
+    """Go as many steps as are asked for."""
+    if not steps:
+        return
     interpreter = Interpreter(model, num_threads=1)
-    interpreter.allocate_tensors()
-    if times:
-        use(interpreter, times)
+    if steps > 1:
+        interpreter.allocate_tensors()
+    if steps > 2:
+        use(interpreter, steps - 2)
 
 
 def use(interpreter: Interpreter, times: int) -> None:

@@ -16,7 +16,8 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import sub
 from pathlib import Path
 
 from wheelhouse.common import process
@@ -46,17 +47,41 @@ _CPUS = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
+class Instructions:
+    """How many instructions of each kind a command executed.
+
+    ``branch`` has those of the system too, ``integer`` is arithmetic, ``memory`` loads and stores,
+    ``vector`` also arithmetic of floating-point numbers. On another processor than 64-bit Arm all
+    count as ``integer``.
+    """
+
+    branch: int = 0
+    integer: int = 0
+    memory: int = 0
+    vector: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(astuple(self))
+
+    def __sub__(self, other: Instructions) -> Instructions:
+        """Those that are more here than there."""
+        return Instructions(*map(sub, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True)
 class Emulated:
     """The result of a command that has ended.
 
     ``status`` is the exit status, or 128 plus the signal's number if a signal ended it.
-    ``instructions`` is how many the command executed, if they were counted and no signal ended it.
+    ``instructions`` are what the command executed, if they were counted and no signal ended it.
     """
 
     status: int
     stdout: str
     stderr: str
-    instructions: int | None = None
+    instructions: Instructions | None = None
 
     @property
     def signal(self) -> str | None:
@@ -110,8 +135,9 @@ def run(
             *_start(qemu, command, bool(counter)),
         ]
         done = process.run(argv, timeout=timeout)
-        counted = count.read_text().strip()
-    return Emulated(done.status, done.stdout, done.stderr, int(counted) if counted else None)
+        counted = [int(line) for line in count.read_text().split()]
+    executed = Instructions(*counted) if counted else None
+    return Emulated(done.status, done.stdout, done.stderr, executed)
 
 
 def plugin(store: Store) -> Path:
