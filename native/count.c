@@ -1,7 +1,8 @@
-/* A qemu TCG plugin: the guest instructions that a process executed, all threads together, written
- * to the file that `out=` names when the process exits, in decimal: branches and system
- * instructions, integer arithmetic, loads and stores, vector arithmetic. On other processors than
- * 64-bit Arm all count as integer arithmetic. A forked child's own instructions are not counted.
+/* A qemu TCG plugin: the guest instructions that a process executed, all threads together. A line
+ * in the file that `out=` names has them in decimal: branches and system instructions, integer
+ * arithmetic, loads and stores, vector arithmetic. One is added when the process calls getppid(),
+ * which so marks a place in a program, and the last when it exits. On other processors than 64-bit
+ * Arm all count as integer arithmetic, and there are no marks. A forked child is not counted.
  *
  * The declarations are those of qemu 7.2's plugin interface, version 1, so that no header of
  * qemu's is needed; see "QEMU TCG Plugins" in its manual. */
@@ -23,9 +24,12 @@ enum { NO_REGISTERS = 0 };
 typedef void (*on_exit_t)(plugin_id, void *);
 typedef void (*on_translate_t)(plugin_id, struct block *);
 typedef void (*on_execute_t)(unsigned vcpu, void *);
+typedef void (*on_syscall_t)(plugin_id, unsigned vcpu, int64_t number, uint64_t, uint64_t, uint64_t,
+                             uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
 void qemu_plugin_register_atexit_cb(plugin_id, on_exit_t, void *);
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, on_translate_t);
+void qemu_plugin_register_vcpu_syscall_cb(plugin_id, on_syscall_t);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct block *, on_execute_t, int flags, void *);
 size_t qemu_plugin_tb_n_insns(const struct block *);
 struct instruction *qemu_plugin_tb_get_insn(const struct block *, size_t);
@@ -37,6 +41,9 @@ enum kind { BRANCH, INTEGER, MEMORY, VECTOR, KINDS };
 
 /* A block's count of each kind, in 16 bits; a block has 512 instructions at most. */
 enum { BITS = 16 };
+
+/* 64-bit Arm's number of the system call. */
+enum { GETPPID = 173 };
 
 static uint64_t total[KINDS];
 static char out[4096];
@@ -72,14 +79,24 @@ static void translated(plugin_id id, struct block *block) {
   qemu_plugin_register_vcpu_tb_exec_cb(block, executed, NO_REGISTERS, (void *)(uintptr_t)counts);
 }
 
-static void ended(plugin_id id, void *unused) {
-  (void)id, (void)unused;
-  FILE *file = getpid() == owner ? fopen(out, "w") : NULL;
+static void tell(void) {
+  FILE *file = getpid() == owner ? fopen(out, "a") : NULL;
   if (file) {
     for (int kind = 0; kind < KINDS; kind++)
-      fprintf(file, "%llu\n", (unsigned long long)total[kind]);
+      fprintf(file, "%llu%c", (unsigned long long)total[kind], kind < KINDS - 1 ? ' ' : '\n');
     fclose(file);
   }
+}
+
+static void called(plugin_id id, unsigned vcpu, int64_t number, uint64_t a, uint64_t b, uint64_t c,
+                   uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
+  (void)id, (void)vcpu, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
+  if (number == GETPPID) tell();
+}
+
+static void ended(plugin_id id, void *unused) {
+  (void)id, (void)unused;
+  tell();
 }
 
 EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, char **argv) {
@@ -88,6 +105,7 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, 
   owner = getpid();
   arm64 = !strcmp(info->target_name, "aarch64");
   qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+  if (arm64) qemu_plugin_register_vcpu_syscall_cb(id, called);
   qemu_plugin_register_atexit_cb(id, ended, NULL);
   return 0;
 }

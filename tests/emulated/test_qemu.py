@@ -186,8 +186,7 @@ def test_instruction_counts_repeat_and_grow_with_the_work(
     def count(loops: int) -> int:
         script = f"i=0; while [ $i -lt {loops} ]; do i=$((i+1)); done"
         done = qemu.run(["sh", "-c", script], tree=tree, board=PI, work=tmp_path, counter=counter)
-        assert done.instructions is not None
-        return done.instructions.total
+        return done.instructions[-1].total
 
     none, thousand, again, three = count(0), count(1000), count(1000), count(3000)
     assert thousand == again
@@ -202,12 +201,24 @@ def test_instructions_of_all_threads_count(tree: Path, tmp_path: Path, counter: 
         done = qemu.run(
             ["python3", "-c", code], tree=tree, board=PI, work=tmp_path, counter=counter
         )
-        assert done.instructions is not None
-        return done.instructions.total
+        return done.instructions[-1].total
 
     work = count("target=sum, args=(range(200_000),)") - count("target=sum, args=(range(0),)")
     assert work > 2_000_000
 
 
+def test_a_program_marks_places_and_kinds_are_told_apart(
+    tree: Path, tmp_path: Path, counter: Path
+) -> None:
+    code = "import os; os.getppid(); sum(range(100_000)); os.getppid()"
+    done = qemu.run(["python3", "-c", code], tree=tree, board=PI, work=tmp_path, counter=counter)
+    before, after, end = done.instructions
+    summed = after - before
+    assert summed.total > 1_000_000
+    assert summed.vector < summed.branch < summed.integer
+    assert summed.memory > summed.branch
+    assert before.total < after.total < end.total
+
+
 def test_without_a_counter_nothing_is_counted(tree: Path, tmp_path: Path) -> None:
-    assert python("pass", tree, tmp_path).instructions is None
+    assert python("pass", tree, tmp_path).instructions == ()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple
-from itertools import pairwise
 from pathlib import Path
 
 from wheelhouse.bench import instructions
-from wheelhouse.bench.instructions import FIRST
 from wheelhouse.common import toml
 from wheelhouse.common.files import write_whole
 from wheelhouse.machines.qemu import Instructions
@@ -27,7 +25,7 @@ MODELS = (
 """One of FP32, one with FP16 weights, and quantised ones of each kind."""
 
 PHASES = ("construct", "allocate", "first", "steady")
-"""The constructor, the allocation of tensors, the first inference and the second."""
+"""The constructor, the allocation of tensors, the first use and the second."""
 
 TOLERANCE = 0.01
 """The share by which a phase may grow."""
@@ -51,11 +49,8 @@ def measure(wheel: Path, fetcher: Fetcher) -> Counts:
     with instructions.counter(wheel, fetcher) as counter:
 
         def phases(content: bytes, board: str) -> dict[str, Instructions]:
-            steps = (
-                counter.of_steps(content, step, systems.board(board)) for step in range(FIRST + 2)
-            )
-            each = (more - less for less, more in pairwise(steps))
-            return dict(zip(PHASES, each, strict=True))
+            construct, allocate, _, *uses = counter.of_workload(content, 2, systems.board(board))
+            return dict(zip(PHASES, (construct, allocate, *uses), strict=True))
 
         return {
             board: {model.name: phases(model.content, board) for model in tried} for board in BOARDS

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
@@ -30,10 +30,7 @@ PYTHON = "3.11"
 """The CPython of the system that runs the workload."""
 
 _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
-_COUNT = "count.json"
-
-FIRST = 3
-"""The step of ``workload.py`` that is the first inference."""
+_COUNTS = "counts.json"
 
 
 @dataclass(frozen=True)
@@ -51,46 +48,47 @@ class Counter:
     store: Store
 
     def of_inference(self, model: bytes, times: int, board: Board) -> float:
-        """Instructions per use of a model on one thread, from two runs with different counts."""
-        few, many = (self.of_steps(model, steps, board).total for steps in (FIRST, FIRST + times))
-        return (many - few) / times
+        """Instructions per use of a model on one thread, after a first one."""
+        uses = self.of_workload(model, 1 + times, board)[3:]
+        return sum(use.total for use in uses[1:]) / times
 
     def of_loading(self, model: bytes, board: Board) -> int:
         """Instructions of the constructor and ``allocate_tensors()``, on one thread."""
-        none, loaded = (self.of_steps(model, steps, board).total for steps in (0, FIRST - 1))
-        return loaded - none
+        return sum(each.total for each in self.of_workload(model, 0, board)[:2])
 
     def of_import(self, board: Board) -> int:
         """Instructions of the import of ``tflite_runtime``, beyond those of NumPy's."""
         runtime, numpy = (
-            self._count(board, "-c", f"import {module}").total
+            self._count(board, "-c", f"import {module}")[-1].total
             for module in ("tflite_runtime.interpreter", "numpy")
         )
         return runtime - numpy
 
-    def of_steps(self, model: bytes, steps: int, board: Board) -> Instructions:
-        """Instructions of the import and so many steps: constructor, allocation, inferences."""
+    def of_workload(self, model: bytes, times: int, board: Board) -> list[Instructions]:
+        """Instructions of the constructor, the allocation, the input's making, and each use."""
         folder = self.store.get_or_make(
-            Entry("counts", board.qemu_cpu, self._key(model, steps, board)),
-            partial(self._write, model, steps, board),
+            Entry("counts", board.qemu_cpu, self._key(model, times, board)),
+            partial(self._write, model, times, board),
         )
-        return Instructions(**msgspec.json.decode((folder / _COUNT).read_bytes()))
+        return msgspec.json.decode((folder / _COUNTS).read_bytes(), type=list[Instructions])
 
-    def _key(self, model: bytes, steps: int, board: Board) -> str:
-        """The digest of all that decides a count."""
+    def _key(self, model: bytes, times: int, board: Board) -> str:
+        """The digest of all that decides the counts."""
         content = [file_digest(self.wheel), file_digest(_WORKLOAD), sha256(model).hexdigest()]
-        return digest(content, steps, self.tree.name, board.qemu_cpu, board.cpuinfo_text())
+        return digest(content, times, self.tree.name, board.qemu_cpu, board.cpuinfo_text())
 
-    def _write(self, model: bytes, steps: int, board: Board, folder: Path) -> None:
+    def _write(self, model: bytes, times: int, board: Board, folder: Path) -> None:
         with NamedTemporaryFile(dir=self.work, suffix=".tflite") as file:
             file.write(model)
             file.flush()
-            name = Path(file.name)
-            name.chmod(0o644)
-            count = self._count(board, _WORKLOAD.name, name.name, str(steps))
-        (folder / _COUNT).write_bytes(msgspec.json.encode(count))
+            path = Path(file.name)
+            path.chmod(0o644)
+            *marks, _ = self._count(board, _WORKLOAD.name, path.name, str(times))
+        (folder / _COUNTS).write_bytes(
+            msgspec.json.encode([after - before for before, after in pairwise(marks)])
+        )
 
-    def _count(self, board: Board, *words: str) -> Instructions:
+    def _count(self, board: Board, *words: str) -> tuple[Instructions, ...]:
         done = qemu.run(
             ["env/bin/python", *words],
             tree=self.tree,
@@ -98,7 +96,7 @@ class Counter:
             work=self.work,
             counter=qemu.plugin(self.store),
         )
-        if done.status or done.instructions is None:
+        if done.status or not done.instructions:
             raise process.failure(
                 f"The workload failed on {board.name}",
                 done,

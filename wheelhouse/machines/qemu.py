@@ -75,13 +75,14 @@ class Emulated:
     """The result of a command that has ended.
 
     ``status`` is the exit status, or 128 plus the signal's number if a signal ended it.
-    ``instructions`` are what the command executed, if they were counted and no signal ended it.
+    ``instructions`` are those that the command had executed at each call of ``getppid()`` and at
+    its end; none if they were not counted or a signal ended it.
     """
 
     status: int
     stdout: str
     stderr: str
-    instructions: Instructions | None = None
+    instructions: tuple[Instructions, ...] = ()
 
     @property
     def signal(self) -> str | None:
@@ -135,9 +136,9 @@ def run(
             *_start(qemu, command, bool(counter)),
         ]
         done = process.run(argv, timeout=timeout)
-        counted = [int(line) for line in count.read_text().split()]
-    executed = Instructions(*counted) if counted else None
-    return Emulated(done.status, done.stdout, done.stderr, executed)
+        lines = count.read_text().splitlines()
+    counted = tuple(Instructions(*map(int, line.split())) for line in lines)
+    return Emulated(done.status, done.stdout, done.stderr, counted)
 
 
 def plugin(store: Store) -> Path:
