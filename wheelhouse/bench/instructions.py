@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ class Counter:
     tree: Path
     work: Path
     store: Store
+    env: Mapping[str, str]
 
     def of_inference(self, model: bytes, times: int, board: Board) -> float:
         """Instructions per use of a model on one thread, after a first one."""
@@ -75,7 +76,8 @@ class Counter:
     def _key(self, model: bytes, times: int, board: Board) -> str:
         """The digest of all that decides the counts."""
         content = [file_digest(self.wheel), file_digest(_WORKLOAD), sha256(model).hexdigest()]
-        return digest(content, times, self.tree.name, board.qemu_cpu, board.cpuinfo_text())
+        there = [self.tree.name, board.qemu_cpu, board.cpuinfo_text(), dict(self.env)]
+        return digest(content, times, there)
 
     def _write(self, model: bytes, times: int, board: Board, folder: Path) -> None:
         with NamedTemporaryFile(dir=self.work, suffix=".tflite") as file:
@@ -94,6 +96,7 @@ class Counter:
             tree=self.tree,
             board=board,
             work=self.work,
+            env=self.env,
             counter=qemu.plugin(self.store),
         )
         if done.status or not done.instructions:
@@ -107,15 +110,17 @@ class Counter:
 
 
 @contextmanager
-def counter(wheel: Path, fetcher: Fetcher) -> Iterator[Counter]:
-    """A counter for a wheel, on the system whose CPython is :data:`PYTHON`."""
+def counter(
+    wheel: Path, fetcher: Fetcher, env: Mapping[str, str] | None = None
+) -> Iterator[Counter]:
+    """A counter for a wheel, on the system whose CPython is :data:`PYTHON`, with an environment."""
     system = next(system for system in systems.table().systems if system.python == PYTHON)
     with TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.
         session.install(wheel, None, system, fetcher, work, "--no-deps")
         (work / _WORKLOAD.name).write_bytes(_WORKLOAD.read_bytes())
-        yield Counter(wheel, rootfs.tree(system, fetcher.store), work, fetcher.store)
+        yield Counter(wheel, rootfs.tree(system, fetcher.store), work, fetcher.store, env or {})
 
 
 def ratios(

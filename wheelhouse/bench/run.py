@@ -142,6 +142,25 @@ def _loading(fetcher: Fetcher) -> dict[str, Figure]:
     return found
 
 
+def _precision(fetcher: Fetcher) -> dict[str, Figure]:
+    """What an inference in FP16 costs, with both releases."""
+    found: dict[str, Figure] = {}
+    model, board = models.benchmark_mobilenet("float32").content, systems.board("Raspberry Pi 5")
+    for release in releases.all_releases():
+        (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+        costs = []
+        for precision in ("fp16", "fp32"):
+            env = {"TFLITE_XNNPACK_PRECISION": precision}
+            with instructions.counter(ours, fetcher, env) as counter:
+                costs.append(counter.of_inference(model, 1, board) / MEGABYTE)
+        found[f"fp16-{_short(release)}"] = _ratio(
+            f"Instructions per inference, MobileNetV1-1.0 in FP16 against FP32, {board.name}, "
+            f"TFLite {release.version}",
+            *(_pair(costs), 0.62, "{:.0f} M"),
+        )
+    return found
+
+
 def _native(fetcher: Fetcher) -> dict[str, Figure]:
     """The time of inferences with the wheels for PCs, on all models."""
     found: dict[str, Figure] = {}
@@ -214,6 +233,7 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "tests": _tests,
     "emulated": _emulated,
     "loading": _loading,
+    "precision": _precision,
     "native": _native,
     "baseline": _baseline,
     "table": _table,
