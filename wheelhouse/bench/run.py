@@ -316,9 +316,7 @@ def _container_figures(folder: Path) -> dict[str, Figure]:
         ),
         "container-more": _figure(
             "One more CPython in a container against this machine's",
-            round(warm, 2),
-            "×",
-            _SIDE_BY_SIDE,
+            *(round(warm, 2), "×", _SIDE_BY_SIDE, 1.5),
         ),
     }
 
