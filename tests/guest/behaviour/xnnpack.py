@@ -44,8 +44,8 @@ def classified(kind: str, **options: Any) -> Any:
 
 
 def close(one: Any, other: Any) -> bool:
-    """Whether two results lie within a twentieth of the largest number of each other."""
-    return bool(np.abs(one - other).max() <= np.abs(one).max() / 20)
+    """Whether two results lie within a fifth of the largest number of each other."""
+    return bool(np.abs(one - other).max() <= np.abs(one).max() / 5)
 
 
 @case
