@@ -1,4 +1,4 @@
-// XNNPACK's delegate with options: those of a program, or those of the environment.
+// XNNPACK's options: those of a program, or those of the environment.
 #ifndef TFLITE_WHEELHOUSE_NATIVE_XNNPACK_H_
 #define TFLITE_WHEELHOUSE_NATIVE_XNNPACK_H_
 
@@ -9,25 +9,25 @@
 
 namespace tflite_wheelhouse {
 
-// What an interpreter makes the delegate with that it applies by itself.
-using Creator =
+struct XnnpackOptions {
+  int num_threads = 0;  // 0: none given
+  bool fp16 = false;
+};
+
+// Makes a delegate for an interpreter, which then owns it.
+using XnnpackCreator =
     std::function<std::unique_ptr<TfLiteDelegate, void (*)(TfLiteDelegate*)>(TfLiteContext*)>;
 
-// Whether tflite_plugin_create_delegate() of this library made the delegate.
-bool IsXnnpack(const TfLiteDelegate* delegate);
+// The options of a delegate that this library's tflite_plugin_create_delegate() made; null for any
+// other delegate. The delegate carries options and computes nothing: it may end at any time.
+const XnnpackOptions* XnnpackOptionsOf(const TfLiteDelegate* delegate);
 
-// The number of threads that such a delegate was made with; 0 if with none.
-int XnnpackThreads(const TfLiteDelegate* delegate);
+// TFLITE_NUM_THREADS and TFLITE_XNNPACK_PRECISION. A wrong value is ignored, with one warning to
+// standard error.
+XnnpackOptions XnnpackOptionsOfEnvironment();
 
-// Hands on such a delegate, which stays its owner's.
-Creator XnnpackLent(TfLiteDelegate* delegate);
-
-// Makes a delegate as TFLITE_XNNPACK_... in the environment say; null if they say nothing. A wrong
-// value is ignored, with one warning to standard error.
-Creator XnnpackOfEnvironment();
-
-// TFLITE_NUM_THREADS in the environment, 1 or more; 0 if there is none. Warns likewise.
-int ThreadsOfEnvironment();
+// Makes XNNPACK's delegate; a library without XNNPACK makes null.
+XnnpackCreator XnnpackWith(const XnnpackOptions& options);
 
 }  // namespace tflite_wheelhouse
 

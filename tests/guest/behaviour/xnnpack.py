@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from tflite_runtime import interpreter as runtime
 from tflite_runtime import xnnpack
 
 from .delegates import delegate
-from .models import ROW, computed, opened
+from .models import computed, opened
 from .report import Told, step
 from .runner import case, in_child
 
@@ -108,27 +108,78 @@ def xnnpack_after_another_delegate() -> object:
 
 
 @case
+def xnnpack_that_nobody_holds() -> object:
+    """An interpreter keeps what its program gave: a list that is cleared, and a generator."""
+    listed = [xnnpack.delegate(precision="fp16")]
+    cleared = opened("arithmetic", experimental_delegates=listed)
+    listed.clear()
+    generated = (xnnpack.delegate(precision="fp16") for _ in range(1))
+    return [computed(cleared), computed(opened("arithmetic", experimental_delegates=generated))]
+
+
+@case
 def xnnpack_in_many_interpreters() -> object:
-    """One delegate in several interpreters, which end one after another, and it before the last."""
+    """One delegate in several interpreters, of one thread after another and of four at once."""
     options = given(precision="fp16")
     alone = classified("float32", **given(precision="fp16"))
-    results = [np.array_equal(classified("float32", **options), alone) for _ in range(2)]
-    last = opened("arithmetic", **options)
-    del options
-    gc.collect()
-    return [*results, bool((computed(last)[0] == 2 * ROW).all())]
+    results = [classified("float32", **options) for _ in range(2)]
+
+    def work() -> None:
+        results.extend(classified("float32", **options) for _ in range(3))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return [len(results), all(np.array_equal(result, alone) for result in results)]
 
 
 @case
 def xnnpack_in_fp16() -> object:
-    """That FP16 is near FP32, and that quantised models are left as they are."""
+    """That FP16 is near FP32, and that models which are not for it are left as they are."""
     options = given(precision="fp16")
 
     def same(kind: str) -> bool:
         return np.array_equal(classified(kind), classified(kind, **options))
 
     floating = classified("float32"), classified("float32", **options)
-    return {"close": close(*floating), "int8": same("int8"), "uint8": same("uint8")}
+    pooled = [step(largest, **each).content for each in ({}, options)]
+    variables = [variable(**each) for each in ({}, options)]
+    return {
+        "close": close(*floating),
+        "int8": same("int8"),
+        "uint8": same("uint8"),
+        "operator": pooled[0] == pooled[1],
+        "variable": np.array_equal(*variables),
+    }
+
+
+def largest(**options: Any) -> object:
+    """What an operator computes that XNNPACK does not have in FP16; only 2.22 runs it."""
+    interpreter = opened("argmax", **options)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(0, np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1) / 7)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def variable(**options: Any) -> Any:
+    """A number that FP16 does not hold, set and read by two signatures."""
+    interpreter = opened("resources", **options)
+    interpreter.allocate_tensors()
+    interpreter.get_signature_runner("assign")(value=np.array([1.1, 2.2], np.float32))
+    added = np.array([10, 20], np.float32)
+    return interpreter.get_signature_runner("read")(added=added)["total"]
+
+
+@case
+def xnnpack_in_signature_runners() -> object:
+    """An interpreter whose program does not call allocate_tensors()."""
+    interpreter = opened("branches", **given(precision="fp16"))
+    runner = interpreter.get_signature_runner("total")
+    runner(x=np.ones((1, 4, 4, 2), np.float32))
+    return interpreter._get_ops_details()[-1]["op_name"]
 
 
 @case
