@@ -46,6 +46,8 @@ NEVER_SET = (
     "RuntimeError: tensorflow/tensorflow/lite/kernels/read_variable.cc:67 "
     "variable != nullptr was not true.Node number 1 (READ_VARIABLE) failed to invoke."
 )
+NO_PRECISION = "is no precision: these are fp32, fp16"
+NO_THREADS = "is no number of threads: these are 0 to 1024, and 0 means 1"
 OVERFLOW = (
     "RuntimeError: tensorflow/tensorflow/lite/util.cc "
     "BytesRequired number of elements overflowed.\n"
@@ -496,6 +498,54 @@ RESULTS: dict[str, Any] = {
         "get": False,
     },
     "invoke_in_a_forked_child": [SUM, PRODUCT],
+    "delegates_are_not_copied": [
+        ["TypeError: cannot copy or pickle 'Delegate' object"] * 3,
+        [SUM, PRODUCT],
+    ],
+    # XNNPACK's options
+    **{
+        f"xnnpack_options.{way}": [SUM, PRODUCT]
+        for way in ("none", "threads", "no_threads", "fp32", "fp16", "all", "loaded", "loaded_all")
+    },
+    "xnnpack_options.word": f"ValueError: 'half' {NO_PRECISION}",
+    "xnnpack_options.capitals": f"ValueError: 'FP16' {NO_PRECISION}",
+    "xnnpack_options.number": f"ValueError: '16' {NO_PRECISION}",
+    **{
+        f"xnnpack_options.{value}": f"ValueError: '{value}' {NO_THREADS}"
+        for value in ("-1", "1025", "True", "four")
+    },
+    "xnnpack_options.float": f"ValueError: '2.0' {NO_THREADS}",
+    "xnnpack_options_loaded.unknown": "is no option of XNNPACK: these are num_threads, precision",
+    "xnnpack_options_loaded.value": NO_PRECISION,
+    "xnnpack_is_applied_once": [["ADD", "MUL", "DELEGATE"]] * 4,
+    "xnnpack_after_another_delegate": [SUM, PRODUCT],
+    "xnnpack_that_nobody_holds": [[SUM, PRODUCT]] * 2,
+    "xnnpack_in_many_interpreters": [14, True],
+    "xnnpack_in_signature_runners": "DELEGATE",
+    **{
+        f"xnnpack_in_fp16.{name}": True
+        for name in ("close", "int8", "uint8", "operator", "variable")
+    },
+    "xnnpack_after_resizing": [[1, True], [3, True], [2, True]],
+    "xnnpack_threads": [[0, 2], [1, 0], [2, 1]],
+    "xnnpack_threads_in_a_forked_child": "RuntimeError: This interpreter was made before fork(), "
+    "and its threads are in the parent process. Make the interpreter after the fork, or with "
+    "num_threads=1.",
+    "xnnpack_in_the_environment": {
+        "threads": [2, []],
+        "no_threads": [0, []],
+        "wrong_threads": [
+            0,
+            [f"WARNING: TFLITE_NUM_THREADS is ignored: 'many' {NO_THREADS}"],
+        ],
+        "given_threads": [1, []],
+        "empty": [0, []],
+        "fp16": [0, []],
+        "wrong_precision": [
+            0,
+            [f"WARNING: TFLITE_XNNPACK_PRECISION is ignored: 'half' {NO_PRECISION}"],
+        ],
+    },
 }
 
 _NEWEST_DENSE = {

@@ -60,6 +60,7 @@ def specimens() -> dict[str, bytes]:
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
+        "argmax": _argmax(),
         "sparse": _sparse([]),
         "sparse-without-blocks": _sparse(None),
     }
@@ -275,6 +276,21 @@ def _variable(writer: ModelWriter) -> int:
     handle = writer.tensor("handle", (1,), "resource")
     writer.operator("VAR_HANDLE", 1, [], [handle], container="", sharedName="v")
     return handle
+
+
+def _argmax() -> bytes:
+    """A pooling of MediaPipe's own that says where each largest number is."""
+    writer = ModelWriter("argmax")
+    x, doubled = (writer.tensor(name, (1, 4, 4, 1), "float32") for name in ("x", "doubled"))
+    largest, places = (
+        writer.tensor(name, (1, 2, 2, 1), "float32") for name in ("largest", "places")
+    )
+    writer.operator("ADD", 1, [x, x], [doubled])
+    writer.operator("MaxPoolingWithArgmax2D", 1, [doubled], [largest, places])
+    valid, stride, size = 2, (2, 2), (2, 2)
+    parameters = np.array([valid, *stride, *size, *(0 for _ in range(5))], np.int32)
+    writer._operators[-1].customOptions = list(parameters.tobytes())
+    return writer.pack([x], [largest, places])
 
 
 def _sparse(blocks: list[int] | None) -> bytes:

@@ -127,6 +127,8 @@ CHANGES = [
     ("native/CMakeLists.txt", "set(BUILD_TESTING OFF)", "", CORES),
     ("native/monitor.h", "#", "\n#", LINKED - {"delegates"}),
     ("native/binding.cc", "#", "\n#", LINKED - {"delegates"}),
+    ("native/xnnpack.cc", "#", "\n#", LINKED - {"delegates"}),
+    ("native/xnnpack.h", "#", "\n#", LINKED - {"delegates"}),
     ("native/personality.cc", "#", "\n#", LINKED),
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),

@@ -129,7 +129,7 @@ def test_without_xnnpack_the_version_and_the_core_are_others() -> None:
     assert with_it.step.key != without.step.key
 
 
-MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", MODULE)
+MODULES = ("__init__", "interpreter", "metrics_interface", "metrics_portable", "xnnpack", MODULE)
 
 
 @pytest.mark.parametrize("tflite", pins.pins().tflite)

@@ -28,13 +28,15 @@ _PYBIND11 = "interpreter_wrapper_pybind11.cc"
 _STABLE = ROOT / "native" / "binding.cc"
 _NATIVE = "native"
 _MONITOR = ROOT / "native" / "monitor.h"
+_XNNPACK = ROOT / "native" / "xnnpack.cc"
+_XNNPACK_HEADER = ROOT / "native" / "xnnpack.h"
 _SOURCES = (
     "interpreter_wrapper.cc",
     "numpy.cc",
     "python_error_reporter.cc",
     "python_utils.cc",
 )
-_EXPORTS = f"{{ global: PyInit_{MODULE}; local: *; }};\n"
+_EXPORTS = f"{{ global: PyInit_{MODULE}; tflite_plugin_*_delegate; local: *; }};\n"
 _FLAGS = (
     # The oldest NumPy that the module must work with is 1.16, which Raspberry Pi OS 10 has. The
     # version of its C API is that of 1.19, whose name says what is tried: the oldest on a system.
@@ -142,7 +144,7 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     if "pybind11" not in trees:
         binding = f"{_NATIVE}/{_STABLE.name}"
     paths = [f"wrapper/{_WRAPPER}/{name}" for name in _SOURCES]
-    paths += [binding, f"{_NATIVE}/{toolchain.PERSONALITY.name}"]
+    paths += [binding, *(f"{_NATIVE}/{path.name}" for path in (_XNNPACK, toolchain.PERSONALITY))]
     objects = [f"{Path(path).stem}.o" for path in paths]
     for path, output in zip(paths, objects, strict=True):
         rules.build([output], "cxx", [path])
@@ -161,11 +163,12 @@ def _standard(tensorflow: Path) -> str:
 def _includes(python: str, names: Collection[str]) -> list[str]:
     optional = {"libxcrypt": "libxcrypt/usr/include", "pybind11": "pybind11/pybind11/include"}
     return [
-        str(Path(_NATIVE, _MONITOR.name).parent),
+        *{str(Path(_NATIVE, header.name).parent) for header in (_MONITOR, _XNNPACK_HEADER)},
         "wrapper",
         "tensorflow",
         "abseil",
         "flatbuffers/include",
+        "cpuinfo/include",
         "eigen",
         "numpy/numpy/_core/include",
         f"python/usr/include/python{python}",

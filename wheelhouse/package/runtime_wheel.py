@@ -138,6 +138,7 @@ def _pack(inputs: Inputs, folder: Path) -> None:
         "interpreter.py": (python / "interpreter.py").read_bytes(),
         "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
         "metrics_portable.py": (python / "metrics" / "metrics_portable.py").read_bytes(),
+        "xnnpack.py": (_PACKAGE / "xnnpack.py").read_bytes(),
         **types(tflite),
     }
     wheel.pack(inputs, folder, files, audit.stable_abi if parameters["abi3"] else _accept)

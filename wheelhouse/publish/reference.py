@@ -337,6 +337,7 @@ def _modules() -> dict[str, Path]:
     return {
         "tflite_runtime": NATIVE / "tflite_runtime" / "__init__.pyi",
         "tflite_runtime.interpreter": NATIVE / "tflite_runtime" / "interpreter.pyi",
+        "tflite_runtime.xnnpack": NATIVE / "tflite_runtime" / "xnnpack.pyi",
         "tflite_armnn_delegate": NATIVE / "tflite_armnn_delegate" / "__init__.py",
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import os
 import pathlib
+import pickle
 import sys
 from typing import Any
 
@@ -122,6 +124,13 @@ def delegate_by_address() -> object:
         ),
         "outputs": computed(interpreter),
     }
+
+
+@case
+def delegates_are_not_copied() -> object:
+    made = delegate()
+    ways = (copy.copy, copy.deepcopy, pickle.dumps)
+    return [[step(way, made) for way in ways], computed(opened("arithmetic"))]
 
 
 @case

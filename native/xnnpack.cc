@@ -1,0 +1,268 @@
+// XNNPACK's delegate with options, which are loaded as any external delegate is.
+#include "xnnpack.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "tensorflow/lite/core/subgraph.h"
+#include "tensorflow/lite/minimal_logging.h"
+#include "tensorflow/lite/tflite_with_xnnpack_optional.h"
+#ifdef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
+#include "cpuinfo.h"
+#include "tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h"
+#endif
+
+namespace tflite_wheelhouse {
+namespace {
+
+// ---- Options -------------------------------------------------------------------------------
+
+constexpr int kMostThreads = 1024;
+
+// These throw std::invalid_argument.
+
+int ParseThreads(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  const long number = digits ? std::strtol(text.c_str(), nullptr, 10) : -1;
+  if (number < 0 || number > kMostThreads) {
+    throw std::invalid_argument("'" + text + "' is no number of threads: these are 0 to " +
+                                std::to_string(kMostThreads) + ", and 0 means 1");
+  }
+  return number ? static_cast<int>(number) : 1;
+}
+
+bool ParseFp16(const std::string& text) {
+  if (text != "fp32" && text != "fp16") {
+    throw std::invalid_argument("'" + text + "' is no precision: these are fp32, fp16");
+  }
+  return text == "fp16";
+}
+
+void Set(XnnpackOptions& options, const std::string& key, const std::string& value) {
+  if (key == "num_threads") {
+    options.num_threads = ParseThreads(value);
+  } else if (key == "precision") {
+    options.fp16 = ParseFp16(value);
+  } else {
+    throw std::invalid_argument("'" + key +
+                                "' is no option of XNNPACK: these are num_threads, precision");
+  }
+}
+
+template <typename Value>
+void SetFromEnvironment(Value& option, const char* variable, Value (*parse)(const std::string&)) {
+  const char* text = std::getenv(variable);
+  if (!text || !*text) return;
+  try {
+    option = parse(text);
+  } catch (const std::invalid_argument& error) {
+    static std::set<std::string> warnings;  // under the GIL
+    const auto warning = warnings.insert(std::string(variable) + " is ignored: " + error.what());
+    if (warning.second) {
+      TFLITE_LOG_PROD(tflite::TFLITE_LOG_WARNING, "%s", warning.first->c_str());
+    }
+  }
+}
+
+// What a program holds as its delegate.
+struct Handle {
+  TfLiteDelegate base = TfLiteDelegateCreate();
+  XnnpackOptions options;
+};
+
+TfLiteStatus RefuseToPrepare(TfLiteContext* context, TfLiteDelegate*) {
+  context->ReportError(context, "This delegate is for interpreters of its own tflite_runtime.");
+  return kTfLiteError;
+}
+
+// ---- FP16 ----------------------------------------------------------------------------------
+
+#ifdef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
+
+using Owned = std::unique_ptr<TfLiteDelegate, void (*)(TfLiteDelegate*)>;
+
+// Whether a model with such a tensor is computed as without options: XNNPACK has no quantised
+// operators in a graph of FP16, and subgraphs that share a variable have to agree on its type.
+bool ForbidsFp16(const TfLiteTensor& tensor) {
+  if (tensor.type == kTfLiteFloat32 || tensor.type == kTfLiteFloat16) return false;
+  return tensor.type == kTfLiteResource || tensor.quantization.type != kTfLiteNoQuantization;
+}
+
+bool ForbidsFp16(TfLiteContext* context) {
+  for (const auto& subgraph : *static_cast<tflite::Subgraph*>(context->impl_)->GetSubgraphs()) {
+    for (size_t index = 0; index < subgraph->tensors_size(); ++index) {
+      if (ForbidsFp16(*subgraph->tensor(static_cast<int>(index)))) return true;
+    }
+  }
+  return false;
+}
+
+// Whether XNNPACK has kernels for FP16 on this CPU.
+bool HasFp16() {
+  if (!cpuinfo_initialize()) return false;
+#if defined(__aarch64__) || defined(__arm__)
+  return cpuinfo_has_arm_neon_fp16_arith();
+#else
+  return cpuinfo_has_x86_avx2();
+#endif
+}
+
+bool CanUseFp16(TfLiteContext* context) {
+  if (ForbidsFp16(context)) return false;
+  if (HasFp16()) return true;
+  TFLITE_LOG_PROD_ONCE(tflite::TFLITE_LOG_WARNING,
+                       "This CPU has no FP16 arithmetic: XNNPACK computes in FP32.");
+  return false;
+}
+
+// The change of a graph: all kernels are made before it.
+struct Change {
+  TfLiteDelegate* delegate;  // as which the graph knows it
+  bool must_be_complete;     // or else nothing is changed
+  decltype(TfLiteContext::ReplaceNodeSubsetsWithDelegateKernels) replace;
+  std::deque<void*> kernels;  // null: could not be made
+  bool done = false;
+};
+
+thread_local Change* change = nullptr;
+
+void* TakeKernel(TfLiteContext*, const char*, size_t) {
+  if (change->kernels.empty()) return nullptr;
+  void* kernel = change->kernels.front();
+  change->kernels.pop_front();
+  return kernel;
+}
+
+// XNNPACK's delegate calls this when it knows which nodes it takes.
+TfLiteStatus MakeKernelsAndReplace(TfLiteContext* context, TfLiteRegistration calls,
+                                   const TfLiteIntArray* nodes, TfLiteDelegate* xnnpack) {
+  int count = 0;
+  TfLiteDelegateParams* parts = nullptr;
+  TfLiteStatus status = context->PreviewDelegatePartitioning(context, nodes, &parts, &count);
+  if (status != kTfLiteOk) return status;
+  std::deque<void*>& kernels = change->kernels;
+  for (int part = 0; part < count; ++part) {
+    TfLiteDelegateParams parameters = parts[part];
+    parameters.delegate = xnnpack;
+    kernels.push_back(calls.init(context, reinterpret_cast<char*>(&parameters), 0));
+  }
+  const bool complete = std::count(kernels.begin(), kernels.end(), nullptr) == 0;
+  if (complete || !change->must_be_complete) {
+    change->done = true;
+    calls.init = TakeKernel;
+    status = change->replace(context, calls, nodes, change->delegate);
+  }
+  for (void* kernel : kernels) {
+    if (kernel) calls.free(context, kernel);
+  }
+  return status;
+}
+
+void ReportNothing(TfLiteContext*, const char*, ...) {}
+
+// XNNPACK in FP16 for one interpreter; in FP32 for a graph that it cannot compute in FP16.
+class Fp16Delegate {
+ public:
+  static Owned Make(TfLiteContext* context, Owned fp32) {
+    TfLiteXNNPackDelegateOptions options = TfLiteXNNPackDelegateOptionsDefault();
+    options.flags |= TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16;
+    Owned fp16(TfLiteXNNPackDelegateCreateWithThreadpool(&options, context),
+               TfLiteXNNPackDelegateDelete);
+    if (!fp16 || !fp32) return fp32;
+    const auto made = new Fp16Delegate(std::move(fp16), std::move(fp32));
+    return {&made->base_, [](TfLiteDelegate* base) { delete Of(base); }};
+  }
+
+ private:
+  Fp16Delegate(Owned fp16, Owned fp32) : fp16_(std::move(fp16)), fp32_(std::move(fp32)) {
+    base_.data_ = this;
+    base_.flags = fp32_->flags;
+    base_.Prepare = [](TfLiteContext* context, TfLiteDelegate* base) {
+      return Of(base)->Prepare(context);
+    };
+  }
+
+  static Fp16Delegate* Of(TfLiteDelegate* base) { return static_cast<Fp16Delegate*>(base->data_); }
+
+  TfLiteStatus Prepare(TfLiteContext* context) {
+    Change in_fp16{&base_, true, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
+    const auto report = std::exchange(context->ReportError, ReportNothing);
+    const TfLiteStatus status = Prepare(context, in_fp16, *fp16_);
+    context->ReportError = report;
+    if (in_fp16.done) return status;
+    Change in_fp32{&base_, false, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
+    return Prepare(context, in_fp32, *fp32_);
+  }
+
+  static TfLiteStatus Prepare(TfLiteContext* context, Change& wanted, TfLiteDelegate& xnnpack) {
+    change = &wanted;
+    context->ReplaceNodeSubsetsWithDelegateKernels = MakeKernelsAndReplace;
+    const TfLiteStatus status = xnnpack.Prepare(context, &xnnpack);
+    context->ReplaceNodeSubsetsWithDelegateKernels = wanted.replace;
+    return status;
+  }
+
+  TfLiteDelegate base_ = TfLiteDelegateCreate();
+  const Owned fp16_, fp32_;
+};
+
+#endif  // TFLITE_BUILD_WITH_XNNPACK_DELEGATE
+
+}  // namespace
+
+const XnnpackOptions* XnnpackOptionsOf(const TfLiteDelegate* delegate) {
+  const bool ours = delegate && delegate->Prepare == RefuseToPrepare;
+  return ours ? &static_cast<Handle*>(delegate->data_)->options : nullptr;
+}
+
+XnnpackOptions XnnpackOptionsOfEnvironment() {
+  XnnpackOptions options;
+  SetFromEnvironment(options.num_threads, "TFLITE_NUM_THREADS", ParseThreads);
+  SetFromEnvironment(options.fp16, "TFLITE_XNNPACK_PRECISION", ParseFp16);
+  return options;
+}
+
+XnnpackCreator XnnpackWith(const XnnpackOptions& options) {
+  return [options](TfLiteContext* context) {
+    auto fp32 =
+        tflite::MaybeCreateXNNPACKDelegate(context, tflite::XNNPackQS8Options::default_value);
+#ifdef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
+    if (options.fp16 && CanUseFp16(context)) return Fp16Delegate::Make(context, std::move(fp32));
+#endif
+    return fp32;
+  };
+}
+
+}  // namespace tflite_wheelhouse
+
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+EXPORTED TfLiteDelegate* tflite_plugin_create_delegate(const char* const* keys,
+                                                       const char* const* values, size_t count,
+                                                       void (*report_error)(const char*)) try {
+  using namespace tflite_wheelhouse;
+#ifndef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
+  throw std::invalid_argument("This tflite_runtime was built without XNNPACK");
+#endif
+  auto handle = std::make_unique<Handle>();
+  for (size_t place = 0; place < count; ++place) {
+    Set(handle->options, keys[place], values[place]);
+  }
+  handle->base.data_ = handle.get();
+  handle->base.Prepare = RefuseToPrepare;
+  return &handle.release()->base;
+} catch (const std::exception& error) {
+  if (report_error) report_error(error.what());
+  return nullptr;
+}
+
+EXPORTED void tflite_plugin_destroy_delegate(TfLiteDelegate* delegate) {
+  if (tflite_wheelhouse::XnnpackOptionsOf(delegate)) {
+    delete static_cast<tflite_wheelhouse::Handle*>(delegate->data_);
+  }
+}

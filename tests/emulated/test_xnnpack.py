@@ -1,0 +1,79 @@
+"""XNNPACK's options on boards with and without FP16 arithmetic."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wheelhouse.bench import run as bench
+from wheelhouse.machines import qemu, rootfs
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.specimens import models
+from wheelhouse.targets import systems
+from wheelhouse.verify import session
+
+WHEELS = ["universal", "newest-cp37"]
+FP16 = {"TFLITE_XNNPACK_PRECISION": "fp16"}
+WORKLOAD = Path(bench.__file__).parents[1] / "guest" / "workload.py"
+NO_FP16 = "WARNING: This CPU has no FP16 arithmetic: XNNPACK computes in FP32."
+COMPUTE = """
+import json, numpy as np
+from tflite_runtime.interpreter import Interpreter
+for _ in range(2):
+    interpreter = Interpreter("model.tflite")
+    interpreter.allocate_tensors()
+    shape = interpreter.get_input_details()[0]["shape"]
+    interpreter.set_tensor(0, np.sin(np.arange(np.prod(shape), dtype=np.float32)).reshape(shape))
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]["index"]
+print(json.dumps(interpreter.get_tensor(output).ravel().tolist()))
+"""
+
+
+@pytest.fixture
+def installed(request: pytest.FixtureRequest, wheel: Path, fetcher: Fetcher, tmp_path: Path) -> Any:
+    """Run something with a wheel and MobileNet as on a board."""
+    session.install(wheel, None, systems.system("bookworm"), fetcher, tmp_path)
+    (tmp_path / "model.tflite").write_bytes(models.small_mobilenet("float32").content)
+    shutil.copy(WORKLOAD, tmp_path)
+
+    def run(board: str, *words: str, count: bool = False, **env: str) -> qemu.Emulated:
+        done = qemu.run(
+            ["env/bin/python", *words],
+            tree=rootfs.tree(systems.system("bookworm"), fetcher.store),
+            board=systems.board(board),
+            work=tmp_path,
+            env=env,
+            counter=qemu.plugin(fetcher.store) if count else None,
+        )
+        assert done.status == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("wheel", WHEELS, indirect=True)
+def test_fp16_is_for_cpus_that_have_it(installed: Any) -> None:
+    for board, has in (("Raspberry Pi 4", False), ("Raspberry Pi 5", True)):
+        plain, half = (installed(board, "-c", COMPUTE, **env) for env in ({}, FP16))
+        one, other = (np.array(json.loads(done.stdout)) for done in (plain, half))
+        assert np.array_equal(one, other) is not has
+        assert np.abs(one - other).max() < np.abs(one).max() / 5
+        assert half.stderr.splitlines().count(NO_FP16) == (0 if has else 1)
+
+
+@pytest.mark.parametrize("wheel", WHEELS, indirect=True)
+def test_fp16_takes_about_half_of_the_instructions(installed: Any) -> None:
+    def inferences(**env: str) -> int:
+        few, more = (
+            installed("Raspberry Pi 5", "workload.py", "model.tflite", times, count=True, **env)
+            for times in ("1", "3")
+        )
+        return int(more.instructions - few.instructions)
+
+    assert 0.5 < inferences(**FP16) / inferences() < 0.65
