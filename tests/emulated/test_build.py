@@ -54,8 +54,9 @@ def test_the_package_is_laid_out_like_the_official_one_and_typed(
         return {name for name in names if name.startswith("tflite_runtime/")}
 
     official = package(fetcher.file(pins.shared("tflite-runtime")))
-    stubs = {str(PurePosixPath(name).with_suffix(".pyi")) for name in official}
-    assert package(wheel) == {*official, *stubs, "tflite_runtime/py.typed"}
+    modules = {*official, "tflite_runtime/xnnpack.py"}
+    stubs = {str(PurePosixPath(name).with_suffix(".pyi")) for name in modules}
+    assert package(wheel) == {*modules, *stubs, "tflite_runtime/py.typed"}
 
 
 @each_wheel

@@ -45,7 +45,7 @@ def test_it_needs_nothing_but_the_c_library(elf: ELFFile) -> None:
     assert set(audit.needed(elf)) <= system
 
 
-def test_it_shows_its_start_and_nothing_else(elf: ELFFile) -> None:
+def test_it_shows_what_python_and_delegates_begin_with_and_nothing_else(elf: ELFFile) -> None:
     table = elf.get_section_by_name(".dynsym")
     assert isinstance(table, SymbolTableSection)
     defined = {
@@ -53,7 +53,8 @@ def test_it_shows_its_start_and_nothing_else(elf: ELFFile) -> None:
         for symbol in table.iter_symbols()
         if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_LOCAL"
     }
-    assert defined == {f"PyInit_{extension.MODULE}"}
+    delegate = {f"tflite_plugin_{verb}_delegate" for verb in ("create", "destroy")}
+    assert defined == {f"PyInit_{extension.MODULE}", *delegate}
 
 
 def test_it_does_not_tell_where_it_was_compiled(module: Path) -> None:

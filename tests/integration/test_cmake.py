@@ -64,6 +64,7 @@ class Machine:
         return (work / "libthing.a").read_bytes()
 
 
+@pytest.mark.other_machines
 def test_another_machine_finds_every_object_and_makes_the_same_bytes(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

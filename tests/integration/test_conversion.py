@@ -112,6 +112,7 @@ def assert_near(found: NDArray[Any], expected: NDArray[Any]) -> None:
 # Against TensorFlow.js
 
 
+@pytest.mark.tensorflow_js
 @pytest.mark.parametrize("name", MODELS)
 def test_a_converted_model_agrees_with_tensorflow_js(
     models: Models,

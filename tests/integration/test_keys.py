@@ -51,7 +51,9 @@ print(json.dumps({kind: digest(sorted(found)) for kind, found in keys.items()}))
 """
 
 FORKING = """
-import linecache, os, sys
+import ast, functools, gc, linecache, os, sys
+gc.disable()
+ast.parse = functools.cache(ast.parse)
 exec(sys.argv[1], {"print": lambda text: None})
 for _ in sys.stdin:
     if not os.fork():
@@ -66,7 +68,10 @@ for _ in sys.stdin:
     if status:
         sys.exit("it cannot be told")
 """
-"""Keeps other projects' modules, which no change touches; a fork for each answer imports ours."""
+"""Keeps what no change touches: other projects' modules, and the syntax trees of texts.
+
+A fork for each answer imports this project's.
+"""
 
 PACKED = {"wheels"}
 LINKED = {"extensions", "delegates", *PACKED}

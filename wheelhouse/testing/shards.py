@@ -68,6 +68,7 @@ GROUPS = (
     ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("other_machines", "caches and compilers of other machines"),
+    Group("tensorflow_js", "converted models beside TensorFlow.js"),
     Group("armnn_wheel", "the Arm NN delegate", products=lambda: [products.armnn()]),
     Group("app_wheels", "the apps", products=lambda: [products.universal(), *products.apps()]),
     Group("newest", "the newest TFLite", products=lambda: _runtimes(-1, "3.7,3.11")),
@@ -83,7 +84,7 @@ GROUPS = (
 ENGINE = "engine"
 """The group whose tests run in one process."""
 
-ANYWHERE = frozenset({ENGINE, "other_machines"})
+ANYWHERE = frozenset({ENGINE, "other_machines", "tensorflow_js"})
 """The groups, besides those of folders, whose tests may be where nothing is emulated."""
 
 
