@@ -522,12 +522,18 @@ RESULTS: dict[str, Any] = {
     "xnnpack_that_nobody_holds": [[SUM, PRODUCT]] * 2,
     "xnnpack_in_many_interpreters": [14, True],
     "xnnpack_in_signature_runners": "DELEGATE",
-    **{
-        f"xnnpack_in_fp16.{name}": True
-        for name in ("close", "int8", "uint8", "operator", "variable")
-    },
+    **{f"xnnpack_in_fp16.{name}": True for name in ("close", "int8", "uint8", "variable")},
+    "xnnpack_in_fp16.dynamic": "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' "
+    "version '12'. An older version of this builtin might be supported. Are you using an old "
+    "TFLite binary with a newer model?\nRegistration failed.\n",
+    "xnnpack_in_fp16.operator": "RuntimeError: Encountered unresolved custom op: "
+    "MaxPoolingWithArgmax2D.\nSee instructions: https://www.tensorflow.org/lite/guide/ops_custom "
+    "Node number 1 (MaxPoolingWithArgmax2D) failed to prepare."
+    "Encountered unresolved custom op: MaxPoolingWithArgmax2D.\nSee instructions: "
+    "https://www.tensorflow.org/lite/guide/ops_custom "
+    "Node number 1 (MaxPoolingWithArgmax2D) failed to prepare.",
     "xnnpack_after_resizing": [[1, True], [3, True], [2, True]],
-    "xnnpack_threads": [[0, 2], [1, 0], [2, 1]],
+    "xnnpack_threads": [[0, 2], [1, 0], [2, 1], [2]],
     "xnnpack_threads_in_a_forked_child": "RuntimeError: This interpreter was made before fork(), "
     "and its threads are in the parent process. Make the interpreter after the fork, or with "
     "num_threads=1.",
@@ -590,6 +596,9 @@ NEWEST = {
     },
     "signature_runner.inputs.right": {"name": "y", "index": 1, **_NEWEST_DENSE},
     "signature_runner_refuses.wrong_key": 'ValueError: Invalid signature_key provided: "nothing".',
+    # The release has these operators.
+    "xnnpack_in_fp16.dynamic": True,
+    "xnnpack_in_fp16.operator": [4109, 4113, 4125, 4129],
     # A resource variable that was never set is zero.
     "resource_variables.unset": {"total": [10, 20]},
     "resource_variables.another": {"total": [10, 20]},

@@ -62,7 +62,7 @@ def test_fp16_is_for_cpus_that_have_it(installed: Any) -> None:
     for board, has in (("Raspberry Pi 4", False), ("Raspberry Pi 5", True)):
         plain, half = (installed(board, "-c", COMPUTE, **env) for env in ({}, FP16))
         one, other = (np.array(json.loads(done.stdout)) for done in (plain, half))
-        assert np.array_equal(one, other) is not has
+        assert np.array_equal(one, other) != has
         assert np.abs(one - other).max() < np.abs(one).max() / 5
         assert half.stderr.splitlines().count(NO_FP16) == (0 if has else 1)
 

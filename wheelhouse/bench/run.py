@@ -61,7 +61,7 @@ _MEMORY = "resident memory of all processes"
 
 
 def run(words: str, fetcher: Fetcher) -> None:
-    """Measure what ``words`` name, all but the table if they are empty, and write ``figures.toml``.
+    """Measure what ``words`` name, see :func:`parts`, and write ``figures.toml``.
 
     They are of :data:`PARTS`, with commas between. Raises WheelhouseError for another.
     """
@@ -74,14 +74,14 @@ def run(words: str, fetcher: Fetcher) -> None:
 
 
 def parts(words: str) -> list[str]:
-    """The names of :data:`PARTS` in ``words``; if there is none, all but ``table``.
+    """The names of :data:`PARTS` in ``words``; if there is none, all but :data:`DELIBERATE`.
 
     Raises WheelhouseError for an unknown one.
     """
     chosen = [word.strip() for word in words.split(",") if word.strip()]
     for name in chosen:
         require_known(name, list(PARTS), "part of the benchmark named", "--only")
-    return chosen or [name for name in PARTS if name != "table"]
+    return chosen or [name for name in PARTS if name not in DELIBERATE]
 
 
 def _builds(fetcher: Fetcher) -> dict[str, Figure]:
@@ -238,7 +238,10 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "baseline": _baseline,
     "table": _table,
 }
-"""What :func:`run` measures; ``table`` takes hours."""
+"""What :func:`run` measures."""
+
+DELIBERATE = frozenset({"baseline", "table"})
+"""Parts that must be named: one writes what tests compare with, the other takes hours."""
 
 
 def _short(release: TfliteRelease) -> str:

@@ -75,8 +75,8 @@ class Emulated:
     """The result of a command that has ended.
 
     ``status`` is the exit status, or 128 plus the signal's number if a signal ended it.
-    ``instructions`` are those that the command had executed at each call of ``getppid()`` and at
-    its end; none if they were not counted or a signal ended it.
+    ``instructions`` are those that the command had executed at each call of ``getppid()``, and at
+    its end unless a signal ended it; none if they were not counted.
     """
 
     status: int
