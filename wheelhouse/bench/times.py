@@ -16,7 +16,7 @@ from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
 from wheelhouse.verify import session
 
-_RACE = ROOT / "wheelhouse" / "guest" / "race.py"
+RACE = ROOT / "wheelhouse" / "guest" / "race.py"
 TURNS = 15
 THREADS = (1, 2)
 
@@ -41,9 +41,9 @@ def ratios(
             (work / model.name).write_bytes(model.content)
         plan = {"contestants": ["ours", "theirs"], "races": races, "turns": TURNS}
         (work / "plan.json").write_text(json.dumps(plan))
-        (work / _RACE.name).write_bytes(_RACE.read_bytes())
+        (work / RACE.name).write_bytes(RACE.read_bytes())
         done = qemu.run(
-            [f"python{system.python}", _RACE.name, "plan.json", "times.json"],
+            [f"python{system.python}", RACE.name, "plan.json", "times.json"],
             tree=rootfs.tree(system, fetcher.store),
             board=board,
             work=work,

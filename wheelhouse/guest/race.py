@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ class Contestant:
 
     def turn(self, inferences: int) -> float:
         """Seconds per inference."""
-        print(inferences, file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):
+            print(inferences, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline() if self.process.stdout else ""
         if not answer:
             sys.exit(f"A contestant ended with status {self.process.wait()}.")
@@ -46,16 +48,18 @@ class Contestant:
 def race(contestants: list[str], model: str, threads: int, turns: int) -> list[list[float]]:
     """The seconds per inference in each turn, a list per contestant."""
     running = [Contestant(folder, model, threads) for folder in contestants]
-    slowest = max(each.turn(1) for each in running)
-    inferences = max(1, int(TURN / slowest))
-    found: list[list[float]] = [[] for _ in running]
-    for number in range(turns):
-        pairs = list(zip(running, found, strict=True))
-        for each, times in pairs if number % 2 else pairs[::-1]:
-            time.sleep(PAUSE)
-            times.append(each.turn(inferences))
-    for each in running:
-        each.leave()
+    try:
+        slowest = max(each.turn(1) for each in running)
+        inferences = max(1, int(TURN / slowest))
+        found: list[list[float]] = [[] for _ in running]
+        for number in range(turns):
+            pairs = list(zip(running, found, strict=True))
+            for each, times in pairs if number % 2 else pairs[::-1]:
+                time.sleep(PAUSE)
+                times.append(each.turn(inferences))
+    finally:
+        for each in running:
+            each.leave()
     return found
 
 
