@@ -131,6 +131,8 @@ struct Change {
 
 thread_local Change* change = nullptr;
 
+void ReportNothing(TfLiteContext*, const char*, ...) {}
+
 void* TakeKernel(TfLiteContext*, const char*, size_t) {
   if (change->kernels.empty()) return nullptr;
   void* kernel = change->kernels.front();
@@ -146,11 +148,14 @@ TfLiteStatus MakeKernelsAndReplace(TfLiteContext* context, TfLiteRegistration ca
   TfLiteStatus status = context->PreviewDelegatePartitioning(context, nodes, &parts, &count);
   if (status != kTfLiteOk) return status;
   std::deque<void*>& kernels = change->kernels;
+  const auto report = context->ReportError;
+  if (change->must_be_complete) context->ReportError = ReportNothing;
   for (int part = 0; part < count; ++part) {
     TfLiteDelegateParams parameters = parts[part];
     parameters.delegate = xnnpack;
     kernels.push_back(calls.init(context, reinterpret_cast<char*>(&parameters), 0));
   }
+  context->ReportError = report;
   const bool complete = std::count(kernels.begin(), kernels.end(), nullptr) == 0;
   if (complete || !change->must_be_complete) {
     change->done = true;
@@ -162,8 +167,6 @@ TfLiteStatus MakeKernelsAndReplace(TfLiteContext* context, TfLiteRegistration ca
   }
   return status;
 }
-
-void ReportNothing(TfLiteContext*, const char*, ...) {}
 
 // XNNPACK in FP16 for one interpreter; in FP32 for a graph that it cannot compute in FP16.
 class Fp16Delegate {
@@ -191,9 +194,7 @@ class Fp16Delegate {
 
   TfLiteStatus Prepare(TfLiteContext* context) {
     Change in_fp16{&base_, true, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
-    const auto report = std::exchange(context->ReportError, ReportNothing);
     const TfLiteStatus status = Prepare(context, in_fp16, *fp16_);
-    context->ReportError = report;
     if (in_fp16.done) return status;
     Change in_fp32{&base_, false, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
     return Prepare(context, in_fp32, *fp32_);
@@ -204,6 +205,7 @@ class Fp16Delegate {
     context->ReplaceNodeSubsetsWithDelegateKernels = MakeKernelsAndReplace;
     const TfLiteStatus status = xnnpack.Prepare(context, &xnnpack);
     context->ReplaceNodeSubsetsWithDelegateKernels = wanted.replace;
+    change = nullptr;
     return status;
   }
 

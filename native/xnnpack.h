@@ -19,7 +19,7 @@ using XnnpackCreator =
     std::function<std::unique_ptr<TfLiteDelegate, void (*)(TfLiteDelegate*)>(TfLiteContext*)>;
 
 // The options of a delegate that this library's tflite_plugin_create_delegate() made; null for any
-// other delegate. The delegate carries options and computes nothing: it may end at any time.
+// other delegate. The delegate carries options and computes nothing: it may be destroyed at any time.
 const XnnpackOptions* XnnpackOptionsOf(const TfLiteDelegate* delegate);
 
 // TFLITE_NUM_THREADS and TFLITE_XNNPACK_PRECISION. A wrong value is ignored, with one warning to
