@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import pytest
 from tests.support import REPO
 from tests.support.runner import Run
 from tests.support.small import LABELS, small
+from wheelhouse import workflow
 from wheelhouse.common.store import Store
+from wheelhouse.package import products
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
 
@@ -77,12 +81,35 @@ def test_a_wheels_job_compiles_nothing_that_an_earlier_job_compiled(
         assert [path.name for path in costs.iterdir()] == ["wheels"]
 
 
-PARTS = [
-    (tflite, processor)
-    for tflite in releases.known_versions()
-    for processor in dict.fromkeys(target.processor for target in matrix.targets())
-]
-"""What a release compiles apart: a core of each TFLite release for each processor."""
+@dataclass(frozen=True)
+class Part:
+    """Wheels of a release that one test makes, and the options that build them on one machine."""
+
+    name: str
+    options: str
+    labels: list[str]
+
+
+def parts() -> list[Part]:
+    """The wheels of each core; the Arm NN delegate, and the apps, beside the wheel they need."""
+    labels = {each.label: each.processor for each in workflow.published()}
+    cores = [
+        Part(
+            f"{tflite}-{processor}",
+            f"--py all --tflite {tflite} --arch {processor}",
+            [each for each in labels if f"-{tflite}" in each and labels[each] == processor],
+        )
+        for tflite in releases.known_versions()
+        for processor in dict.fromkeys(target.processor for target in matrix.targets())
+    ]
+    runtime, delegate = products.universal().label, products.armnn().label
+    apps = [each.label for each in products.apps()]
+    return [
+        *cores,
+        Part("armnn", "--armnn", [runtime, delegate]),
+        Part("apps", "--apps", [runtime, *apps]),
+    ]
+
 
 ONLY = """
 
@@ -90,22 +117,13 @@ _every = published
 
 
 def published():
-    return [each for each in _every() if {condition}]
+    return [each for each in _every() if each.label in {labels}]
 """
 
 
-@pytest.fixture(params=PARTS, ids="-".join)
-def whole_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Run, str]:
-    """A release of a core's wheels, and the options that build them on one machine.
-
-    Each job begins with the pinned sources alone. The delegate is tried beside the first wheel.
-    """
-    tflite, processor = request.param
-    condition = f"'-{tflite}' in each.label and each.processor == {processor!r}"
-    options = f"--py all --tflite {tflite} --arch {processor}"
-    if request.param == PARTS[0]:
-        condition += " or 'armnn' in each.label"
-        options += " --armnn"
+@pytest.fixture(params=parts(), ids=attrgetter("name"))
+def whole_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Run, Part]:
+    """A release of a part, each job of which begins with the pinned sources alone."""
 
     def sources(home: Path) -> None:
         cache = home / ".cache" / "tflite-wheelhouse"
@@ -116,21 +134,26 @@ def whole_release(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Run, 
     def checkout(folder: Path) -> None:
         whole(folder)
         with (folder / "wheelhouse" / "workflow.py").open("a") as file:
-            file.write(ONLY.format(condition=condition))
+            file.write(ONLY.format(labels=request.param.labels))
 
-    return Run(RELEASE, tmp_path / "run", checkout, sources), options
+    return Run(RELEASE, tmp_path / "run", checkout, sources), request.param
 
 
 def test_a_whole_release_is_what_one_machine_makes(
-    whole_release: tuple[Run, str], tmp_path: Path
+    whole_release: tuple[Run, Part], tmp_path: Path
 ) -> None:
-    """Takes a quarter of an hour for each core."""
-    run, options = whole_release
+    """Takes half an hour for each part."""
+    run, part = whole_release
     run.jobs()
     one = tmp_path / "one"
     whole(one)
-    words = [str(one / "inv"), "build", "--no-verify", *shlex.split(options)]
+    words = [str(one / "inv"), "build", "--no-verify", *shlex.split(part.options)]
     subprocess.run(words, check=True)
     made = released(run)
+    assert len(made) == len(part.labels)
     assert made == wheels(one / "wheels")
-    assert len(made) == len(matrix.choose("all")) + ("--armnn" in options)
+
+
+def test_the_parts_have_each_published_wheel() -> None:
+    labels = {label for part in parts() for label in part.labels}
+    assert labels == {each.label for each in workflow.published()}
