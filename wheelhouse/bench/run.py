@@ -453,7 +453,7 @@ def _overhead_figures(
         ),
         "import": _ratio(
             f"Instructions of the import beyond NumPy's, universal wheel against {OFFICIAL}",
-            *(imports, 1, "{:.1f} M"),
+            *(imports, 0.5, "{:.1f} M"),
         ),
     }
 
