@@ -1,4 +1,4 @@
-"""XNNPACK's options on boards with and without FP16 arithmetic."""
+"""XNNPACK on boards with and without FP16 arithmetic: its options, and models in FP16."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from wheelhouse.bench import run as bench
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.specimens import models
+from wheelhouse.specimens import models, table
 from wheelhouse.targets import systems
 from wheelhouse.verify import session
 
@@ -32,6 +32,12 @@ for _ in range(2):
     interpreter.invoke()
     output = interpreter.get_output_details()[0]["index"]
 print(json.dumps(interpreter.get_tensor(output).ravel().tolist()))
+"""
+OPERATORS = """
+from tflite_runtime.interpreter import Interpreter
+interpreter = Interpreter("model.tflite")
+interpreter.allocate_tensors()
+print(*[each["op_name"] for each in interpreter._get_ops_details()])
 """
 
 
@@ -76,3 +82,12 @@ def test_fp16_takes_about_half_of_the_instructions(installed: Any) -> None:
         return int((second - first).total)
 
     assert 0.5 < second_use(**FP16) / second_use() < 0.65
+
+
+@pytest.mark.parametrize("wheel", WHEELS, indirect=True)
+def test_filters_in_fp16_beside_biases_in_fp32_are_xnnpacks(installed: Any, tmp_path: Path) -> None:
+    row = next(row for row in table.rows() if row.name == "yolo2-0.25-224-float16")
+    (tmp_path / "model.tflite").write_bytes(row.model.content)
+    operators = installed("Raspberry Pi 4", "-c", OPERATORS).stdout.split()
+    assert operators.count("DEQUANTIZE") > 1
+    assert operators.count("DELEGATE") == 1
