@@ -146,10 +146,12 @@ def vouch(wheel: Path, demand: Demand) -> Vouched:
     """The record beside a wheel, if it meets ``demand``.
 
     It must name the wheel's file name and SHA-256, and all its checks must have passed. Raises
-    UnverifiedError if it does not, and WheelhouseError if :attr:`Demand.TODAY` is asked of a wheel
-    that is for no target of this checkout's matrix.
+    UnverifiedError if it does not or the wheel is not there, and WheelhouseError if
+    :attr:`Demand.TODAY` is asked of a wheel that is for no target of this checkout's matrix.
     """
     path = path_for(wheel)
+    if not wheel.is_file():
+        raise UnverifiedError("is not there")
     if path.is_symlink() or not path.is_file():
         raise UnverifiedError("was never verified: its record is not beside it")
     text = path.read_bytes()

@@ -101,7 +101,6 @@ RESULTS: dict[str, Any] = {
         *("CreateWrapperFromBuffer", "CreateWrapperFromFile", "InterpreterWrapper"),
         "SetLogLevel",
     ],
-    "module_imports": [],
     "native_class.repr": f"<class '{NATIVE}'>",
     "native_class.instance": f"<{NATIVE} object at 0x>",
     "native_class.dir": [

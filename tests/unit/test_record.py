@@ -52,6 +52,13 @@ def test_a_record_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     assert (found.wheel, found.engine, found.runtime) == (path.name, None, None)
 
 
+def test_a_record_whose_wheel_was_deleted_vouches_for_nothing(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    path.unlink()
+    with pytest.raises(UnverifiedError, match="is not there"):
+        record.vouch(path, Demand.ITS_RELEASE)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

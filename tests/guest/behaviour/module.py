@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 import weakref
 from typing import Any
 
@@ -60,17 +58,6 @@ def module() -> object:
         },
         "runtime": [name for name in dir(runtime) if not name.startswith("_")],
     }
-
-
-@case
-def module_imports() -> object:
-    """What the import loads of others' modules beside those that NumPy loads."""
-    code = (
-        "import sys, numpy; before = set(sys.modules); import tflite_runtime.interpreter;"
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    loaded = subprocess.check_output([sys.executable, "-c", code]).decode().split()
-    return [name for name in loaded if name.partition(".")[0] != "tflite_runtime"]
 
 
 @case
