@@ -52,6 +52,7 @@ def specimens() -> dict[str, bytes]:
         "where": _where(),
         "reshape": _reshape(),
         "fill": _fill(),
+        "products": _products(),
         "gather": _gather(),
         "chain": _chain(),
         "unused": _unused(),
@@ -145,6 +146,21 @@ def _fill() -> bytes:
     filled = writer.tensor("filled", (1,), "int8")
     writer.operator("FILL", 2, [size, seven], [filled])
     return writer.pack([size], [filled])
+
+
+def _products() -> bytes:
+    """A matrix of 2s whose shape is an input, computed by XNNPACK in two steps."""
+    writer = ModelWriter("products")
+    shape = writer.tensor("shape", (2,), "int32")
+    one = writer.constant("one", np.array(1, np.float32))
+    weights = writer.constant("weights", np.array([[1, 0], [0, 2]], np.float32))
+    ones, sums, products = (
+        writer.tensor(name, (1, 2), "float32") for name in ("ones", "sums", "products")
+    )
+    writer.operator("FILL", 1, [shape, one], [ones])
+    writer.operator("ADD", 1, [ones, one], [sums])
+    writer.operator("FULLY_CONNECTED", 1, [sums, weights, -1], [products])
+    return writer.pack([shape], [products])
 
 
 def _gather() -> bytes:

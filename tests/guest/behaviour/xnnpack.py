@@ -184,6 +184,27 @@ def xnnpack_in_signature_runners() -> object:
 
 
 @case
+def shapes_that_xnnpack_refuses() -> dict[str, Told]:
+    interpreter = opened("products")
+
+    def product(*shape: int) -> list[object]:
+        interpreter.set_tensor(0, np.array(shape, np.int32))
+        interpreter.invoke()
+        output = interpreter.get_output_details()[0]
+        return [output["shape"], interpreter.get_tensor(output["index"])]
+
+    steps = {
+        "uses": partial(operators, interpreter),
+        "some": partial(product, 2, 2),
+        "none": partial(product, 0, 2),
+        "again": partial(product, 1, 2),
+        "allocated": partial(operators, interpreter),
+        "after": partial(product, 1, 2),
+    }
+    return {name: step(each) for name, each in steps.items()}
+
+
+@case
 def xnnpack_after_resizing() -> object:
     """Results of one picture and of several, each near those of an interpreter without options."""
     pairs = opened("resizable", **given(precision="fp16")), opened("resizable")
