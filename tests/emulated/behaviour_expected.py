@@ -533,12 +533,20 @@ RESULTS: dict[str, Any] = {
     "https://www.tensorflow.org/lite/guide/ops_custom "
     "Node number 1 (MaxPoolingWithArgmax2D) failed to prepare.",
     "xnnpack_after_resizing": [[1, True], [3, True], [2, True]],
-    "shapes_that_xnnpack_refuses.uses": ["FILL", "ADD", "FULLY_CONNECTED"],
-    "shapes_that_xnnpack_refuses.some": [[2, 2], [2, 4, 2, 4]],
-    "shapes_that_xnnpack_refuses.none": [[0, 2], []],
-    "shapes_that_xnnpack_refuses.again": [[1, 2], [2, 4]],
-    "shapes_that_xnnpack_refuses.allocated": ["FILL", "ADD", "FULLY_CONNECTED"],
-    "shapes_that_xnnpack_refuses.after": [[1, 2], [2, 4]],
+    **{
+        f"shapes_that_xnnpack_refuses.{time}": [
+            *("DEQUANTIZE", "DEQUANTIZE", "GATHER", "FILL", "NEG", "FULLY_CONNECTED"),
+        ]
+        for time in ("uses", "left")
+    },
+    "shapes_that_xnnpack_refuses.two": [[2, 2], [-1, -2, -1, -2], [4, 3]],
+    "shapes_that_xnnpack_refuses.none": [[0, 2], [], [4, 3]],
+    "shapes_that_xnnpack_refuses.seven": [[2, 2], [-1, -2, -1, -2], [4, 3]],
+    "shapes_that_xnnpack_refuses.again": [[1, 2], [-1, -2], [4, 3]],
+    "shapes_that_xnnpack_refuses.empty": [],
+    "shapes_that_xnnpack_refuses.one": [5],
+    "shapes_that_xnnpack_refuses.resized": [5, 5],
+    "shapes_that_xnnpack_refuses.resized_again": [5, 5],
     "xnnpack_threads": [[0, 2], [1, 0], [2, 1], [2]],
     "xnnpack_threads_in_a_forked_child": "RuntimeError: This interpreter was made before fork(), "
     "and its threads are in the parent process. Make the interpreter after the fork, or with "
@@ -602,10 +610,10 @@ NEWEST = {
     },
     "signature_runner.inputs.right": {"name": "y", "index": 1, **_NEWEST_DENSE},
     "signature_runner_refuses.wrong_key": 'ValueError: Invalid signature_key provided: "nothing".',
-    **{
-        f"shapes_that_xnnpack_refuses.{time}": ["FILL", "ADD", "FULLY_CONNECTED", "DELEGATE"]
-        for time in ("uses", "allocated")
-    },
+    "shapes_that_xnnpack_refuses.uses": [
+        *RESULTS["shapes_that_xnnpack_refuses.uses"],
+        *("DELEGATE", "DELEGATE"),
+    ],
     # The release has these operators.
     "xnnpack_in_fp16.dynamic": True,
     "xnnpack_in_fp16.operator": [4109, 4113, 4125, 4129],

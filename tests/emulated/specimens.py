@@ -149,18 +149,30 @@ def _fill() -> bytes:
 
 
 def _products() -> bytes:
-    """A matrix of 2s whose shape is an input, computed by XNNPACK in two steps."""
+    """Ones, in a shape that is an input, times a constant; and another constant."""
     writer = ModelWriter("products")
     shape = writer.tensor("shape", (2,), "int32")
     one = writer.constant("one", np.array(1, np.float32))
-    weights = writer.constant("weights", np.array([[1, 0], [0, 2]], np.float32))
-    ones, sums, products = (
-        writer.tensor(name, (1, 2), "float32") for name in ("ones", "sums", "products")
+    weights = _dequantised(writer, "weights", np.array([[1, 0], [0, 2]]))
+    pair = _dequantised(writer, "pair", np.array([3, 4]))
+    order = writer.constant("order", np.array([1, 0], np.int32))
+    turned = writer.tensor("turned", (2,), "float32")
+    ones, negative, products = (
+        writer.tensor(name, (1, 2), "float32") for name in ("ones", "negative", "products")
     )
+    writer.operator("GATHER", 1, [pair, order], [turned])
     writer.operator("FILL", 1, [shape, one], [ones])
-    writer.operator("ADD", 1, [ones, one], [sums])
-    writer.operator("FULLY_CONNECTED", 1, [sums, weights, -1], [products])
-    return writer.pack([shape], [products])
+    writer.operator("NEG", 1, [ones], [negative])
+    writer.operator("FULLY_CONNECTED", 1, [negative, weights, -1], [products])
+    return writer.pack([shape], [products, turned])
+
+
+def _dequantised(writer: ModelWriter, name: str, values: NDArray[Any]) -> int:
+    """A tensor in FP32 that DEQUANTIZE makes of a constant in FP16."""
+    stored = writer.constant(f"{name}-in-fp16", values.astype(np.float16))
+    whole = writer.tensor(name, values.shape, "float32")
+    writer.operator("DEQUANTIZE", 3, [stored], [whole])
+    return whole
 
 
 def _gather() -> bytes:

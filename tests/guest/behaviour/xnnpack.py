@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -187,19 +188,36 @@ def xnnpack_in_signature_runners() -> object:
 def shapes_that_xnnpack_refuses() -> dict[str, Told]:
     interpreter = opened("products")
 
-    def product(*shape: int) -> list[object]:
+    def products(*shape: int) -> list[object]:
+        if len(shape) != len(interpreter.get_tensor(0)):
+            interpreter.resize_tensor_input(0, [len(shape)])
+            interpreter.allocate_tensors()
         interpreter.set_tensor(0, np.array(shape, np.int32))
         interpreter.invoke()
-        output = interpreter.get_output_details()[0]
-        return [output["shape"], interpreter.get_tensor(output["index"])]
+        outputs = interpreter.get_output_details()
+        return [outputs[0]["shape"], *(interpreter.get_tensor(each["index"]) for each in outputs)]
 
-    steps = {
+    def sums(*shape: int) -> object:
+        for index in (0, 1):
+            resized.resize_tensor_input(index, shape)
+        resized.allocate_tensors()
+        for index in (0, 1):
+            resized.set_tensor(index, np.full(shape, 2 + index, np.float32))
+        resized.invoke()
+        return resized.get_tensor(2)
+
+    resized = opened("arithmetic")
+    steps: dict[str, Callable[[], object]] = {
         "uses": partial(operators, interpreter),
-        "some": partial(product, 2, 2),
-        "none": partial(product, 0, 2),
-        "again": partial(product, 1, 2),
-        "allocated": partial(operators, interpreter),
-        "after": partial(product, 1, 2),
+        "two": partial(products, 2, 2),
+        "none": partial(products, 0, 2),
+        "seven": partial(products, 1, 1, 1, 1, 1, 2, 2),
+        "again": partial(products, 1, 2),
+        "left": partial(operators, interpreter),
+        "empty": partial(sums, 0, 8),
+        "one": partial(sums, 1, 1),
+        "resized": partial(sums, 1, 1, 1, 1, 1, 1, 2),
+        "resized_again": partial(sums, 1, 2),
     }
     return {name: step(each) for name, each in steps.items()}
 
