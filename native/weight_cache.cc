@@ -401,7 +401,7 @@ class Cache : public WeightCache {
     }
     part_ = DigestOf(facts);
     asked_ = 0;
-    pending_ = {};
+    looked_up_ = nullptr;
   }
 
   void Forget() override {
@@ -416,6 +416,11 @@ class Cache : public WeightCache {
 
  private:
   using Key = xnn_weights_cache_look_up_key;
+
+  struct LookedUp {
+    Key key;
+    size_t found;  // or SIZE_MAX
+  };
 
   void Save() {
     std::string failure;
@@ -432,7 +437,7 @@ class Cache : public WeightCache {
       warning = "Packed weights cannot be written to '" + path_ + "': " + failure + ".";
     }
     if (!warning.empty()) WarnOnce(warning);
-    if (save && failure.empty()) fault_ = {};
+    fault_.text.clear();
   }
 
   static Cache* Of(void* cache) { return static_cast<Cache*>(cache); }
@@ -473,12 +478,15 @@ class Cache : public WeightCache {
 
   size_t LookUp(const Key& key) {
     ++asked_;
+    looked_up_.reset(new LookedUp{key, SIZE_MAX});
     const Digest request = RequestOf(key);
     const auto known = requests_.find(request);
-    if (known != requests_.end()) return reinterpret_cast<size_t>(known->second->data);
-    if (const WeightsPointer weights = store_->Find(request)) return Use(request, weights);
-    pending_.reset(new Key(key));
-    return SIZE_MAX;
+    if (known != requests_.end()) {
+      looked_up_->found = reinterpret_cast<size_t>(known->second->data);
+    } else if (const WeightsPointer weights = store_->Find(request)) {
+      looked_up_->found = Use(request, weights);
+    }
+    return looked_up_->found;
   }
 
   void* Reserve(size_t size) {
@@ -488,10 +496,13 @@ class Cache : public WeightCache {
     return start;
   }
 
-  // Some operators are packed without being looked up first.
+  // Some operators insert nothing, null, after they found what they looked up, others do not look
+  // up first.
   size_t Insert(const Key& key, void* data, size_t size) {
-    if (!pending_ || !Same(*pending_, key)) ++asked_;
-    pending_ = nullptr;
+    const auto before = std::move(looked_up_);
+    const bool same = before && Same(before->key, key);
+    if (!data) return same ? before->found : SIZE_MAX;
+    if (!same || before->found != SIZE_MAX) ++asked_;
     const auto memory = std::move(reserved_);
     if (!memory || memory->start != data || memory->size != size) return SIZE_MAX;
     auto weights = std::make_shared<const Weights>(
@@ -512,8 +523,8 @@ class Cache : public WeightCache {
   xnn_weights_cache_provider provider_ = {};
   Fault fault_;
   Digest part_;
-  uint64_t asked_ = 0;            // requests since Begin()
-  std::unique_ptr<Key> pending_;  // was looked up in vain, just now
+  uint64_t asked_ = 0;                   // requests since Begin()
+  std::unique_ptr<LookedUp> looked_up_;  // just now
   std::shared_ptr<const Memory> reserved_;
   Requests requests_;
   std::vector<WeightsPointer> replaced_;  // which kernels may still use

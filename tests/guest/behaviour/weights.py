@@ -19,7 +19,7 @@ from .runner import case, in_child
 from .xnnpack import classified, given
 
 FILE = pathlib.Path("weights.cache")
-KINDS = ("float32", "float16", "int8", "uint8")
+KINDS = ("float32", "int8", "uint8")
 
 
 def logged(action: Callable[[], object]) -> object:
