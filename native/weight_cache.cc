@@ -39,8 +39,33 @@ struct Digest {
   }
 };
 
+// Eight generators that multiply with carry, each of which takes up every eighth word: one changed
+// word always changes a generator's state, and only chance brings two different states together. It
+// takes a sixth of the instructions of farmhash, which makes a digest of the states.
 Digest DigestOf(const void* data, size_t size) {
-  const auto digest = util::Fingerprint128(static_cast<const char*>(data), size);
+  using Pair = uint64_t __attribute__((vector_size(16)));
+  constexpr size_t kPairs = 4;
+  const uint64_t multiplier = 4294883355;
+  struct {
+    Pair pairs[kPairs] = {{1, 2}, {3, 4}, {5, 6}, {7, 8}};
+    uint64_t size[2] = {};
+  } state;
+  state.size[0] = size;
+  const auto absorb = [&](const char* from) {
+    Pair words[kPairs];
+    std::memcpy(words, from, sizeof(words));
+    for (size_t index = 0; index < kPairs; ++index) {
+      const Pair mixed = state.pairs[index] ^ words[index];
+      state.pairs[index] = (mixed & UINT32_MAX) * multiplier + (mixed >> 32);
+    }
+  };
+  constexpr size_t kStep = sizeof(state.pairs);
+  const char* next = static_cast<const char*>(data);
+  for (; size >= kStep; next += kStep, size -= kStep) absorb(next);
+  char rest[kStep] = {};
+  if (size) std::memcpy(rest, next, size);
+  absorb(rest);
+  const auto digest = util::Fingerprint128(reinterpret_cast<const char*>(&state), sizeof(state));
   return {util::Uint128Low64(digest), util::Uint128High64(digest)};
 }
 

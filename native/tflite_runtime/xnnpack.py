@@ -40,6 +40,6 @@ def delegate(*, num_threads=None, precision="fp32", weight_cache=None, share_wei
     """
     options = {"num_threads": num_threads, "precision": precision, "share_weights": share_weights}
     if weight_cache is not None:
-        options["weight_cache"] = os.path.abspath(os.fsdecode(weight_cache))
+        options["weight_cache"] = os.path.realpath(os.fsdecode(weight_cache))
     given = {key: value for key, value in options.items() if value is not None}
     return Delegate(_native.__file__, given)

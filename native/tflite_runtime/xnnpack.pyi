@@ -1,6 +1,7 @@
 from typing import Literal
 
 from _typeshed import StrOrBytesPath
+
 from tflite_runtime.interpreter import Delegate
 
 def delegate(
