@@ -600,6 +600,7 @@ RESULTS: dict[str, Any] = {
                 + " It cannot be replaced: Not a directory."
             ],
         ],
+        "read_only": [True, [_unwritten("/usr/weights", "Read-only file system")]],
         "full": [[True, [_unwritten("weights.cache", "File too large")]], False],
         "folder": [True, [_unused("it is no regular file")]],
         "pipe": [True, [_unused("it is no regular file")]],

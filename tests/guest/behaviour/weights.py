@@ -103,12 +103,11 @@ def weights_shared() -> object:
 @case
 def weights_shared_in_many_threads() -> object:
     alone = classified("int8")
-    results = []
+    options = [given(share_weights=True, weight_cache=file) for file in (None, FILE)]
+    results: list[Any] = []
 
     def work() -> None:
-        for options in ({}, {"weight_cache": FILE}):
-            made = given(share_weights=True, **options)
-            results.extend(classified("int8", **made) for _ in range(3))
+        results.extend(classified("int8", **each) for each in options for _ in range(3))
 
     remove()
     workers = [threading.Thread(target=work) for _ in range(4)]
@@ -134,7 +133,7 @@ def twins(**options: Any) -> object:
 def weights_that_layers_share() -> object:
     remove()
     alone = twins()
-    options = [{"weight_cache": FILE}, {"share_weights": True}]
+    options: list[dict[str, Any]] = [{"weight_cache": FILE}, {"share_weights": True}]
     return [twins(**given(**each)) == alone for each in options for _ in range(2)]
 
 
@@ -188,7 +187,7 @@ def weights_of_another_model() -> object:
 
 @case
 def weights_that_cannot_be_written() -> object:
-    """No folder, a file for a folder, a folder for a file, a pipe, and a full disk."""
+    """Where no file can be made, where something else is, and on a full disk."""
 
     def limited() -> object:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -199,6 +198,7 @@ def weights_that_cannot_be_written() -> object:
     told = {
         "no_folder": logged(partial(cached, file=pathlib.Path("nowhere/weights"))),
         "file_for_folder": logged(partial(cached, file=pathlib.Path("arithmetic.tflite/weights"))),
+        "read_only": logged(partial(cached, file=pathlib.Path("/usr/weights"))),
         "full": [logged(limited), FILE.exists()],
     }
     FILE.mkdir()
