@@ -359,7 +359,8 @@ std::string Replace(const std::string& path, const Owner& owner, const Requests&
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   const int file = open(beside.c_str(), flags, 0444);
   if (file < 0) return ErrorText();
-  const bool written = WriteAll(file, owner, requests);
+  // A full disk may show only when its content is there.
+  const bool written = WriteAll(file, owner, requests) && fsync(file) == 0;
   std::string failure = written ? "" : ErrorText();
   if (close(file) != 0 && failure.empty()) failure = ErrorText();
   if (failure.empty() && rename(beside.c_str(), path.c_str()) != 0) failure = ErrorText();
