@@ -1,6 +1,8 @@
 // XNNPACK's delegate with options, which are loaded as any external delegate is.
 #include "xnnpack.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -43,14 +45,34 @@ bool ParseFp16(const std::string& text) {
   return text == "fp16";
 }
 
+std::string ParseFolder(const std::string& text) {
+  struct stat status;
+  if (stat(text.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+    throw std::invalid_argument("'" + text + "' is no folder");
+  }
+  return text;
+}
+
+bool ParseBool(const std::string& text) {
+  if (text != "True" && text != "False") {
+    throw std::invalid_argument("'" + text + "' is neither True nor False");
+  }
+  return text == "True";
+}
+
 void Set(XnnpackOptions& options, const std::string& key, const std::string& value) {
   if (key == "num_threads") {
     options.num_threads = ParseThreads(value);
   } else if (key == "precision") {
     options.fp16 = ParseFp16(value);
+  } else if (key == "weight_cache") {
+    options.weights.file = value;
+  } else if (key == "share_weights") {
+    options.weights.shared = ParseBool(value);
   } else {
     throw std::invalid_argument("'" + key +
-                                "' is no option of XNNPACK: these are num_threads, precision");
+                                "' is no option of XNNPACK: these are num_threads, precision, "
+                                "weight_cache, share_weights");
   }
 }
 
@@ -61,11 +83,7 @@ void SetFromEnvironment(Value& option, const char* variable, Value (*parse)(cons
   try {
     option = parse(text);
   } catch (const std::invalid_argument& error) {
-    static std::set<std::string> warnings;  // under the GIL
-    const auto warning = warnings.insert(std::string(variable) + " is ignored: " + error.what());
-    if (warning.second) {
-      TFLITE_LOG_PROD(tflite::TFLITE_LOG_WARNING, "%s", warning.first->c_str());
-    }
+    WarnOnce(std::string(variable) + " is ignored: " + error.what());
   }
 }
 
@@ -80,7 +98,7 @@ TfLiteStatus RefuseToPrepare(TfLiteContext* context, TfLiteDelegate*) {
   return kTfLiteError;
 }
 
-// ---- FP16 ----------------------------------------------------------------------------------
+// ---- FP16 and packed weights ---------------------------------------------------------------
 
 #ifdef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
 
@@ -123,7 +141,8 @@ bool CanUseFp16(TfLiteContext* context) {
 // The change of a graph: all kernels are made before it.
 struct Change {
   TfLiteDelegate* delegate;  // as which the graph knows it
-  bool must_be_complete;     // or else nothing is changed
+  bool fp16;                 // all kernels can be made, or nothing is changed
+  WeightCache* weights;      // or null
   decltype(TfLiteContext::ReplaceNodeSubsetsWithDelegateKernels) replace;
   std::deque<void*> kernels;  // null: could not be made
   bool done = false;
@@ -149,15 +168,18 @@ TfLiteStatus MakeKernelsAndReplace(TfLiteContext* context, TfLiteRegistration ca
   if (status != kTfLiteOk) return status;
   std::deque<void*>& kernels = change->kernels;
   const auto report = context->ReportError;
-  if (change->must_be_complete) context->ReportError = ReportNothing;
+  if (change->fp16) context->ReportError = ReportNothing;
   for (int part = 0; part < count; ++part) {
     TfLiteDelegateParams parameters = parts[part];
     parameters.delegate = xnnpack;
+    if (change->weights) {
+      change->weights->Begin(context, nodes, parameters.nodes_to_replace, change->fp16);
+    }
     kernels.push_back(calls.init(context, reinterpret_cast<char*>(&parameters), 0));
   }
   context->ReportError = report;
   const bool complete = std::count(kernels.begin(), kernels.end(), nullptr) == 0;
-  if (complete || !change->must_be_complete) {
+  if (complete || !change->fp16) {
     change->done = true;
     calls.init = TakeKernel;
     status = change->replace(context, calls, nodes, change->delegate);
@@ -168,21 +190,34 @@ TfLiteStatus MakeKernelsAndReplace(TfLiteContext* context, TfLiteRegistration ca
   return status;
 }
 
-// XNNPACK in FP16 for one interpreter; in FP32 for a graph that it cannot compute in FP16.
-class Fp16Delegate {
+Owned MakeXnnpack(TfLiteContext* context, uint32_t flags, WeightCache* weights) {
+  TfLiteXNNPackDelegateOptions options = TfLiteXNNPackDelegateOptionsDefault();
+  options.flags |= flags;
+  if (weights) options.weights_cache = weights->provider();
+  return {TfLiteXNNPackDelegateCreateWithThreadpool(&options, context),
+          TfLiteXNNPackDelegateDelete};
+}
+
+// XNNPACK with options for one interpreter: in FP16, or in FP32 for a graph that it cannot compute
+// in FP16.
+class DelegateWithOptions {
  public:
-  static Owned Make(TfLiteContext* context, Owned fp32) {
-    TfLiteXNNPackDelegateOptions options = TfLiteXNNPackDelegateOptionsDefault();
-    options.flags |= TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16;
-    Owned fp16(TfLiteXNNPackDelegateCreateWithThreadpool(&options, context),
-               TfLiteXNNPackDelegateDelete);
-    if (!fp16 || !fp32) return fp32;
-    const auto made = new Fp16Delegate(std::move(fp16), std::move(fp32));
+  static Owned Make(TfLiteContext* context, const XnnpackOptions& options) {
+    auto weights = WeightCache::Make(context, options.weights);
+    Owned fp16(nullptr, TfLiteXNNPackDelegateDelete);
+    if (options.fp16 && CanUseFp16(context)) {
+      fp16 = MakeXnnpack(context, TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16, weights.get());
+    }
+    Owned fp32 = MakeXnnpack(context, 0, weights.get());
+    if (!fp32 || (!fp16 && !weights)) return fp32;
+    const auto made =
+        new DelegateWithOptions(std::move(weights), std::move(fp16), std::move(fp32));
     return {&made->base_, [](TfLiteDelegate* base) { delete Of(base); }};
   }
 
  private:
-  Fp16Delegate(Owned fp16, Owned fp32) : fp16_(std::move(fp16)), fp32_(std::move(fp32)) {
+  DelegateWithOptions(std::unique_ptr<WeightCache> weights, Owned fp16, Owned fp32)
+      : weights_(std::move(weights)), fp16_(std::move(fp16)), fp32_(std::move(fp32)) {
     base_.data_ = this;
     base_.flags = fp32_->flags;
     base_.Prepare = [](TfLiteContext* context, TfLiteDelegate* base) {
@@ -190,26 +225,42 @@ class Fp16Delegate {
     };
   }
 
-  static Fp16Delegate* Of(TfLiteDelegate* base) { return static_cast<Fp16Delegate*>(base->data_); }
-
-  TfLiteStatus Prepare(TfLiteContext* context) {
-    Change in_fp16{&base_, true, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
-    const TfLiteStatus status = Prepare(context, in_fp16, *fp16_);
-    if (in_fp16.done) return status;
-    Change in_fp32{&base_, false, context->ReplaceNodeSubsetsWithDelegateKernels, {}};
-    return Prepare(context, in_fp32, *fp32_);
+  // A last graph that no delegate is for was not prepared.
+  ~DelegateWithOptions() {
+    if (weights_) weights_->Finish(true);
   }
 
-  static TfLiteStatus Prepare(TfLiteContext* context, Change& wanted, TfLiteDelegate& xnnpack) {
-    change = &wanted;
-    context->ReplaceNodeSubsetsWithDelegateKernels = MakeKernelsAndReplace;
-    const TfLiteStatus status = xnnpack.Prepare(context, &xnnpack);
-    context->ReplaceNodeSubsetsWithDelegateKernels = wanted.replace;
-    change = nullptr;
+  static DelegateWithOptions* Of(TfLiteDelegate* base) {
+    return static_cast<DelegateWithOptions*>(base->data_);
+  }
+
+  TfLiteStatus Prepare(TfLiteContext* context) {
+    TfLiteStatus status = kTfLiteOk;
+    const bool done = fp16_ && Prepare(context, true, *fp16_, status);
+    if (!done) {
+      if (weights_) weights_->Forget();
+      Prepare(context, false, *fp32_, status);
+    }
+    if (weights_) {
+      auto* const graph = static_cast<tflite::Subgraph*>(context->impl_);
+      weights_->Finish(graph == graph->GetSubgraphs()->back().get());
+    }
     return status;
   }
 
+  // Returns whether the graph was changed.
+  bool Prepare(TfLiteContext* context, bool fp16, TfLiteDelegate& xnnpack, TfLiteStatus& status) {
+    Change wanted{&base_, fp16, weights_.get(), context->ReplaceNodeSubsetsWithDelegateKernels, {}};
+    change = &wanted;
+    context->ReplaceNodeSubsetsWithDelegateKernels = MakeKernelsAndReplace;
+    status = xnnpack.Prepare(context, &xnnpack);
+    context->ReplaceNodeSubsetsWithDelegateKernels = wanted.replace;
+    change = nullptr;
+    return wanted.done;
+  }
+
   TfLiteDelegate base_ = TfLiteDelegateCreate();
+  const std::unique_ptr<WeightCache> weights_;
   const Owned fp16_, fp32_;
 };
 
@@ -226,18 +277,24 @@ XnnpackOptions XnnpackOptionsOfEnvironment() {
   XnnpackOptions options;
   SetFromEnvironment(options.num_threads, "TFLITE_NUM_THREADS", ParseThreads);
   SetFromEnvironment(options.fp16, "TFLITE_XNNPACK_PRECISION", ParseFp16);
+  SetFromEnvironment(options.weights.folder, "TFLITE_XNNPACK_WEIGHT_CACHE", ParseFolder);
   return options;
 }
 
 XnnpackCreator XnnpackWith(const XnnpackOptions& options) {
   return [options](TfLiteContext* context) {
-    auto fp32 =
-        tflite::MaybeCreateXNNPACKDelegate(context, tflite::XNNPackQS8Options::default_value);
 #ifdef TFLITE_BUILD_WITH_XNNPACK_DELEGATE
-    if (options.fp16 && CanUseFp16(context)) return Fp16Delegate::Make(context, std::move(fp32));
+    if (options.delegate()) return DelegateWithOptions::Make(context, options);
 #endif
-    return fp32;
+    return tflite::MaybeCreateXNNPACKDelegate(context, tflite::XNNPackQS8Options::default_value);
   };
+}
+
+void WarnOnce(const std::string& warning) {
+  static auto& warnings = *new std::set<std::string>;
+  if (warnings.insert(warning).second) {
+    TFLITE_LOG_PROD(tflite::TFLITE_LOG_WARNING, "%s", warning.c_str());
+  }
 }
 
 }  // namespace tflite_wheelhouse

@@ -1,4 +1,4 @@
-"""XNNPACK with options: threads and precision.
+"""XNNPACK with options: threads, precision and packed weights.
 
     from tflite_runtime import xnnpack
     from tflite_runtime.interpreter import Interpreter
@@ -9,11 +9,13 @@
 Without it an interpreter uses XNNPACK as well, in the model's own precision.
 """
 
+import os
+
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as _native
 from tflite_runtime.interpreter import Delegate
 
 
-def delegate(*, num_threads=None, precision="fp32"):
+def delegate(*, num_threads=None, precision="fp32", weight_cache=None, share_weights=False):
     """Make a delegate to give to ``Interpreter(experimental_delegates=[...])``.
 
     It takes the place of the XNNPACK that the interpreter would use by itself, after all other
@@ -26,8 +28,18 @@ def delegate(*, num_threads=None, precision="fp32"):
     it. On a CPU without FP16 arithmetic it is computed in FP32, and one line on standard error says
     so.
 
+    XNNPACK packs weights: it keeps a copy in the order in which it reads them. ``weight_cache`` is
+    the path of a file for the packed weights of one model. It is written when an interpreter packs
+    weights that it does not have. An interpreter that finds it packs less, and shares the file's
+    memory with other processes. A file that is damaged, or that another model, tflite_runtime or
+    CPU wrote, is replaced, and one line on standard error says so; a file of something else stays.
+    With ``share_weights`` interpreters of one model in one process share packed weights in memory.
+    Results are the same with and without both.
+
     Raises ValueError for another number or word, and if the wheel was built without XNNPACK.
     """
-    options = {"num_threads": num_threads, "precision": precision}
+    options = {"num_threads": num_threads, "precision": precision, "share_weights": share_weights}
+    if weight_cache is not None:
+        options["weight_cache"] = os.path.realpath(os.fsdecode(weight_cache))
     given = {key: value for key, value in options.items() if value is not None}
     return Delegate(_native.__file__, given)

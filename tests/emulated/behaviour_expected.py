@@ -52,6 +52,13 @@ OVERFLOW = (
     "RuntimeError: tensorflow/tensorflow/lite/util.cc "
     "BytesRequired number of elements overflowed.\n"
 )
+TRUNCATED, DAMAGED = "it is truncated", "it is damaged"
+WRONG_WEIGHTS = {
+    **dict.fromkeys(("empty", "short", "half", "size"), TRUNCATED),
+    **dict.fromkeys(("long", "magic", "count", "digest", "index", "last", "zeros"), DAMAGED),
+    "model": "it is of another model",
+    "build": "it is of another tflite_runtime or another CPU",
+}
 DENSE = {
     "shape": [1, 8],
     "shape_signature": [1, 8],
@@ -66,6 +73,18 @@ TYPES = (
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
     *("int4", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
+
+
+def _unused(why: str, path: str = "weights.cache") -> str:
+    return f"WARNING: The file of packed weights '{path}' is not used: {why}."
+
+
+def _replaced(why: str) -> str:
+    return f"{_unused(why)} It was replaced."
+
+
+def _unwritten(path: str, why: str) -> str:
+    return f"WARNING: Packed weights cannot be written to '{path}': {why}."
 
 
 def _not_set(got: str, wanted: str = "FLOAT32", index: int = 0, name: str = "x") -> str:
@@ -515,7 +534,8 @@ RESULTS: dict[str, Any] = {
         for value in ("-1", "1025", "True", "four")
     },
     "xnnpack_options.float": f"ValueError: '2.0' {NO_THREADS}",
-    "xnnpack_options_loaded.unknown": "is no option of XNNPACK: these are num_threads, precision",
+    "xnnpack_options_loaded.unknown": "is no option of XNNPACK: these are num_threads, precision, "
+    "weight_cache, share_weights",
     "xnnpack_options_loaded.value": NO_PRECISION,
     "xnnpack_is_applied_once": [["ADD", "MUL", "DELEGATE"]] * 4,
     "xnnpack_after_another_delegate": [SUM, PRODUCT],
@@ -566,6 +586,49 @@ RESULTS: dict[str, Any] = {
             [f"WARNING: TFLITE_XNNPACK_PRECISION is ignored: 'half' {NO_PRECISION}"],
         ],
     },
+    # packed weights
+    **{
+        f"weights_in_a_file.{kind}": [[True, []], True, [True, []], True]
+        for kind in ("float32", "int8", "uint8")
+    },
+    "weights_of_one_model_in_two_precisions": [[True, True], [True, True], True],
+    "weights_shared": dict.fromkeys(("float32", "int8", "uint8"), True),
+    "weights_shared_in_many_threads": [24, True],
+    "weights_that_layers_share": [True] * 4,
+    **{
+        f"weights_in_bad_files.{name}": [[True, [_replaced(why)]], [True, []], True]
+        for name, why in WRONG_WEIGHTS.items()
+    },
+    "weights_in_bad_files.something": [
+        *([[True, [_unused("it is no file of packed weights")]]] * 2),
+        False,
+    ],
+    "weights_with_any_bit_flipped": 0,
+    "weights_of_another_model": [[True, [_replaced("it is of another model")]], [True, []]],
+    "weights_that_cannot_be_written": {
+        "no_folder": [True, [_unwritten("nowhere/weights", "No such file or directory")]],
+        "file_for_folder": [
+            True,
+            [
+                _unused("it cannot be read: Not a directory", "arithmetic.tflite/weights")
+                + " It cannot be replaced: Not a directory."
+            ],
+        ],
+        "read_only": [True, [_unwritten("/usr/weights", "Read-only file system")]],
+        "full": [[True, [_unwritten("weights.cache", "File too large")]], False],
+        "folder": [True, [_unused("it is no regular file")]],
+        "pipe": [True, [_unused("it is no regular file")]],
+        "left": [],
+    },
+    "weights_of_two_processes_at_once": [20, [True, []]],
+    "weights_in_the_environment": [
+        [True, ["WARNING: TFLITE_XNNPACK_WEIGHT_CACHE is ignored: 'weights' is no folder"]],
+        *([[True, []]] * 2),
+        2,
+    ],
+    "weights_in_signature_runners": [True, True],
+    "weights_after_resizing": [True, True],
+    "weights_options": ["'yes' is neither True nor False", "", ""],
 }
 
 _NEWEST_DENSE = {

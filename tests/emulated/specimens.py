@@ -16,7 +16,7 @@ from wheelhouse.common import process
 from wheelhouse.common.store import Store
 from wheelhouse.compile import ninja
 from wheelhouse.specimens import models
-from wheelhouse.specimens.flatbuffer import ModelWriter, Signature
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation, Signature
 
 DELEGATE = Path(__file__).with_name("delegate.c")
 TYPES = (
@@ -62,6 +62,7 @@ def specimens() -> dict[str, bytes]:
         "resources": _resources(),
         "uninitialised": _uninitialised(),
         "argmax": _argmax(),
+        "twins": _twins(),
         "sparse": _sparse([]),
         "sparse-without-blocks": _sparse(None),
     }
@@ -319,6 +320,22 @@ def _argmax() -> bytes:
     parameters = np.array([valid, *stride, *size, *(0 for _ in range(5))], np.int32)
     writer._operators[-1].customOptions = list(parameters.tobytes())
     return writer.pack([x], [largest, places])
+
+
+def _twins() -> bytes:
+    """Two INT8 convolutions with the same weights, which differ in zero points and in scale."""
+    writer = ModelWriter("twins")
+    scale = Quantisation((0.5, 0.25, 0.125, 0.5))
+    weights = (np.arange(16, dtype=np.int8).reshape(4, 1, 1, 4) * 37) % 101
+    filters = writer.constant("weights", weights, scale)
+    bias = writer.constant("bias", np.arange(4, dtype=np.int32), Quantisation(scale.scale))
+    sides = []
+    for name, zero_point, size in (("left", 0, 8.0), ("right", 17, 16.0)):
+        x = writer.tensor(name, (1, 2, 2, 4), "int8", Quantisation((1.0,), zero_point))
+        y = writer.tensor(f"{name} convolved", (1, 2, 2, 4), "int8", Quantisation((size,)))
+        writer.operator("CONV_2D", 3, [x, filters, bias], [y], strideW=1, strideH=1)
+        sides.append((x, y))
+    return writer.pack([x for x, _ in sides], [y for _, y in sides])
 
 
 def _sparse(blocks: list[int] | None) -> bytes:

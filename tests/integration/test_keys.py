@@ -134,6 +134,8 @@ CHANGES = [
     ("native/binding.cc", "#", "\n#", LINKED - {"delegates"}),
     ("native/xnnpack.cc", "#", "\n#", LINKED - {"delegates"}),
     ("native/xnnpack.h", "#", "\n#", LINKED - {"delegates"}),
+    ("native/weight_cache.cc", "#", "\n#", LINKED - {"delegates"}),
+    ("native/weight_cache.h", "#", "\n#", LINKED - {"delegates"}),
     ("native/personality.cc", "#", "\n#", LINKED),
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),

@@ -30,6 +30,9 @@ _NATIVE = "native"
 _MONITOR = ROOT / "native" / "monitor.h"
 _XNNPACK = ROOT / "native" / "xnnpack.cc"
 _XNNPACK_HEADER = ROOT / "native" / "xnnpack.h"
+_WEIGHTS = ROOT / "native" / "weight_cache.cc"
+_WEIGHTS_HEADER = ROOT / "native" / "weight_cache.h"
+_HEADERS = (_MONITOR, _XNNPACK_HEADER, _WEIGHTS_HEADER)
 _SOURCES = (
     "interpreter_wrapper.cc",
     "numpy.cc",
@@ -120,7 +123,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 
 def _ninja(inputs: Inputs, folder: Path) -> str:
     trees = {name: plain_path(path) for name, path in inputs.needs.items()}
-    tools, libraries = Toolchain(trees.pop("toolchain")), trees.pop("core") / "lib"
+    tools, core = Toolchain(trees.pop("toolchain")), trees.pop("core")
     # Paths of this machine would be in preprocessed sources, so that a compiler cache could not
     # be shared.
     for name, tree in {**trees, _NATIVE: plain_path(_STABLE).parent}.items():
@@ -136,7 +139,7 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     rules = Writer(text, width=10_000)  # type: ignore[arg-type]
     rules.rule(
         "cxx",
-        f"{ninja.LAUNCHER} {tools.cxx} {' '.join(flags)} -MD -MF $out.d -c $in -o $out",
+        f"{ninja.LAUNCHER} {tools.cxx} {' '.join(flags)} $defines -MD -MF $out.d -c $in -o $out",
         depfile="$out.d",
     )
     rules.rule("link", f"{tools.cxx} {' '.join(_LINK_FLAGS)} $in $libs -o $out")
@@ -144,11 +147,15 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     if "pybind11" not in trees:
         binding = f"{_NATIVE}/{_STABLE.name}"
     paths = [f"wrapper/{_WRAPPER}/{name}" for name in _SOURCES]
-    paths += [binding, *(f"{_NATIVE}/{path.name}" for path in (_XNNPACK, toolchain.PERSONALITY))]
+    own = (_XNNPACK, _WEIGHTS, toolchain.PERSONALITY)
+    paths += [binding, *(f"{_NATIVE}/{path.name}" for path in own)]
     objects = [f"{Path(path).stem}.o" for path in paths]
+    core_name = f"'-DTFLITE_CORE=\"{inputs.needs['core'].name}\"'"
     for path, output in zip(paths, objects, strict=True):
-        rules.build([output], "cxx", [path])
-    archives = " ".join(str(path) for path in sorted(libraries.glob("*.a")))
+        # Packed weights are of the core that packed them.
+        defines = core_name if Path(path).name == _WEIGHTS.name else ""
+        rules.build([output], "cxx", [path], variables={"defines": defines})
+    archives = " ".join(str(path) for path in sorted((core / "lib").glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})
     return text.getvalue()
 
@@ -163,13 +170,16 @@ def _standard(tensorflow: Path) -> str:
 def _includes(python: str, names: Collection[str]) -> list[str]:
     optional = {"libxcrypt": "libxcrypt/usr/include", "pybind11": "pybind11/pybind11/include"}
     return [
-        *{str(Path(_NATIVE, header.name).parent) for header in (_MONITOR, _XNNPACK_HEADER)},
+        *{str(Path(_NATIVE, header.name).parent) for header in _HEADERS},
         "wrapper",
         "tensorflow",
         "abseil",
         "flatbuffers/include",
         "cpuinfo/include",
         "eigen",
+        "farmhash/src",
+        "pthreadpool/include",
+        "xnnpack",
         "numpy/numpy/_core/include",
         f"python/usr/include/python{python}",
         "python/usr/include",
