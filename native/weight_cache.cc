@@ -531,14 +531,14 @@ class Cache : public WeightCache {
     if (!same || before->found != SIZE_MAX) ++asked_;
     const auto memory = std::move(reserved_);
     if (!memory || memory->start != data || memory->size != size) return SIZE_MAX;
-    auto weights = std::make_shared<const Weights>(
-        Weights{static_cast<const char*>(data), size, DigestOf(data, size), memory});
+    Weights weights{static_cast<const char*>(data), size, {}, memory};
     const Digest request = RequestOf(key);
     const auto known = requests_.find(request);
-    if (known != requests_.end() && Equal(*known->second, *weights)) {
+    if (known != requests_.end() && Equal(*known->second, weights)) {
       return reinterpret_cast<size_t>(known->second->data);
     }
-    return Use(request, store_->Add(request, weights));
+    weights.digest = DigestOf(data, size);
+    return Use(request, store_->Add(request, std::make_shared<const Weights>(weights)));
   }
 
   const char* const model_;
