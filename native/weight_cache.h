@@ -28,8 +28,8 @@ struct WeightCacheOptions {
 // The packed weights of one interpreter, which outlives its kernels.
 class WeightCache {
  public:
-  // Null for a model without weights. A file that cannot be used is taken for an empty one:
-  // Finish() says so.
+  // Null for a model without weights. A file that cannot be used is taken for an empty one; Finish()
+  // says so.
   static std::unique_ptr<WeightCache> Make(TfLiteContext* context,
                                            const WeightCacheOptions& options);
   virtual ~WeightCache() = default;
