@@ -2,7 +2,7 @@
  *
  * A thread that is ahead of the slowest that runs waits for it, so that all execute as many in the
  * same time, however many processors this machine has; one that is in a system call is not waited
- * for, and goes on where the others are. When a thread calls getppid(), the file that `out=` names
+ * for, and goes on where the others are, or at the moment in which another one wakes it. When a thread calls getppid(), the file that `out=` names
  * gets a line with its clock: what it executed, and what others did while it slept. THREADS lines
  * follow: what each thread executed, in count.c's kinds. The declarations are explained there as
  * well. It is for 64-bit Arm. */
@@ -40,18 +40,22 @@ const void *qemu_plugin_insn_data(const struct instruction *);
 EXPORT int qemu_plugin_version = 1;
 
 enum kind { BRANCH, INTEGER, MEMORY, VECTOR, KINDS };
-enum { BITS = 16, GETPPID = 173, THREADS = 16 };
+enum { BITS = 16, FUTEX = 98, GETPPID = 173, THREADS = 16 };
+
+/* What a futex call is to do, and its other bits. */
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_FLAGS = 128 | 256 };
 
 /* Instructions by which a thread may be ahead. */
 enum { AHEAD = 4096 };
 
 /* Nobody is waited for longer: qemu may have stopped that thread until this one stops. */
-enum { PATIENCE = 500 * 1000 * 1000 /* ns */ };
+enum { PATIENCE = 100 * 1000 * 1000 /* ns */ };
 
 static struct thread {
   uint64_t count[KINDS];
   uint64_t clock;
   uint64_t next;  /* when it looks at the others again */
+  uint64_t futex; /* where it sleeps, or 0 */
   int runs;
 } threads[THREADS];
 
@@ -128,39 +132,54 @@ static void tell(const struct thread *own) {
   if (file) fclose(file);
 }
 
-static void wake(plugin_id id, unsigned vcpu) {
+static void wake(struct thread *own, uint64_t now) {
+  if (own->clock < now) own->clock = now;
+  own->next = own->clock;
+  own->futex = 0;
+  own->runs = 1;
+}
+
+static void wake_sleepers(uint64_t futex, uint64_t most, uint64_t now) {
+  uint64_t sleepers = 0;
+  for (struct thread *each = threads; each < threads + THREADS; each++)
+    sleepers += each->futex == futex;
+  for (struct thread *each = threads; sleepers <= most && each < threads + THREADS; each++)
+    if (each->futex == futex) wake(each, now);
+}
+
+static void started(plugin_id id, unsigned vcpu) {
   (void)id;
   struct thread *own = &threads[vcpu % THREADS];
   pthread_mutex_lock(&lock);
-  uint64_t now = slowest(own, latest);
-  if (own->clock < now) own->clock = now;
-  own->next = own->clock;
-  own->runs = 1;
+  if (!own->runs) wake(own, slowest(own, latest));
   pthread_mutex_unlock(&lock);
 }
 
 static void called(plugin_id id, unsigned vcpu, int64_t number, uint64_t a, uint64_t b, uint64_t c,
                    uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
-  (void)id, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
+  (void)id, (void)d, (void)e, (void)f, (void)g, (void)h;
   struct thread *own = &threads[vcpu % THREADS];
   if (number == GETPPID) tell(own);
   pthread_mutex_lock(&lock);
   own->runs = 0;
   if (own->clock > latest) latest = own->clock;
+  int wanted = number == FUTEX ? (int)b & ~FUTEX_FLAGS : -1;
+  if (wanted == FUTEX_WAIT || wanted == FUTEX_WAIT_BITSET) own->futex = a;
+  if (wanted == FUTEX_WAKE) wake_sleepers(a, c, own->clock);
   pthread_cond_broadcast(&progress);
   pthread_mutex_unlock(&lock);
 }
 
 static void returned(plugin_id id, unsigned vcpu, int64_t number, int64_t result) {
   (void)number, (void)result;
-  wake(id, vcpu);
+  started(id, vcpu);
 }
 
 EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, char **argv) {
   (void)info;
   if (argc != 1 || strncmp(argv[0], "out=", 4) || strlen(argv[0] + 4) >= sizeof out) return 1;
   strcpy(out, argv[0] + 4);
-  qemu_plugin_register_vcpu_init_cb(id, wake);
+  qemu_plugin_register_vcpu_init_cb(id, started);
   qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
   qemu_plugin_register_vcpu_syscall_cb(id, called);
   qemu_plugin_register_vcpu_syscall_ret_cb(id, returned);
