@@ -1,11 +1,12 @@
 /* A qemu TCG plugin: the instructions of each thread, as on a board with a core for each.
  *
  * A thread that is ahead of the slowest that runs waits for it, so that all execute as many in the
- * same time, however many processors this machine has; one that is in a system call is not waited
- * for, and goes on where the others are, or at the moment in which another one wakes it. When a thread calls getppid(), the file that `out=` names
- * gets a line with its clock: what it executed, and what others did while it slept. THREADS lines
- * follow: what each thread executed, in count.c's kinds. The declarations are explained there as
- * well. It is for 64-bit Arm. */
+ * same time, however many processors this machine has. One that is in a system call is not waited
+ * for. It goes on where the slowest is, or at the moment in which another one wakes it.
+ *
+ * When a thread calls getppid(), the file that `out=` names gets a line with its clock: what it
+ * executed, and what others did while it slept. THREADS lines follow: what each thread executed, in
+ * count.c's kinds. The declarations are explained there as well. It is for 64-bit Arm. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
