@@ -319,8 +319,8 @@ def docs(_: Context) -> None:
 @task(
     iterable=["add"],
     help={
-        "only": "builds, tests, emulated, loading, precision, native, baseline, table; some with "
-        "commas, or all but baseline and table",
+        "only": "builds, tests, emulated, loading, precision, compiled, threads, native, baseline, "
+        "table; some with commas, or all but baseline and table",
         "add": "instead, a file of `tflite_bench --json` from a board, repeatable: merge it into "
         "figures/boards/",
     },

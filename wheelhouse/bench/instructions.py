@@ -30,6 +30,10 @@ PYTHON = "3.11"
 """The CPython of the system that runs the workload."""
 
 _WORKLOAD = ROOT / "wheelhouse" / "guest" / "workload.py"
+COMPILED = ROOT / "wheelhouse" / "guest" / "compiled.py"
+"""The same with ai-edge-litert's CompiledModel."""
+_GPU = "libLiteRtWebGpuAccelerator.so"
+"""Is loaded by CompiledModel, and ends the program where the processor has no LSE."""
 _COUNTS = "counts.json"
 
 
@@ -47,6 +51,7 @@ class Counter:
     work: Path
     store: Store
     env: Mapping[str, str]
+    workload: Path
 
     def of_inference(self, model: bytes, times: int, board: Board) -> float:
         """Instructions per use of a model on one thread, after a first one."""
@@ -75,7 +80,7 @@ class Counter:
 
     def _key(self, model: bytes, times: int, board: Board) -> str:
         """The digest of what decides the counts; another qemu executes the same instructions."""
-        content = [file_digest(self.wheel), file_digest(_WORKLOAD), sha256(model).hexdigest()]
+        content = [file_digest(self.wheel), file_digest(self.workload), sha256(model).hexdigest()]
         there = [self.tree.name, board.qemu_cpu, board.cpuinfo_text(), dict(self.env)]
         return digest(content, times, there, qemu.instruction_counter().key)
 
@@ -86,7 +91,8 @@ class Counter:
             path = Path(file.name)
             path.chmod(0o644)
             # What is imported may call getppid() as well; the last mark is the end.
-            *marks, _ = self._count(board, _WORKLOAD.name, path.name, str(times))[-(times + 5) :]
+            counted = self._count(board, self.workload.name, path.name, str(times))
+            *marks, _ = counted[-(times + 5) :]
         (folder / _COUNTS).write_bytes(
             msgspec.json.encode([after - before for before, after in pairwise(marks)])
         )
@@ -112,7 +118,10 @@ class Counter:
 
 @contextmanager
 def counter(
-    wheel: Path, fetcher: Fetcher, env: Mapping[str, str] | None = None
+    wheel: Path,
+    fetcher: Fetcher,
+    env: Mapping[str, str] | None = None,
+    workload: Path = _WORKLOAD,
 ) -> Iterator[Counter]:
     """A counter for a wheel, on the system whose CPython is :data:`PYTHON`, with an environment."""
     system = next(system for system in systems.table().systems if system.python == PYTHON)
@@ -120,24 +129,34 @@ def counter(
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.
         session.install(wheel, None, system, fetcher, work, "--no-deps")
-        (work / _WORKLOAD.name).write_bytes(_WORKLOAD.read_bytes())
-        yield Counter(wheel, rootfs.tree(system, fetcher.store), work, fetcher.store, env or {})
+        for library in work.rglob(_GPU):
+            library.unlink()
+        (work / workload.name).write_bytes(workload.read_bytes())
+        tree = rootfs.tree(system, fetcher.store)
+        yield Counter(wheel, tree, work, fetcher.store, env or {}, workload)
 
 
 def ratios(
     models: Sequence[Model], wheels: tuple[Path, Path], boards: Sequence[Board], fetcher: Fetcher
 ) -> list[dict[str, float]]:
-    """For each board what each model's inference costs with one wheel, over that with another.
+    """For each board what each model's inference costs with one wheel, over that with another."""
+    with counter(wheels[0], fetcher) as ours, counter(wheels[1], fetcher) as theirs:
+        return compare(models, (ours, theirs), boards)
+
+
+def compare(
+    models: Sequence[Model], counters: tuple[Counter, Counter], boards: Sequence[Board]
+) -> list[dict[str, float]]:
+    """For each board what each model's inference costs with one counter, over that with another.
 
     As many inferences are counted at once as this machine has processors.
     """
-    with counter(wheels[0], fetcher) as ours, counter(wheels[1], fetcher) as theirs:
 
-        def ratio(board: Board, model: Model) -> float:
-            mine, other = (each.of_inference(model.content, 1, board) for each in (ours, theirs))
-            console.say(f"{board.name}: {model.name} {mine / other:.3f}")
-            return mine / other
+    def ratio(board: Board, model: Model) -> float:
+        mine, other = (each.of_inference(model.content, 1, board) for each in counters)
+        console.say(f"{board.name}: {model.name} {mine / other:.3f}")
+        return mine / other
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(ratio, *zip(*product(boards, models), strict=True))
-            return [{model.name: next(found) for model in models} for _ in boards]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(ratio, *zip(*product(boards, models), strict=True))
+        return [{model.name: next(found) for model in models} for _ in boards]

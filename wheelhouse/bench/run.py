@@ -26,7 +26,7 @@ import psutil
 from docker.errors import ImageNotFound
 
 from wheelhouse import figures, pipeline
-from wheelhouse.bench import baseline, instructions, times
+from wheelhouse.bench import baseline, instructions, parallel, times
 from wheelhouse.bench.instructions import PYTHON
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import require_known
@@ -53,6 +53,7 @@ KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
 MEGABYTE = 1_000_000
 
 _COUNTED = "counted on an emulated board, one thread"
+_CORES = "counted on an emulated board, a core for each thread"
 _TIME = "wall time, empty cache at first"
 _SIDE_BY_SIDE = "wall time, side by side from empty caches"
 _TURNS = "wall time in turns, beside Debian 12's NumPy"
@@ -161,6 +162,57 @@ def _precision(fetcher: Fetcher) -> dict[str, Figure]:
     return found
 
 
+def _parallel(fetcher: Fetcher) -> dict[str, Figure]:
+    """How four threads share an inference, and what they do after it, with both releases."""
+    found: dict[str, Figure] = {}
+    for release in releases.all_releases():
+        (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+        split, path, pause = {}, {}, {}
+        with instructions.counter(ours, fetcher) as counter:
+            for kind, board in product(KINDS, map(systems.board, baseline.BOARDS)):
+                case, model = f"{kind}, {board.name}", models.benchmark_mobilenet(kind).content
+                use = parallel.use(ours, model, board, fetcher)
+                console.say(f"{release.version}: {case} {use}")
+                split[case] = use.unevenness
+                path[case] = use.path / counter.of_inference(model, 1, board)
+                pause[case] = use.idle / MEGABYTE
+        model_and_release = f"MobileNetV1-1.0, worst case, TFLite {release.version}"
+        for key, name, cases, unit, goal in (
+            ("split", "Work of the busiest of 4 threads against the least busy", split, "×", 1.1),
+            ("path", "Longest path in an inference, 4 threads against 1", path, "×", 0.3),
+            ("pause", "What 4 threads execute in the pause after an inference", pause, "M", 30),
+        ):
+            worst = max(cases, key=cases.__getitem__)
+            found[f"threads-{key}-{_short(release)}"] = _figure(
+                f"{name}, {model_and_release}", round(cases[worst], 2), unit, _CORES, goal, worst
+            )
+    return found
+
+
+def _compiled(fetcher: Fetcher) -> dict[str, Figure]:
+    """What inferences cost against ai-edge-litert's CompiledModel, also in FP16."""
+    found: dict[str, Figure] = {}
+    release, theirs = releases.all_releases()[-1], fetcher.file(pins.shared("ai-edge-litert"))
+    (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
+    tried = [model for model in _tried(ours, fetcher) if model.name in baseline.MODELS]
+    floats = [model for model in tried if model.arithmetic == "float32"]
+    fp16 = ({"TFLITE_XNNPACK_PRECISION": "fp16"}, {"XNNPACK_FLAGS": "4"})
+    versus = f"TFLite {release.version} against {LITERT}'s CompiledModel"
+    for key, what, chosen, names, envs in (
+        ("compiled", "models", tried, baseline.BOARDS, ({}, {})),
+        ("compiled-fp16", "models in FP16", floats, baseline.BOARDS[-1:], fp16),
+    ):
+        boards = [*map(systems.board, names)]
+        with (
+            instructions.counter(ours, fetcher, envs[0]) as mine,
+            instructions.counter(theirs, fetcher, envs[1], instructions.COMPILED) as others,
+        ):
+            measured = instructions.compare(chosen, (mine, others), boards)
+        for board, ratios in zip(boards, measured, strict=True):
+            found |= _mean_and_worst(key, what, ratios, board, versus, None)
+    return found
+
+
 def _native(fetcher: Fetcher) -> dict[str, Figure]:
     """The time of inferences with the wheels for PCs, on all models."""
     found: dict[str, Figure] = {}
@@ -234,6 +286,8 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "emulated": _emulated,
     "loading": _loading,
     "precision": _precision,
+    "compiled": _compiled,
+    "threads": _parallel,
     "native": _native,
     "baseline": _baseline,
     "table": _table,
