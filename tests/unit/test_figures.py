@@ -35,7 +35,10 @@ def test_the_table_shows_value_goal_manner_and_date() -> None:
 
 
 def test_a_part_of_the_benchmark_that_is_unknown_names_the_known() -> None:
-    every = ["builds", "tests", "emulated", "loading", "precision", "native", "baseline", "table"]
+    every = [
+        *("builds", "tests", "emulated", "loading", "precision", "compiled", "threads", "native"),
+        *("baseline", "table"),
+    ]
     assert run.parts("") == every[:-2]
     assert run.parts("native, builds") == ["native", "builds"]
     with pytest.raises(WheelhouseError, match="nativ; did you mean native") as caught:
