@@ -11,7 +11,7 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
 
-each_release = pytest.mark.parametrize("wheel", ["universal", "newest-cp37"], indirect=True)
+each_release = pytest.mark.parametrize("wheel", ["wheels-cp37", "newest-cp37"], indirect=True)
 
 
 @each_release

@@ -15,7 +15,7 @@ from wheelhouse.specimens.networks import Kind
 from wheelhouse.targets import systems
 from wheelhouse.verify import session
 
-WHEELS = ["universal", "newest-cp37"]
+WHEELS = ["wheels-cp37", "newest-cp37"]
 MEMORY = """
 import gc, sys
 from tflite_runtime import xnnpack
