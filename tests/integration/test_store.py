@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 from tests.support.running import Task, Until, first_line
@@ -109,8 +110,11 @@ def test_a_killed_compile_goes_on_from_where_it_was(
 
 
 def test_an_interrupted_compile_says_how_to_go_on(task: Task, until: Until, tmp_path: Path) -> None:
+    # A shell that is about to start a program loses the signal; the program itself does not.
+    job = tmp_path / "job.py"
+    job.write_text('import time\nopen("started", "w").close()\ntime.sleep(60)\n')
     rules = tmp_path / "build.ninja"
-    rules.write_text(f"rule step\n  command = sleep 60 > {tmp_path}/started\nbuild 1: step\n")
+    rules.write_text(f"rule step\n  command = {sys.executable} {job}\nbuild 1: step\n")
     code = f"""
 from wheelhouse.compile import ninja
 ninja.build(Path({str(tmp_path)!r}), "Compiling", Path({str(tmp_path / "log")!r}), {{}})
