@@ -111,7 +111,7 @@ def test_a_change_makes_run_again_what_it_can_change(
 ) -> None:
     files = {
         "tests/integration/test_a.py": "HOW_TO = 'plan.md'",
-        "tests/integration/test_b.py": "from tests.integration.test_a import X",
+        "tests/integration/test_b.py": '"""A test."""\nfrom tests.integration.test_a import X',
         "tests/unit/test_c.py": "",
         "tests/support/helper.py": "",
         "wheelhouse/common/store.py": "",

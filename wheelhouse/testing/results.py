@@ -95,7 +95,8 @@ def _names(text: str, other: Path) -> bool:
     """Whether the text of a test names another file, or the folder of a document."""
     if other.suffix == ".py":
         return other.stem in text
-    return other.name in text or any(f'"{each.name}"' in text for each in other.parents)
+    folders = (each.name for each in other.parents if each.name)
+    return other.name in text or any(f'"{name}"' in text for name in folders)
 
 
 def _surroundings() -> list[object]:
