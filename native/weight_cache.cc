@@ -16,6 +16,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -166,7 +167,7 @@ class Store {
     const std::lock_guard<std::mutex> lock(mutex_);
     auto& known = contents_[weights->digest];
     const WeightsPointer earlier = known.lock();
-    if (earlier && Equal(*earlier, *weights)) {
+    if (earlier == weights || (earlier && Equal(*earlier, *weights))) {
       weights = earlier;
     } else {
       known = weights;
@@ -212,16 +213,14 @@ struct Fault {
   bool replace = true;
 };
 
-// Whether a file that begins with these bytes is one of ours, also a damaged one. The file of
-// something else, as a model, is not overwritten.
+// Whether a file with these bytes is one of ours, also a damaged one, or has nothing to lose. The
+// file of something else, as a model, is not overwritten.
 bool IsOurs(const char* start, size_t size) {
-  size = std::min(size, sizeof(kMagic));
-  size_t equal = 0, zeros = 0;
-  for (size_t place = 0; place < size; ++place) {
+  size_t equal = 0;
+  for (size_t place = 0; place < std::min(size, sizeof(kMagic)); ++place) {
     equal += start[place] == kMagic[place];
-    zeros += start[place] == 0;
   }
-  return equal * 2 >= size || zeros == size;
+  return equal * 2 >= sizeof(kMagic) || std::count(start, start + size, 0) == ptrdiff_t(size);
 }
 
 // Throws Fault.
@@ -281,17 +280,19 @@ class Descriptor {
 
 std::string ErrorText() { return std::strerror(errno); }
 
+Fault Unreadable() { return {"it cannot be read: " + ErrorText(), false}; }
+
 // What a file has; nothing if there is none. Throws Fault.
 Requests Load(const std::string& path, const Owner& owner) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file < 0 && errno == ENOENT) return {};
   struct stat status;
-  if (file < 0 || fstat(file, &status) != 0) throw Fault{"it cannot be read: " + ErrorText()};
+  if (file < 0 || fstat(file, &status) != 0) throw Unreadable();
   if (!S_ISREG(status.st_mode)) throw Fault{"it is no regular file", false};
   if (status.st_size == 0) throw Fault{"it is truncated"};
   const auto size = static_cast<size_t>(status.st_size);
   void* const start = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-  if (start == MAP_FAILED) throw Fault{"it cannot be read: " + ErrorText()};
+  if (start == MAP_FAILED) throw Unreadable();
   return Checked(std::make_shared<const Memory>(start, size, true), owner);
 }
 
@@ -353,11 +354,17 @@ bool WriteAll(int file, const Owner& owner, const Requests& requests) {
 // Replaces a file by one with these requests. Returns why that failed; nothing if it did not.
 std::string Replace(const std::string& path, const Owner& owner, const Requests& requests) {
   static std::atomic<unsigned> count{0};
-  const std::string beside =
-      path + "." + std::to_string(getpid()) + "-" + std::to_string(count++) + ".tmp";
-  // Read-only, as others have it in their memory.
+  const std::string prefix = path.substr(0, path.rfind('/') + 1) + "tflite_runtime-" +
+                             std::to_string(getpid()) + "-";
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-  const int file = open(beside.c_str(), flags, 0444);
+  std::string beside;
+  int file;
+  // A process that had this number, in a container the same one at each start, may have left one.
+  do {
+    beside = prefix + std::to_string(count++) + ".tmp";
+    // Read-only, as others have it in their memory.
+    file = open(beside.c_str(), flags, 0444);
+  } while (file < 0 && errno == EEXIST);
   if (file < 0) return ErrorText();
   // A full disk may show only when its content is there.
   const bool written = WriteAll(file, owner, requests) && fsync(file) == 0;
@@ -406,6 +413,10 @@ class Cache : public WeightCache {
     if (path_.empty()) return;
     try {
       requests_ = Load(path_, owner_);
+      for (auto& request : requests_) {
+        request.second = store_->Add(request.first, request.second);
+        saved_.insert(request.second.get());
+      }
     } catch (const Fault& fault) {
       fault_ = fault;
     }
@@ -450,8 +461,15 @@ class Cache : public WeightCache {
 
   void Save() {
     std::string failure;
-    const bool save = !added_.empty() && fault_.replace;
+    // Equal weights for another shape are packed again, rather than the file written again.
+    const bool missing = std::any_of(added_.begin(), added_.end(), [this](const Digest& request) {
+      return saved_.count(requests_.at(request).get()) == 0;
+    });
+    const bool save = missing && fault_.replace;
     if (save) failure = Replace(path_, owner_, requests_);
+    if (save && failure.empty()) {
+      for (const auto& request : requests_) saved_.insert(request.second.get());
+    }
     added_.clear();
     finished_ = 0;
     std::string warning;
@@ -553,6 +571,7 @@ class Cache : public WeightCache {
   std::unique_ptr<LookedUp> looked_up_;  // just now
   std::shared_ptr<const Memory> reserved_;
   Requests requests_;
+  std::set<const Weights*> saved_;        // of requests_, those in the file
   std::vector<WeightsPointer> replaced_;  // which kernels may still use
   std::vector<Digest> added_;  // to requests_, but not to the file
   size_t finished_ = 0;        // of them, those of graphs that were finished

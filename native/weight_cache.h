@@ -28,8 +28,8 @@ struct WeightCacheOptions {
 // The packed weights of one interpreter, which outlives its kernels.
 class WeightCache {
  public:
-  // Null for a model without weights. A file that cannot be used is taken for an empty one; Finish()
-  // says so.
+  // Null for a model without weights. If a file cannot be used, weights are packed, and Finish() says
+  // why.
   static std::unique_ptr<WeightCache> Make(TfLiteContext* context,
                                            const WeightCacheOptions& options);
   virtual ~WeightCache() = default;
@@ -44,8 +44,8 @@ class WeightCache {
   // Forgets the weights that were packed since the last Finish().
   virtual void Forget() = 0;
 
-  // The weights of a graph stay. After the last graph of a model the file is written if it does not
-  // have all weights; if that fails, or the file could not be used, one warning says why.
+  // The weights of a graph stay. After the last graph of a model the file is written if it lacks
+  // weights; if that fails, or the file could not be used, one warning says why.
   virtual void Finish(bool last) = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <deque>
 #include <set>
@@ -47,10 +48,12 @@ bool ParseFp16(const std::string& text) {
 
 std::string ParseFolder(const std::string& text) {
   struct stat status;
-  if (stat(text.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+  char resolved[PATH_MAX];
+  const bool found = realpath(text.c_str(), resolved) && stat(resolved, &status) == 0;
+  if (!found || !S_ISDIR(status.st_mode)) {
     throw std::invalid_argument("'" + text + "' is no folder");
   }
-  return text;
+  return resolved;
 }
 
 bool ParseBool(const std::string& text) {

@@ -32,9 +32,9 @@ def delegate(*, num_threads=None, precision="fp32", weight_cache=None, share_wei
     the path of a file for the packed weights of one model. It is written when an interpreter packs
     weights that it does not have. An interpreter that finds it packs less, and shares the file's
     memory with other processes. A file that is damaged, or that another model, tflite_runtime or
-    CPU wrote, is replaced, and one line on standard error says so; a file of something else stays.
-    With ``share_weights`` interpreters of one model in one process share packed weights in memory.
-    Results are the same with and without both.
+    CPU wrote, is replaced. A file of something else, and one that cannot be read, stays. One line
+    on standard error says so. With ``share_weights`` interpreters of one model in one process share
+    packed weights in memory. Results are the same with and without both.
 
     Raises ValueError for another number or word, and if the wheel was built without XNNPACK.
     """

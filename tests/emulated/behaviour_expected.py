@@ -562,6 +562,7 @@ RESULTS: dict[str, Any] = {
     "shapes_that_xnnpack_refuses.two": [[2, 2], [-1, -2, -1, -2], [4, 3]],
     "shapes_that_xnnpack_refuses.none": [[0, 2], [], [4, 3]],
     "shapes_that_xnnpack_refuses.seven": [[2, 2], [-1, -2, -1, -2], [4, 3]],
+    "constants_after_resizing": [[4, 3]] * 3,
     "shapes_that_xnnpack_refuses.again": [[1, 2], [-1, -2], [4, 3]],
     "shapes_that_xnnpack_refuses.empty": [],
     "shapes_that_xnnpack_refuses.one": [5],
@@ -601,35 +602,42 @@ RESULTS: dict[str, Any] = {
         f"weights_in_bad_files.{name}": [[True, [_replaced(why)]], [True, []], True]
         for name, why in WRONG_WEIGHTS.items()
     },
-    "weights_in_bad_files.something": [
-        *([[True, [_unused("it is no file of packed weights")]]] * 2),
-        False,
-    ],
+    **{
+        f"weights_in_bad_files.{name}": [
+            *([[True, [_unused("it is no file of packed weights")]]] * 2),
+            False,
+        ]
+        for name in ("something", "letter", "later")
+    },
     "weights_with_any_bit_flipped": 0,
     "weights_of_another_model": [[True, [_replaced("it is of another model")]], [True, []]],
     "weights_that_cannot_be_written": {
         "no_folder": [True, [_unwritten("nowhere/weights", "No such file or directory")]],
         "file_for_folder": [
             True,
-            [
-                _unused("it cannot be read: Not a directory", "arithmetic.tflite/weights")
-                + " It cannot be replaced: Not a directory."
-            ],
+            [_unused("it cannot be read: Not a directory", "arithmetic.tflite/weights")],
         ],
         "read_only": [True, [_unwritten("/usr/weights", "Read-only file system")]],
         "full": [[True, [_unwritten("weights.cache", "File too large")]], False],
         "folder": [True, [_unused("it is no regular file")]],
         "pipe": [True, [_unused("it is no regular file")]],
+        "loop": [
+            [True, [_unused("it cannot be read: Too many levels of symbolic links")]],
+            True,
+        ],
         "left": [],
     },
+    "weights_beside_what_a_killed_process_left": [[True, True, [0, 0]], []],
+    "weights_in_files_of_any_name": [[[True, []], True]] * 2,
     "weights_of_two_processes_at_once": [20, [True, []]],
     "weights_in_the_environment": [
         [True, ["WARNING: TFLITE_XNNPACK_WEIGHT_CACHE is ignored: 'weights' is no folder"]],
         *([[True, []]] * 2),
         2,
+        3,
     ],
     "weights_in_signature_runners": [True, True],
-    "weights_after_resizing": [True, True],
+    "weights_after_resizing": [True, True, 1],
     "weights_options": ["'yes' is neither True nor False", "", ""],
 }
 

@@ -63,8 +63,8 @@ def program(folder: Path) -> list[str]:
 
 
 def test_wheel_files_become_options(inv: Run, tmp_path: Path) -> None:
-    said = inv("verify", "a b.whl", "--wheel", "c.whl", "d.whl").stdout.splitlines()
-    words = ["verify", "--wheel=a b.whl", "--wheel", "c.whl", "--wheel=d.whl"]
+    said = inv("verify", "a b.whl", "--wheel", "c.whl", "-w", "d.whl", "e.whl").stdout.splitlines()
+    words = ["verify", "--wheel=a b.whl", "--wheel", "c.whl", "-w", "d.whl", "--wheel=e.whl"]
     assert said == [*program(tmp_path), *words]
 
 

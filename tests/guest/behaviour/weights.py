@@ -160,6 +160,8 @@ def weights_in_bad_files() -> object:
         "last": flipped(len(good) - 200),
         "zeros": bytes(len(good)),
         "something": b"What somebody else wrote." * 10,
+        "letter": b"t",
+        "later": bytes(100) + b"What somebody else wrote.",
     }
     told = {}
     for name, content in bad.items():
@@ -207,8 +209,36 @@ def weights_that_cannot_be_written() -> object:
     os.mkfifo(FILE)
     told["pipe"] = logged(cached)
     remove()
-    left = [path.name for path in pathlib.Path().glob("weights*.tmp")]
+    FILE.symlink_to(FILE)
+    told["loop"] = [logged(cached), FILE.is_symlink()]
+    remove()
+    left = [path.name for path in pathlib.Path().glob("*.tmp")]
     return {**told, "left": left}
+
+
+@case
+def weights_beside_what_a_killed_process_left() -> object:
+    def use() -> object:
+        left = [pathlib.Path(f"tflite_runtime-{os.getpid()}-{count}.tmp") for count in (0, 1)]
+        for path in left:
+            path.touch()
+        told = [cached(), FILE.exists(), [path.stat().st_size for path in left]]
+        for path in left:
+            path.unlink()
+        return told
+
+    remove()
+    return logged(use)
+
+
+@case
+def weights_in_files_of_any_name() -> object:
+    told = []
+    for name in (b"w" * 255, b"weights-\xff"):
+        file = pathlib.Path(os.fsdecode(name))
+        told.append([logged(partial(cached, file=file)), file.exists()])
+        file.unlink()
+    return told
 
 
 @case
@@ -239,9 +269,17 @@ def weights_in_the_environment() -> object:
         alone = [classified(kind) for kind in ("int8", "float32") for _ in range(2)]
         return all(map(np.array_equal, found, alone))
 
+    def moved() -> None:
+        os.environ["TFLITE_XNNPACK_WEIGHT_CACHE"] = str(folder)
+        interpreter = opened("resizable")
+        os.chdir("/")
+        interpreter.allocate_tensors()
+
     told = [logged(named)]
     folder.mkdir()
-    return [*told, logged(named), logged(named), len(list(folder.iterdir()))]
+    told += [logged(named), logged(named), len(list(folder.iterdir()))]
+    in_child(moved)
+    return [*told, len(list(folder.iterdir()))]
 
 
 @case
@@ -262,6 +300,9 @@ def weights_in_signature_runners() -> object:
 
 @case
 def weights_after_resizing() -> object:
+    """Whether results are right, and how many times the file was written."""
+    files = set()
+
     def results(**options: Any) -> object:
         interpreter, told = opened("resizable", **options), []
         for count in (1, 3, 2):
@@ -274,11 +315,12 @@ def weights_after_resizing() -> object:
             interpreter.invoke()
             output = interpreter.get_output_details()[0]["index"]
             told.append(interpreter.get_tensor(output).tolist())
+            files.update([FILE.stat().st_ino] if options else [])
         return told
 
     remove()
     alone = results()
-    return [results(**given(weight_cache=FILE)) == alone for _ in range(2)]
+    return [results(**given(weight_cache=FILE)) == alone for _ in range(2)] + [len(files)]
 
 
 @case

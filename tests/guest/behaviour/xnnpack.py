@@ -223,6 +223,19 @@ def shapes_that_xnnpack_refuses() -> dict[str, Told]:
 
 
 @case
+def constants_after_resizing() -> object:
+    """What GATHER reads of a constant in FP16, of which there is another one for XNNPACK."""
+    interpreter, told = opened("products"), []
+    for shape in ((3, 2), (5, 1, 2), (1, 2)):
+        interpreter.resize_tensor_input(0, [len(shape)])
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(0, np.array(shape, np.int32))
+        interpreter.invoke()
+        told.append(interpreter.get_tensor(interpreter.get_output_details()[1]["index"]))
+    return told
+
+
+@case
 def xnnpack_after_resizing() -> object:
     """Results of one picture and of several, each near those of an interpreter without options."""
     pairs = opened("resizable", **given(precision="fp16")), opened("resizable")
