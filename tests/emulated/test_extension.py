@@ -57,6 +57,13 @@ def test_it_shows_what_python_and_delegates_begin_with_and_nothing_else(elf: ELF
     assert defined == {f"PyInit_{extension.MODULE}", *delegate}
 
 
+def test_it_calls_the_c_librarys_functions(elf: ELFFile) -> None:
+    table = elf.get_section_by_name(".dynsym")
+    assert isinstance(table, SymbolTableSection)
+    called = {symbol.name for symbol in table.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
+    assert {"memcpy", "memset", "exp", "expf"} <= called
+
+
 def test_it_does_not_tell_where_it_was_compiled(module: Path) -> None:
     content = module.read_bytes()
     assert str(Store.default().root).encode() not in content

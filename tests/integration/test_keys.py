@@ -137,6 +137,7 @@ CHANGES = [
     ("native/weight_cache.cc", "#", "\n#", LINKED - {"delegates"}),
     ("native/weight_cache.h", "#", "\n#", LINKED - {"delegates"}),
     ("native/personality.cc", "#", "\n#", LINKED),
+    ("native/builtins.cc", "#", "\n#", LINKED),
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),
     ("apps/tflite_bench/cli.py", "import", "\nimport", PACKED),

@@ -147,7 +147,7 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     if "pybind11" not in trees:
         binding = f"{_NATIVE}/{_STABLE.name}"
     paths = [f"wrapper/{_WRAPPER}/{name}" for name in _SOURCES]
-    own = (_XNNPACK, _WEIGHTS, toolchain.PERSONALITY)
+    own = (_XNNPACK, _WEIGHTS, *toolchain.SOURCES)
     paths += [binding, *(f"{_NATIVE}/{path.name}" for path in own)]
     objects = [f"{Path(path).stem}.o" for path in paths]
     core_name = f"'-DTFLITE_CORE=\"{inputs.needs['core'].name}\"'"

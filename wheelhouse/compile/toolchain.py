@@ -43,10 +43,16 @@ EPOCH = 315532800
 LIB = "zig-lib"
 """The name of the link to zig's headers and libraries in the folder that compilers run in."""
 
-PERSONALITY = ROOT / "native" / "personality.cc"
-"""The source that every shared library contains, so that other unwinders can pass through it."""
+_PERSONALITY = ROOT / "native" / "personality.cc"
+_BUILTINS = ROOT / "native" / "builtins.cc"
 
-LINK_FLAGS = ("-shared", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
+SOURCES = (_PERSONALITY, _BUILTINS)
+"""The sources that every shared library contains.
+
+Other unwinders can pass through it, and it uses libc's functions rather than zig's.
+"""
+
+LINK_FLAGS = ("-shared", "-O2", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
 """The flags to link every shared library with."""
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}

@@ -137,8 +137,9 @@ def _ninja(inputs: Inputs) -> str:
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *words))} $in -o $out")
-    rules.build(["personality.o"], "cxx", [str(plain_path(toolchain.PERSONALITY))])
-    rules.build([LIBRARY], "link", ["personality.o"])
+    for source in toolchain.SOURCES:
+        rules.build([f"{source.stem}.o"], "cxx", [str(plain_path(source))])
+    rules.build([LIBRARY], "link", [f"{source.stem}.o" for source in toolchain.SOURCES])
     return text.getvalue()
 
 

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.support.compiler import compiler
+from wheelhouse.common.root import ROOT
+from wheelhouse.common.store import Store
+from wheelhouse.compile import ninja, toolchain
+from wheelhouse.targets import architectures
+
+CHECK = r"""
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+extern "C" unsigned __int128 our_udivti3(unsigned __int128, unsigned __int128);
+extern "C" _Complex float our_mulsc3(float, float, float, float);
+extern "C" unsigned __int128 __udivti3(unsigned __int128, unsigned __int128);
+extern "C" _Complex float __mulsc3(float, float, float, float);
+
+bool same(float one, float other) {
+  return std::isnan(one) ? std::isnan(other) : std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+int main() {
+  std::mt19937_64 random(1);
+  int quotients = 0, products = 0;
+  for (int turn = 0; turn < 1000000; ++turn) {
+    unsigned __int128 dividend = (unsigned __int128)random() << 64 | random(), divisor = random();
+    dividend >>= random() % 128;
+    divisor = (divisor << 64 | random()) >> random() % 128;
+    if (divisor == 0) divisor = 1;
+    quotients += our_udivti3(dividend, divisor) != __udivti3(dividend, divisor);
+  }
+  const float values[] = {0.f, -0.f, 1.f, -2.5f, 3e38f, -3e38f, 1e-40f, INFINITY, -INFINITY, NAN};
+  for (float a : values) for (float b : values) for (float c : values) for (float d : values) {
+    const _Complex float ours = our_mulsc3(a, b, c, d), theirs = __mulsc3(a, b, c, d);
+    products += !same(__real ours, __real theirs) || !same(__imag ours, __imag theirs);
+  }
+  std::printf("%d %d\n", quotients, products);
+}
+"""
+
+
+def test_our_builtins_equal_the_compilers(
+    store: Store, tmp_path: Path, zig_cache: dict[str, str]
+) -> None:
+    tools = compiler(store, architectures.native().name)
+    (tmp_path / "check.cc").write_text(CHECK)
+    env = {**ninja.environment(store), **zig_cache}
+    ours = ("-D__udivti3=our_udivti3", "-D__mulsc3=our_mulsc3")
+    flags = toolchain.COMPILE_FLAGS
+    for words in (
+        (tools.cxx, *flags, *ours, "-c", str(ROOT / "native/builtins.cc"), "-o", "ours.o"),
+        (tools.cxx, *flags, "-c", "check.cc", "-o", "check.o"),
+        (tools.cc, "-O2", "check.o", "ours.o", "-lm", "-o", "check"),
+    ):
+        subprocess.run(words, cwd=tmp_path, env=env, check=True)
+    done = subprocess.run([tmp_path / "check"], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 0\n"
