@@ -1,7 +1,7 @@
 // The functions that the compiler calls and libc does not have.
 //
-// zig's own library of them is one object. Linked for one function it brings memcpy, memset, exp
-// and others, which take the place of libc's and are slower.
+// zig's own library of them is one object, which also has memcpy, memset, exp and others. They
+// would take the place of libc's, which are faster, so nothing is linked with it (-rtlib=none).
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -52,7 +52,14 @@ SOURCES = (_PERSONALITY, _BUILTINS)
 Other unwinders can pass through it, and it uses libc's functions rather than zig's.
 """
 
-LINK_FLAGS = ("-shared", "-O2", "-s", "-Wl,--gc-sections", "-Wl,--wrap=__gxx_personality_v0")
+LINK_FLAGS = (
+    "-shared",
+    "-O2",
+    "-s",
+    "-rtlib=none",  # native/builtins.cc has what is called of it
+    "-Wl,--gc-sections",
+    "-Wl,--wrap=__gxx_personality_v0",
+)
 """The flags to link every shared library with."""
 
 _COMMANDS = {"cc": "cc {options}", "c++": "c++ {options}", "ar": "ar", "ranlib": "ranlib"}
