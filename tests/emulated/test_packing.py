@@ -1,7 +1,8 @@
 """What XNNPACK writes when it loads a model, with this project's patches, is what it has to be.
 
 ``packing.c`` is linked with XNNPACK's functions that pack weights, and with the generic ones, which
-``-U__ARM_NEON`` leaves; ``indirection.c`` with those that write the pointers of convolutions.
+``-U__ARM_NEON`` leaves; ``packing_floats.c`` with the one for matrix products in FP32;
+``indirection.c`` with those that write the pointers of convolutions.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ WEIGHTS = 1024 * 1024
 PROGRAMS = {
     "neon": ("packing.c", "src/reference/packing*.c*", ()),
     "generic": ("packing.c", "src/reference/packing*.c*", ("-U__ARM_NEON",)),
+    "floats": ("packing_floats.c", "src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c", ()),
     "indirection": ("indirection.c", "src/indirection.c", ()),
 }
 """For each program its own source, XNNPACK's sources, and options."""
@@ -105,6 +107,11 @@ def test_a_weight_is_packed_in_about_one_instruction(
     )
     assert 0 < neon < 1.2 * WEIGHTS
     assert generic > 5 * neon
+
+
+def test_fp32_weights_are_packed_where_they_should_be(programs: Path) -> None:
+    done = _emulated(programs, "Raspberry Pi 4", "./floats")
+    assert int(done.stdout) > 1_000_000
 
 
 def test_convolutions_read_the_pixels_that_they_should(programs: Path) -> None:
