@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,10 @@ from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 
 pytest_plugins = ("tests.support.tiers",)
+
+# A shell ignores SIGINT in what it starts in the background, and so would all that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONTAINED = ("test_containers.py", "test_docker.py", "test_readme.py")
 
