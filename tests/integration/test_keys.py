@@ -138,6 +138,7 @@ CHANGES = [
     ("native/weight_cache.h", "#", "\n#", LINKED - {"delegates"}),
     ("native/personality.cc", "#", "\n#", LINKED),
     ("native/builtins.cc", "#", "\n#", LINKED),
+    ("native/quad.cc", "#", "\n#", {"delegates", *PACKED}),
     ("native/tflite_runtime/__init__.py", "import", "\nimport", PACKED),
     ("native/tflite_armnn_delegate/__init__.py", "import", "\nimport", PACKED),
     ("apps/tflite_bench/cli.py", "import", "\nimport", PACKED),

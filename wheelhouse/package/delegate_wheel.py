@@ -33,6 +33,7 @@ EXPORTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 
 _PACKAGE = ROOT / "native" / PROJECT
 _SCRIPT = f"{{ global: {'; '.join(EXPORTS)}; local: *; }};\n"
+_QUAD = ROOT / "native" / "quad.cc"
 _LINK_FLAGS = (
     *toolchain.LINK_FLAGS,
     f"-Wl,-soname,{LIBRARY}",
@@ -137,9 +138,10 @@ def _ninja(inputs: Inputs) -> str:
     flags = " ".join(toolchain.COMPILE_FLAGS)
     rules.rule("cxx", f"{tools.cxx} {flags} -c $in -o $out")
     rules.rule("link", f"{tools.cxx} {' '.join((*_LINK_FLAGS, *words))} $in -o $out")
-    for source in toolchain.SOURCES:
+    sources = (*toolchain.SOURCES, _QUAD)
+    for source in sources:
         rules.build([f"{source.stem}.o"], "cxx", [str(plain_path(source))])
-    rules.build([LIBRARY], "link", [f"{source.stem}.o" for source in toolchain.SOURCES])
+    rules.build([LIBRARY], "link", [f"{source.stem}.o" for source in sources])
     return text.getvalue()
 
 
