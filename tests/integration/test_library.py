@@ -41,7 +41,7 @@ def build(tmp_path: Path) -> Build:
     (folder / "src" / "two.cc").write_text("int two = TWO;\n")
 
     def make(store: Store, recipe: Recipe = of_both) -> Path:
-        artefact = Artefact(url="https://example.org/thing.tar")
+        artefact = Artefact(at_most=1, url="https://example.org/thing.tar")
         pin = Pin("1", "MIT", (artefact,), tree=tree_digest(folder))
         step = library.library(Component("thing", pin, folder), (), "aarch64", "2.17", recipe)
         return library.static_library(get_or_make(step, Fetcher(store)))

@@ -61,7 +61,7 @@ def toml(tmp_path: Path) -> Path:
 # A comment at the top.
 [cartons]
 browser = [
-    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often
+    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}", size = 1 }},   # often
 ]
 
 [tflite."1".part]
@@ -76,8 +76,8 @@ folder = "src/part"
 version = "3.11.2"
 license = "PSF-2.0"
 artefacts = [
-    {{ debian = "{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}" }},
-    {{ url = "https://example.invalid/headers.tar.gz", sha256 = "{sha256(b"old headers")}" }},
+    {{ debian = "{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 7 }},
+    {{ url = "https://example.invalid/h.tar.gz", sha256 = "{sha256(b"old headers")}", size = 7 }},
 ]
 """)
     return path
@@ -113,13 +113,13 @@ def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
 ) -> None:
     before = toml.read_text()
     update(write=True)
-    carton = sha256(mirror.files[CARTON.format("151.0")])
+    carton = mirror.files[CARTON.format("151.0")]
     moved = {
-        f'"{CARTON.format("150.0")}", sha256 = "{"0" * 64}"': (
-            f'"{CARTON.format("151.0")}", sha256 = "{carton}"'
+        f'"{CARTON.format("150.0")}", sha256 = "{"0" * 64}", size = 1 ': (
+            f'"{CARTON.format("151.0")}", sha256 = "{sha256(carton)}", size = {len(carton)} '
         ),
-        f'"{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}"': (
-            f'"{HEADERS.format(9)}", sha256 = "{sha256(b"new headers")}"'
+        f'"{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 7 ': (
+            f'"{HEADERS.format(9)}", sha256 = "{sha256(b"new headers")}", size = 11 '
         ),
     }
     for old, new in moved.items():
@@ -140,7 +140,7 @@ def test_each_processors_package_moves_to_its_own_next_revision(
     archive.publish()
     toml.write_text(
         f"{toml.read_text()}\n[shared.py-pc]\nversion = '3.11.2'\nlicense = 'PSF-2.0'\n"
-        f'artefacts = [{{ debian = "{old}", sha256 = "{"1" * 64}" }}]\n'
+        f'artefacts = [{{ debian = "{old}", sha256 = "{"1" * 64}", size = 1 }}]\n'
     )
     update("py-3.11", "py-pc", write=True)
     for path, content in ((HEADERS.format(9), b"new headers"), (new, b"another processor's")):
@@ -156,7 +156,8 @@ def test_only_the_named_pin_moves(archive: Archive, update: Update, toml: Path) 
 def test_of_two_archives_that_are_gone_one_moves_to_the_next(
     archive: Archive, update: Update, toml: Path
 ) -> None:
-    entry = f'    {{ debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}" }},   # often\n'
+    pinned = f'debian = "{CARTON.format("150.0")}", sha256 = "{"0" * 64}", size = 1'
+    entry = f"    {{ {pinned} }},   # often\n"
     older = entry.replace("150.0", "149.0")
     toml.write_text(toml.read_text().replace(entry, entry + older))
     update("browser", write=True)
@@ -223,7 +224,7 @@ def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(
 @pytest.fixture
 def wheels(mirror: Mirror, toml: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """Pin version 1.0 of a wheel; ``offer`` puts wheels into the index."""
-    wheel = f'{{ pypi = "{WHEEL.format("1.0")}", sha256 = "{"0" * 64}" }}'
+    wheel = f'{{ pypi = "{WHEEL.format("1.0")}", sha256 = "{"0" * 64}", size = 1 }}'
     toml.write_text(
         f'[tflite]\n[shared.thing]\nversion = "1.0"\nlicense = "MIT"\nartefacts = [{wheel}]\n'
     )

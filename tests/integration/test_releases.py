@@ -39,7 +39,8 @@ class GitHub(Scripted):
             self.files[f"{tag}/{name}"] = content
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}" if told else None
             address = f"{self.url}/files/{tag}/{name}"
-            assets.append({"name": name, "browser_download_url": address, "digest": digest})
+            told_size = {"browser_download_url": address, "size": len(content)}
+            assets.append({"name": name, "digest": digest, **told_size})
         self.releases.append({"tag_name": tag, "draft": draft, "assets": assets, "id": 1})
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:

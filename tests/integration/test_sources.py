@@ -48,7 +48,7 @@ LARGE = tar_xz({**FILES, "thing-1.0/noise": noise(3 * MEBIBYTE)})
 
 
 def debian(content: bytes, path: str = POOL, **more: Any) -> Artefact:
-    return Artefact(sha256=sha256(content), debian=path, **more)
+    return Artefact(sha256=sha256(content), size=len(content) or 1, debian=path, **more)
 
 
 def thing(*artefacts: Artefact, **pin: Any) -> Component:
@@ -100,7 +100,9 @@ def test_the_next_mirror_and_then_the_next_artefact_is_tried(
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
     mirror.files["upstream.tar.xz"] = ARCHIVE
-    upstream = Artefact(sha256=sha256(ARCHIVE), url=f"{mirror.url}/upstream.tar.xz")
+    upstream = Artefact(
+        sha256=sha256(ARCHIVE), size=len(ARCHIVE), url=f"{mirror.url}/upstream.tar.xz"
+    )
     component = thing(debian(b"other"), upstream)
     assert contents(fetcher.tree(component)) == UNPACKED
     assert mirror.requests == [(f"a/{POOL}", 0), (f"b/{POOL}", 0), ("upstream.tar.xz", 0)]
@@ -179,6 +181,28 @@ def test_other_content_than_the_pinned_is_refused_with_both_hashes(
     assert not [path for path in fetcher.store.root.rglob("thing*") if path.suffix != ".lock"]
     mirror.files[f"b/{POOL}"] = ARCHIVE
     assert contents(fetcher.tree(thing(debian(ARCHIVE)))) == UNPACKED
+
+
+def test_a_mirror_that_sends_too_much_is_left_at_the_pinned_size_for_the_next(
+    mirror: Mirror, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
+    mirror.files |= {f"a/{POOL}": ARCHIVE + b"more", f"b/{POOL}": ARCHIVE}
+    assert contents(fetcher.tree(thing(debian(ARCHIVE)))) == UNPACKED
+    assert [path for path, _ in mirror.requests] == [f"a/{POOL}", f"b/{POOL}"]
+
+
+def test_when_all_mirrors_send_too_much_the_error_names_each_and_the_size(
+    mirror: Mirror, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_DEBIAN_MIRROR", f"{mirror.url}/a {mirror.url}/b")
+    mirror.files |= {f"{name}/{POOL}": ARCHIVE + b"more" for name in "ab"}
+    with pytest.raises(WheelhouseError) as failure:
+        fetcher.tree(thing(debian(ARCHIVE)))
+    for line, name in zip(failure.value.what.splitlines()[1:], "ab", strict=True):
+        assert f"{mirror.url}/{name}/" in line
+        assert f"larger than the {len(ARCHIVE):,} bytes that it may have" in line
+    assert "WHEELHOUSE_DEBIAN_MIRROR" in failure.value.hint
 
 
 # A cache that is damaged, full, or used twice at once
@@ -482,7 +506,7 @@ def test_any_archive_with_the_right_content_will_do(
 ) -> None:
     """Debian's is gone; upstream's has another layout and a hash that nobody pinned."""
     component, _ = carton
-    upstream = Artefact(url=f"{mirror.url}/thing-abc.tar.xz")
+    upstream = Artefact(at_most=MEBIBYTE << 4, url=f"{mirror.url}/thing-abc.tar.xz")
     mirror.files["thing-abc.tar.xz"] = tar_xz({**FILES, "thing-1.0/docs/a.md": b"unwanted"})
     artefacts = (*component.pin.artefacts, upstream)
     elsewhere = Component("thing", replace(component.pin, artefacts=artefacts))
@@ -496,7 +520,7 @@ def test_an_archive_that_nobody_pinned_is_held_to_the_content(
 ) -> None:
     component, _ = carton
     mirror.files["thing.tar.xz"] = tar_xz({**FILES, "thing-1.0/src/a.c": b"int changed;"})
-    upstream = (Artefact(url=f"{mirror.url}/thing.tar.xz"),)
+    upstream = (Artefact(at_most=MEBIBYTE << 4, url=f"{mirror.url}/thing.tar.xz"),)
     with pytest.raises(WheelhouseError, match=f"not the pinned {component.pin.tree}"):
         fetcher.tree(Component("thing", replace(component.pin, artefacts=upstream)))
 
@@ -555,7 +579,7 @@ def test_a_wheel_comes_from_the_index_that_pip_knows(
     index: Index, fetcher: Fetcher, tags: str
 ) -> None:
     path = index(tags)
-    artefact = Artefact(sha256=file_digest(path), pypi=path.name)
+    artefact = Artefact(sha256=file_digest(path), size=path.stat().st_size, pypi=path.name)
     assert contents(fetcher.tree(thing(artefact, keep=("tiny",)))) == {
         "tiny/include/tiny.h": b"#define TINY"
     }
@@ -565,16 +589,24 @@ def test_a_wheel_of_other_content_is_refused_with_both_hashes(
     index: Index, fetcher: Fetcher
 ) -> None:
     path = index("py3-none-any")
-    artefact = Artefact(sha256=sha256(b"other"), pypi=path.name)
+    artefact = Artefact(sha256=sha256(b"other"), size=path.stat().st_size, pypi=path.name)
     with pytest.raises(WheelhouseError) as failure:
         fetcher.tree(thing(artefact))
     assert file_digest(path) in failure.value.what
     assert sha256(b"other") in failure.value.what
 
 
+def test_pip_stops_at_the_pinned_size(index: Index, fetcher: Fetcher) -> None:
+    path = index("py3-none-any")
+    size = path.stat().st_size - 1
+    artefact = Artefact(sha256=file_digest(path), size=size, pypi=path.name)
+    with pytest.raises(WheelhouseError, match=f"larger than the {size:,} bytes"):
+        fetcher.tree(thing(artefact))
+
+
 @pytest.mark.usefixtures("index")
 def test_a_wheel_that_the_index_does_not_have_is_named(fetcher: Fetcher) -> None:
-    artefact = Artefact(sha256=sha256(b""), pypi="tiny-1.0-py3-none-any.whl")
+    artefact = Artefact(sha256=sha256(b""), size=1, pypi="tiny-1.0-py3-none-any.whl")
     with pytest.raises(WheelhouseError) as failure:
         fetcher.tree(thing(artefact))
     assert "tiny-1.0-py3-none-any.whl: " in failure.value.what
@@ -601,7 +633,7 @@ def test_a_source_archive_comes_from_the_index_too(
     archive = tar_gz({f"tiny-1.0/{name}": content for name, content in files.items()})
     mirror.files["files/tiny-1.0.tar.gz"] = archive
     mirror.files["simple/tiny/"] = b'<a href="/files/tiny-1.0.tar.gz">tiny-1.0.tar.gz</a>'
-    artefact = Artefact(sha256=sha256(archive), pypi="tiny-1.0.tar.gz")
+    artefact = Artefact(sha256=sha256(archive), size=len(archive), pypi="tiny-1.0.tar.gz")
     tree = fetcher.tree(thing(artefact, keep=("tiny",)))
     assert contents(tree) == {"tiny/model": b"data"}
 
@@ -616,7 +648,7 @@ def test_a_package_comes_from_the_registry_that_the_user_names(
     path = "@some/thing/-/thing-1.0.tgz"
     archive = tar_gz({f"package/{name}": content for name, content in UNPACKED.items()})
     mirror.files[f"npm/{path}"] = archive
-    tree = fetcher.tree(thing(Artefact(sha256=sha256(archive), npm=path)))
+    tree = fetcher.tree(thing(Artefact(sha256=sha256(archive), size=len(archive), npm=path)))
     assert contents(tree) == UNPACKED
 
 
@@ -626,7 +658,7 @@ def test_a_machine_without_a_registry_is_told_what_to_do(
     monkeypatch.delenv("WHEELHOUSE_NPM_REGISTRY", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(WheelhouseError) as failure:
-        fetcher.tree(thing(Artefact(sha256="0" * 64, npm="thing/-/thing-1.0.tgz")))
+        fetcher.tree(thing(Artefact(sha256="0" * 64, size=1, npm="thing/-/thing-1.0.tgz")))
     assert "thing/-/thing-1.0.tgz: No npm" in failure.value.what
     assert "WHEELHOUSE_NPM_REGISTRY" in failure.value.hint
 

@@ -57,13 +57,20 @@ def small(inputs: Inputs, folder: Path) -> None:
 
 def of_folder(folder: Path, recipe: Recipe = small, processor: str = "aarch64") -> Step:
     """The step that compiles the files of a folder."""
-    pin = Pin("1", "MIT", (Artefact(url="https://example.org/a.tar"),), tree=tree_digest(folder))
+    pin = Pin(
+        "1",
+        "MIT",
+        (Artefact(at_most=1, url="https://example.org/a.tar"),),
+        tree=tree_digest(folder),
+    )
     return library.library(Component("small", pin, folder), (), processor, "2.17", recipe)
 
 
 def of_ruy(tree: Path) -> Step:
     """The step that compiles the sources of ruy in a folder."""
-    pin = Pin("1", "MIT", (Artefact(url="https://example.org/a.tar"),), tree=tree_digest(tree))
+    pin = Pin(
+        "1", "MIT", (Artefact(at_most=1, url="https://example.org/a.tar"),), tree=tree_digest(tree)
+    )
     return library.library(Component("ruy", pin, tree), (), "aarch64", "2.17", ruy)
 
 

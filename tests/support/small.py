@@ -74,7 +74,12 @@ def archive(inputs: Inputs, folder: Path) -> None:
 
 def _library(name: str) -> Step:
     folder = Path("sources").absolute()
-    pin = Pin("1", "MIT", (Artefact(url="https://example.org/a.tar"),), tree=tree_digest(folder))
+    pin = Pin(
+        "1",
+        "MIT",
+        (Artefact(at_most=1, url="https://example.org/a.tar"),),
+        tree=tree_digest(folder),
+    )
     return library.library(Component(name, pin, folder), (), "aarch64", "2.17", archive)
 
 

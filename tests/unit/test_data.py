@@ -39,7 +39,7 @@ boards = ["Raspberry Pi 5"]
 [shared.thing]
 version = "1.0"
 license = "MIT"
-artefacts = [{{ debian = "pool/thing.tar.xz", sha256 = "{"0" * 64}" }}]
+artefacts = [{{ debian = "pool/thing.tar.xz", sha256 = "{"0" * 64}", size = 7 }}]
 """,
 }
 
@@ -77,6 +77,8 @@ def test_the_examples_here_are_valid(loaded: Load, shape: Shape) -> None:
         (Matrix, 'python = "3.11"', 'python = "3.11"\nheaders = "3.13"', "$.targets[0]"),
         (Pins, "license", "licence", "$.shared"),
         (Pins, f', sha256 = "{"0" * 64}"', "", "sha256"),
+        (Pins, ", size = 7", "", "exactly one of size and at-most"),
+        (Pins, "size = 7", "size = 7, at-most = 8", "exactly one of size and at-most"),
         (Pins, "0" * 64, "0" * 63, "artefacts[0].sha256"),
         (Pins, 'license = "MIT"', 'license = "MIT"\ncarton = "box"', "sha256"),
         (

@@ -15,11 +15,11 @@ TENSORFLOW = "pool/main/t/tensorflow/tensorflow_{}.orig.tar.xz"
 
 
 def listed(form: str, *versions: str) -> list[PoolFile]:
-    return [PoolFile(form.format(version), "0" * 64) for version in versions]
+    return [PoolFile(form.format(version), "0" * 64, 7) for version in versions]
 
 
 def pinned(path: str, carton: str = "") -> PinnedFile:
-    return PinnedFile(Artefact(debian=path, sha256="1" * 64), carton)
+    return PinnedFile(Artefact(debian=path, sha256="1" * 64, size=7), carton)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_only_the_moved_pin_changes() -> None:
         for one in updates.pinned(load(updates.FILE, Pins))
         if "eigen" in one.names and one.artefact.debian
     )
-    new = Artefact(debian=old.debian.replace("3.4.0", "3.4.0+dfsg"), sha256="2" * 64)
+    new = Artefact(debian=old.debian.replace("3.4.0", "3.4.0+dfsg"), sha256="2" * 64, size=7)
     moved = updates.rewritten(text, old, new)
     before, after = text.splitlines(), moved.splitlines()
     changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
     assert changed == [
         (
-            f'    {{ debian = "{old.debian}", sha256 = "{old.sha256}" }},',
-            f'    {{ debian = "{new.debian}", sha256 = "{new.sha256}" }},',
+            f'    {{ debian = "{old.debian}", sha256 = "{old.sha256}", size = {old.size} }},',
+            f'    {{ debian = "{new.debian}", sha256 = "{new.sha256}", size = 7 }},',
         )
     ]
 

@@ -33,10 +33,11 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """A file of a release; ``digest`` is like ``sha256:…``."""
+    """A file of a release; ``size`` is in bytes, ``digest`` is like ``sha256:…``."""
 
     name: str
     browser_download_url: str
+    size: int
     digest: str | None = None
 
 
@@ -194,7 +195,8 @@ def _download(asset: Asset, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with disk_space(path.parent), partial.open("wb") as stream:
-            for block in download.read(asset.browser_download_url):
+            limits = download.Limits(asset.size)
+            for block in download.read(asset.browser_download_url, limits):
                 stream.write(block)
         if wanted and file_digest(partial) != wanted:
             raise WheelhouseError(

@@ -30,11 +30,13 @@ _OPTIONS = {
 class PoolFile:
     """A binary package or an upstream source archive in Debian's pool.
 
-    ``path`` begins with ``pool/``; ``sha256``, in hex, is empty if it is not known.
+    ``path`` begins with ``pool/``; ``sha256``, in hex, is empty and ``size``, in bytes, 0 if they
+    are not known.
     """
 
     path: str
     sha256: str = ""
+    size: int = 0
 
     @property
     def package(self) -> str:
@@ -122,12 +124,13 @@ def read(lists: Path, packages: Collection[str]) -> list[PoolFile]:
     for path in sorted(lists.glob("*_Packages")):
         for text in _entries(path, packages):
             binary = Packages(text)
-            found.append(PoolFile(binary["Filename"], binary["SHA256"]))
+            found.append(PoolFile(binary["Filename"], binary["SHA256"], int(binary["Size"])))
     for path in sorted(lists.glob("*_Sources")):
         for text in _entries(path, packages):
             source = Sources(text)
             for each in source["Checksums-Sha256"]:
-                found.append(PoolFile(f"{source['Directory']}/{each['name']}", each["sha256"]))
+                path_there = f"{source['Directory']}/{each['name']}"
+                found.append(PoolFile(path_there, each["sha256"], int(each["size"])))
     return list(dict.fromkeys(found))
 
 

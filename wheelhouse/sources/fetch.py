@@ -131,12 +131,12 @@ class Fetcher:
         final = self._path(artefact.sha256, artefact.filename)
         final.parent.mkdir(parents=True, exist_ok=True)
         if artefact.pypi:
-            return pip.fetch(artefact.pypi, artefact.sha256, final, self.store)
+            return pip.fetch(artefact.pypi, artefact.sha256, artefact.largest, final, self.store)
         problems: list[str] = []
         for url in addresses(artefact):
             part = final.with_name(f"{final.name}.part")
             try:
-                _save(url, part, artefact.sha256)
+                _save(url, part, artefact)
             except download.UnreachableError as error:
                 problems.append(f"{url}: {error}")
                 continue
@@ -207,19 +207,22 @@ def addresses(artefact: Artefact) -> tuple[str, ...]:
     return tuple(f"{mirror.rstrip('/')}/{path}" for mirror in mirrors)
 
 
-def _save(url: str, part: Path, sha256: str) -> None:
+def _save(url: str, part: Path, artefact: Artefact) -> None:
     resumed = part.is_file()
+    limits = download.Limits(artefact.largest)
     with part.open("ab") as stream:
-        for block in download.read(url, stream.tell()):
+        if stream.tell() > limits.size:
+            stream.truncate(0)
+        for block in download.read(url, limits, stream.tell()):
             stream.write(block)
     found = file_digest(part)
-    if found == sha256:
+    if found == artefact.sha256:
         return
     part.unlink()
     if resumed:
-        _save(url, part, sha256)
+        _save(url, part, artefact)
         return
-    raise download.UnreachableError(f"its {_mismatch(found, sha256)}")
+    raise download.UnreachableError(f"its {_mismatch(found, artefact.sha256)}")
 
 
 def _mismatch(found: str, pinned: str) -> str:
@@ -230,7 +233,7 @@ def _unpack_stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path
     hasher = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
-        for block in download.read(url):
+        for block in download.read(url, download.Limits(carton.largest)):
             hasher.update(block)
             yield block
 

@@ -28,6 +28,10 @@ class Artefact(Table, frozen=True):
 
     sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     """The SHA-256 of the file, in hex; may be empty if the component's pin has a ``tree``."""
+    size: int = 0
+    """The file's size in bytes; a download that is larger stops there."""
+    at_most: int = 0
+    """Instead of ``size``, where nobody measured it: how many bytes the file may have."""
     debian: str = ""
     """The file's path in Debian's archive, beginning with ``pool/``."""
     pypi: str = ""
@@ -44,10 +48,17 @@ class Artefact(Table, frozen=True):
     def __post_init__(self) -> None:
         if [bool(each) for each in self._places].count(True) != 1:
             raise ValueError("exactly one of debian, pypi, npm and url must be set")
+        if bool(self.size) == bool(self.at_most):
+            raise ValueError("exactly one of size and at-most must be set")
 
     @property
     def _places(self) -> tuple[str, ...]:
         return self.debian, self.pypi, self.npm, self.url
+
+    @property
+    def largest(self) -> int:
+        """How many bytes a download of it may have."""
+        return self.size or self.at_most
 
     @property
     def filename(self) -> str:

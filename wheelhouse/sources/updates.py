@@ -149,8 +149,12 @@ def rewritten(text: str, old: Artefact, new: Artefact) -> str:
 
 
 def _line(line: str, old: Artefact, new: Artefact) -> str:
-    moved = line.replace(old.debian, new.debian)
+    moved = line.replace(old.debian, new.debian).replace(_length(old), _length(new))
     return moved.replace(old.sha256, new.sha256) if old.sha256 else moved
+
+
+def _length(artefact: Artefact) -> str:
+    return f"size = {artefact.size}" if artefact.size else f"at-most = {artefact.at_most}"
 
 
 def _files(all_pins: Pins, pin: Pin) -> Iterator[tuple[str, Artefact, str]]:
@@ -218,7 +222,9 @@ def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[F
         moved = None
         if file and file.path not in taken:
             taken.add(file.path)
-            moved = replace(one.artefact, debian=file.path, sha256=file.sha256)
+            moved = replace(
+                one.artefact, debian=file.path, sha256=file.sha256, size=file.size, at_most=0
+            )
         found.append(Finding(one, not lost, moved, newest(one, listed)))
     return found
 
@@ -320,8 +326,9 @@ def _move(pinned: PinnedFile, new: Artefact, fetcher: Fetcher, file: Path) -> li
         draft.write_text(text, encoding="utf-8")
         if load(draft, Pins) != _replaced(load(file, Pins), old, new):
             raise WheelhouseError(
-                f"{file} could not be rewritten: {old.debian} is not on one line with its SHA-256.",
-                f"Write the new pin there by hand: {new.debian}, {new.sha256}.",
+                f"{file} could not be rewritten: {old.debian} is not on one line with its SHA-256 "
+                "and size.",
+                f"Write the new pin there by hand: {new.debian}, {new.sha256}, {new.size} bytes.",
                 Kind.USAGE,
             )
     file.write_text(text, encoding="utf-8")
@@ -355,7 +362,13 @@ def _replaced(all_pins: Pins, old: Artefact, new: Artefact) -> Pins:
 
     def files(artefacts: Sequence[Artefact]) -> tuple[Artefact, ...]:
         return tuple(
-            replace(one, debian=new.debian, sha256=one.sha256 and new.sha256)
+            replace(
+                one,
+                debian=new.debian,
+                sha256=one.sha256 and new.sha256,
+                size=new.size,
+                at_most=new.at_most,
+            )
             if one.debian == old.debian
             else one
             for one in artefacts
