@@ -69,14 +69,12 @@ def test_our_builtins_equal_the_compilers(
     tools = compiler(store, architectures.native().name)
     (tmp_path / "check.cc").write_text(CHECK)
     env = {**ninja.environment(store), **zig_cache}
+    compiled = [str(tools.cxx), *toolchain.COMPILE_FLAGS, "-c"]
     renamed = [f"-D{name}=our_{name}" for name in NAMES]
-    flags = toolchain.COMPILE_FLAGS
-    for words in (
-        (tools.cxx, *flags, *renamed, "-c", str(ROOT / "native/builtins.cc"), "-o", "builtins.o"),
-        (tools.cxx, *flags, *renamed, "-c", str(ROOT / "native/quad.cc"), "-o", "quad.o"),
-        (tools.cxx, *flags, "-c", "check.cc", "-o", "check.o"),
-        (tools.cc, "-O2", "check.o", "builtins.o", "quad.o", "-lm", "-o", "check"),
-    ):
+    sources = [ROOT / "native" / name for name in ("builtins.cc", "quad.cc")]
+    ours = [[*compiled, *renamed, str(source)] for source in sources]
+    linked = [str(tools.cc), "-O2", "check.o", "builtins.o", "quad.o", "-lm", "-o", "check"]
+    for words in (*ours, [*compiled, "check.cc"], linked):
         subprocess.run(words, cwd=tmp_path, env=env, check=True)
     done = subprocess.run([tmp_path / "check"], capture_output=True, text=True, check=True)
     assert done.stdout == "0 0 0\n"
