@@ -85,7 +85,7 @@ INSTALLED = {"installed", *TRIED}
 CHANGES = [
     # Settings, flags, includes and tools of compilers.
     ("wheelhouse/compile/toolchain.py", '"-O3"', '"-O2"', COMPILED),
-    ("wheelhouse/compile/toolchain.py", '"-s", ', "", LINKED),
+    ("wheelhouse/compile/toolchain.py", '"-s",', "", LINKED),
     (
         "wheelhouse/compile/toolchain.py",
         "chosen=$chosen$new",
