@@ -123,8 +123,14 @@ def wheels() -> tuple[ModelsWheel, ...]:
 
 
 def files(fetcher: Fetcher) -> dict[str, bytes]:
-    """The models of all these wheels, by the names of their files without ``.tflite``."""
+    """The examples' models, by their files' names without ``.tflite``: converted and copied ones.
+
+    Those that no wheel may have are among them.
+    """
     found = {}
+    for name in pipelines.pipelines().converted:
+        for file in get_or_make(conversion(name), fetcher).iterdir():
+            found[file.stem] = file.read_bytes()
     for each in wheels():
         folder = get_or_make(each.step, fetcher)
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as packed:
