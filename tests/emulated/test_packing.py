@@ -38,6 +38,7 @@ PROGRAMS = {
     "generic": ("packing.c", "src/reference/packing*.c*", ("-U__ARM_NEON",)),
     "floats": ("packing_floats.c", "src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c", ()),
     "indirection": ("indirection.c", "src/indirection.c", ()),
+    "dwconv": ("dwconv.c", "src/*-dwconv/gen/*[59]p*c-minmax*-neon*.c", ("-march=armv8-a",)),
 }
 """For each program its own source, XNNPACK's sources, and options."""
 _FLAGS = (
@@ -116,4 +117,9 @@ def test_fp32_weights_are_packed_where_they_should_be(programs: Path) -> None:
 
 def test_convolutions_read_the_pixels_that_they_should(programs: Path) -> None:
     done = _emulated(programs, "Raspberry Pi 4", "./indirection")
+    assert int(done.stdout) > 500_000
+
+
+def test_two_pixels_at_once_are_what_each_is_alone(programs: Path) -> None:
+    done = _emulated(programs, "Raspberry Pi 4", "./dwconv")
     assert int(done.stdout) > 500_000
