@@ -210,6 +210,28 @@ def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
     )
 
 
+@task(
+    help={
+        "seed": "which mutants; the same number makes the same ones",
+        "count": "how many mutants",
+        "release": "as --tflite for build",
+        "wheel": "a wheel to try instead of the one that this checkout builds for this machine",
+        "again": "a folder in artefacts/fuzz: try the mutants that it keeps",
+    }
+)
+def fuzz(
+    _: Context,
+    seed: int = 1,
+    count: int = 2000,
+    release: str = "",
+    wheel: str = "",
+    again: str = "",
+) -> None:
+    """Try wrong models and wrong inputs: none may end the process before it runs the model."""
+    folder = Path(again) if again else None
+    pipeline.fuzz(seed, count, choose(release), Path(wheel) if wheel else None, folder)
+
+
 @task(positional=["wheel"], help={"wheel": "the file of a published wheel", **ENGINE})
 def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
     """Build a published wheel again and check that the bytes are the same."""

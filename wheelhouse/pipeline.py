@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import tempfile
@@ -328,6 +329,35 @@ def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
         there = (each for each in path.parent.glob("*.whl") if products.is_named_as(each, needed))
         beside.append(next(there, None) or _build_products([needed], fetcher, engine)[0])
     return trials.verification(path, engine, beside)
+
+
+def fuzz(
+    seed: int, count: int, release: TfliteRelease, wheel: Path | None, again: Path | None
+) -> None:
+    """Try ``count`` mutants of right models with a release's wheel for this machine, natively.
+
+    ``wheel`` takes the place of that wheel, and ``again``, a folder of an earlier run, that of the
+    mutants. Raises WheelhouseError if more end the process than may.
+    """
+    # Imported here because no other task needs TFLite's schema.
+    from wheelhouse.verify import fuzz as fuzzing
+    from wheelhouse.verify import runtime_trials
+
+    fetcher = Fetcher.from_options()
+    chosen = targets("3.7", platform.machine())
+    asked = wanted(chosen, True, release, armnn=False)
+    tried = wheel or _build_products(asked, fetcher, "host", release)[0]
+    if again:
+        drawn = fuzzing.again(again)
+    else:
+        archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
+        drawn = fuzzing.mutants(seed, count, fuzzing.origins(archives))
+    keep = ROOT / "artefacts" / "fuzz" / f"{release.version}-{seed}"
+    used, found = fuzzing.run(tried, drawn, keep)
+    for line in fuzzing.table(found):
+        console.result(line)
+    console.say(f"{used} mutants: {len(found)} found; their files are in {keep}.")
+    fuzzing.judge(used, found, keep)
 
 
 def _check_record(path: Path) -> None:

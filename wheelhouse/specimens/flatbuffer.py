@@ -122,6 +122,11 @@ class ModelWriter:
             operator.builtinOptions = getattr(schema, f"{table}T")(**options)
         self._operators.append(operator)
 
+    @property
+    def last_operator(self) -> Any:
+        """The ``OperatorT`` of the generated schema that was added last."""
+        return self._operators[-1]
+
     def subgraph(
         self,
         inputs: Sequence[int],
