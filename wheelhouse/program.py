@@ -28,7 +28,7 @@ _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 
 GROUPS = {
     "Start here": ("build", "test"),
-    "Wheels": ("matrix", "verify", "reproduce", "plan", "make", "toolchain"),
+    "Wheels": ("matrix", "verify", "upstream-tests", "reproduce", "plan", "make", "toolchain"),
     "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
     "Sources": ("sources", "update-pins", "lock"),
