@@ -232,6 +232,20 @@ def fuzz(
     pipeline.fuzz(seed, count, choose(release), Path(wheel) if wheel else None, folder)
 
 
+@task(
+    help={
+        "arch": "as for build",
+        "tflite": "as for build",
+        **OFFLINE,
+    }
+)
+def upstream_tests(
+    _: Context, arch: str = "", tflite: str = "", offline: bool = False, sources: str = ""
+) -> None:
+    """Run TensorFlow's own tests and test models with the universal wheel on all its systems."""
+    pipeline.upstream_tests(arch, choose(tflite), Fetcher.from_options(offline, sources))
+
+
 @task(positional=["wheel"], help={"wheel": "the file of a published wheel", **ENGINE})
 def reproduce(_: Context, wheel: str, engine: str = "host") -> None:
     """Build a published wheel again and check that the bytes are the same."""

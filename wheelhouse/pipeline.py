@@ -32,7 +32,7 @@ from wheelhouse.targets import architectures, matrix, systems
 from wheelhouse.targets.matrix import Target
 from wheelhouse.testing import results
 from wheelhouse.testing.shards import SUITES
-from wheelhouse.verify import session, trials
+from wheelhouse.verify import session, trials, upstream
 
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
@@ -388,6 +388,28 @@ def verify_if_possible(wheels: Sequence[Path], fetcher: Fetcher, engine: str) ->
         )
     else:
         verify(wheels, fetcher, "host")
+
+
+@failures_of(Kind.VERIFICATION)
+def upstream_tests(processors: str, chosen: TfliteRelease, fetcher: Fetcher) -> None:
+    """Run TensorFlow's own tests with the universal wheel for each processor.
+
+    Prints what passed on each system. Raises WheelhouseError for what ends otherwise than expected.
+    """
+    made = []
+    for target in targets(matrix.targets()[0].python, processors):
+        product = RuntimeWheel(target, chosen.version, xnnpack=True)
+        (wheel,) = _build_products([product], fetcher, "host")
+        made += session.tried(wheel.name, upstream.trials(product, wheel), fetcher)
+    columns = ("system", "board", "NumPy", "tests passed", "models as expected")
+    rows = [(each.system, each.board, each.numpy, *upstream.summary(each)) for each in made]
+    console.table(f"TensorFlow {chosen.version}", columns, rows)
+    if found := [*session.failures(made)]:
+        raise WheelhouseError(
+            "TensorFlow's own tests do not end as expected:\n  " + "\n  ".join(found),
+            "Correct what is at fault, or list it with its reason in "
+            f"{upstream.TABLE.relative_to(ROOT)}.",
+        )
 
 
 def prepare_images(fetcher: Fetcher, bootstrap: bool) -> None:

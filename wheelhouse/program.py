@@ -28,7 +28,10 @@ _FLAG = re.compile(r"Flag <Argument: ([\w-]+).*?>")
 
 GROUPS = {
     "Start here": ("build", "test"),
-    "Wheels": ("matrix", "verify", "fuzz", "reproduce", "plan", "make", "toolchain"),
+    "Wheels": (
+        *("matrix", "verify", "upstream-tests", "fuzz"),
+        *("reproduce", "plan", "make", "toolchain"),
+    ),
     "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
     "Sources": ("sources", "update-pins", "lock"),

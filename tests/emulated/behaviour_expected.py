@@ -413,6 +413,7 @@ RESULTS: dict[str, Any] = {
     "strings.surrogate": "ValueError: PyUnicode_AsUTF8String() failed.",
     "strings.integers": "ValueError: PyBytes_AsStringAndSize() failed.",
     "strings_without_a_shape.bytes": ["one"],
+    "strings_without_a_shape.trailing_nul": ["one\0\0"],
     "strings_without_a_shape.unicode": ["one"],
     "strings_without_a_shape.object": ["one"],
     "strings_without_a_shape.object_text": ["dräi".encode().decode("latin-1")],

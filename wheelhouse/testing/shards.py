@@ -63,7 +63,11 @@ GROUPS = (
     Group(
         "pc",
         "the wheel for PCs, natively",
-        products=lambda: _runtimes(0, "3.7", processors=("x86_64",)),
+        products=lambda: [
+            product
+            for release in (0, -1)
+            for product in _runtimes(release, "3.7", processors=("x86_64",))
+        ],
         native=True,
     ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),

@@ -267,11 +267,21 @@ def verified(step: Step, fetcher: Fetcher) -> Path:
 
 def _try(step: Step, fetcher: Fetcher) -> None:
     trials = [each for each in step.needs.values() if isinstance(each, Step)]
+    made = tried(step.parameters["wheel"], trials, fetcher)
+    if any(each.failed for each in made):
+        raise _failure(step, made, fetcher.store)
+
+
+def tried(name: str, trials: Sequence[Step], fetcher: Fetcher) -> list[Trial]:
+    """All trials, also those with checks that did not pass; ``name`` is what is tried.
+
+    They run side by side. Their installations are removed unless a check did not pass.
+    """
     installs = [each for each in plan(*trials) if each.kind == INSTALLED]
     made, failed = [], False
     pool = ThreadPoolExecutor(jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available))
     try:
-        with console.steps(f"Trying {step.parameters['wheel']}") as bar:
+        with console.steps(f"Trying {name}") as bar:
             bar.update(0, len(trials))
             for _ in pool.map(lambda each: get_or_make(each, fetcher), installs):
                 pass
@@ -286,10 +296,10 @@ def _try(step: Step, fetcher: Fetcher) -> None:
                 failed = True
     finally:
         pool.shutdown(cancel_futures=True)
-    if failed:
-        raise _failure(step, made, fetcher.store)
-    for each in installs:  # they are large, and no passed trial is repeated
-        fetcher.store.discard(each.entry)
+    if not failed:
+        for each in installs:  # they are large, and no passed trial is repeated
+            fetcher.store.discard(each.entry)
+    return made
 
 
 def _failure(step: Step, made: Sequence[Trial], store: Store) -> WheelhouseError:

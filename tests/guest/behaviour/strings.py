@@ -60,6 +60,7 @@ def strings_without_a_shape() -> object:
 
     return {
         "bytes": step(get, np.array(b"one")),
+        "trailing_nul": step(get, np.array(b"one\0\0")),
         "unicode": step(get, np.array("one")),
         "object": step(get, np.array(b"one", object)),
         "object_text": step(get, np.array("dräi", object)),
