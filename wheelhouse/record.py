@@ -5,6 +5,7 @@ Only this module writes, reads and judges records.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,7 +16,6 @@ import msgspec
 
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
-from wheelhouse.package import products
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -73,6 +73,8 @@ class Record(_Struct, frozen=True, kw_only=True):
     ``sha256``: the SHA-256 of its bytes, in hex.
     ``date``: when it was verified, with a time zone.
     ``engine``: ``host`` or ``docker``; absent in records of earlier releases.
+    ``verifier``: the digest of the code that tried it, in hex; absent in records of earlier
+    releases.
     ``reference``: the name and version of the package that computed the expected outputs.
     ``runtime``: the ``tflite_runtime`` wheel that another one was verified with; else absent.
     ``trials``: one for each system, board and NumPy.
@@ -82,24 +84,59 @@ class Record(_Struct, frozen=True, kw_only=True):
     sha256: str
     date: Annotated[datetime, msgspec.Meta(tz=True)]
     engine: str | None = None
+    verifier: str | None = None
     reference: str
     runtime: Companion | None = None
     trials: tuple[Trial, ...]
 
 
-class Demand(Enum):
-    """Which systems a wheel must have been verified on."""
+@dataclass(frozen=True)
+class Place:
+    """Where a wheel is tried: a system, a board, and a NumPy, which is ``own`` or ``newest``."""
 
-    TODAY = "every system that this checkout's matrix names for it"
-    ITS_RELEASE = "the systems that the matrix of its release named, which may be fewer"
+    system: str
+    board: str
+    numpy: str
+
+    @classmethod
+    def of(cls, trial: Trial) -> Place:
+        """The place of a trial in a record."""
+        return cls(trial.system, trial.board, trial.numpy.rpartition("(")[2].rstrip(")"))
+
+    def __str__(self) -> str:
+        return f"{self.system} as {self.board} with its {self.numpy} NumPy"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What this checkout's verifier records of a wheel.
+
+    ``checks`` are the names of the checks of each trial, ``verifier`` is the digest of its code.
+    """
+
+    checks: Mapping[Place, Sequence[str]]
+    verifier: str
+
+
+Verifier = Callable[[Path, str], Expected]
+"""Tells what is expected of a wheel that was verified with an engine, ``host`` or ``docker``.
+
+It raises WheelhouseError for a wheel that is no product of this checkout.
+"""
+
+
+class Demand(Enum):
+    """What a record must have."""
+
+    TODAY = "all trials and checks that this checkout's verifier makes, and its digest"
+    ITS_RELEASE = "at least one check in each trial: what an earlier release tried is not known"
 
 
 @dataclass(frozen=True)
 class Vouched:
     """A record that was accepted; ``text`` is its file's content.
 
-    ``today`` tells whether the record meets :attr:`Demand.TODAY`: whether the wheel was verified on
-    every system that this checkout's matrix names for it.
+    ``today`` tells whether the record meets :attr:`Demand.TODAY`.
     """
 
     record: Record
@@ -142,12 +179,12 @@ def read(text: bytes) -> Record:
         raise UnverifiedError(f"has an unreadable record: {error}") from error
 
 
-def vouch(wheel: Path, demand: Demand) -> Vouched:
+def vouch(wheel: Path, demand: Demand, verifier: Verifier) -> Vouched:
     """The record beside a wheel, if it meets ``demand``.
 
     It must name the wheel's file name and SHA-256, and all its checks must have passed. Raises
     UnverifiedError if it does not or the wheel is not there, and WheelhouseError if
-    :attr:`Demand.TODAY` is asked of a wheel that is for no target of this checkout's matrix.
+    :attr:`Demand.TODAY` is asked of a wheel that is no product of this checkout.
     """
     path = path_for(wheel)
     if not wheel.is_file():
@@ -161,7 +198,7 @@ def vouch(wheel: Path, demand: Demand) -> Vouched:
     _passed(record)
     today = True
     try:
-        _complete(wheel, record)
+        _complete(record, verifier(wheel, record.engine or ""))
     except (UnverifiedError, WheelhouseError):
         if demand is Demand.TODAY:
             raise
@@ -177,7 +214,32 @@ def _passed(record: Record) -> None:
             raise UnverifiedError(f"did not pass a check on {trial.system}: {check.name}")
 
 
-def _complete(wheel: Path, record: Record) -> None:
-    required = {system.name for system in products.systems_of(wheel)}
-    if missing := sorted(required - {trial.system for trial in record.trials}):
-        raise UnverifiedError(f"was not tried on {', '.join(missing)}")
+def _complete(record: Record, expected: Expected) -> None:
+    """Raise UnverifiedError unless a record has exactly what is expected."""
+    made = {Place.of(trial): [check.name for check in trial.checks] for trial in record.trials}
+    _complete_places(made.keys(), expected.checks.keys())
+    if len(made) != len(record.trials):
+        raise UnverifiedError("has two trials of one kind in its record")
+    for place, names in made.items():
+        _complete_checks(place, names, expected.checks[place])
+    if record.verifier != expected.verifier:
+        raise UnverifiedError("was tried by another version of the verifier")
+
+
+def _complete_places(made: Set[Place], wanted: Set[Place]) -> None:
+    lost = {place.system for place in wanted} - {place.system for place in made}
+    if lost:
+        raise UnverifiedError(f"was not tried on {', '.join(sorted(lost))}")
+    for place in sorted(wanted - made, key=str):
+        raise UnverifiedError(f"was not tried on {place}")
+    for place in sorted(made - wanted, key=str):
+        raise UnverifiedError(f"has a trial that this checkout does not make: {place}")
+
+
+def _complete_checks(place: Place, made: Sequence[str], wanted: Sequence[str]) -> None:
+    for name in (each for each in wanted if each not in made):
+        raise UnverifiedError(f"was tried on {place} without the check: {name}")
+    for name in (each for each in made if each not in wanted):
+        raise UnverifiedError(f"has a check that this checkout does not make: {name}")
+    if [*made] != [*wanted]:
+        raise UnverifiedError(f"has checks twice or in another order, on {place}")

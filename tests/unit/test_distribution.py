@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.wheels import record, trial, wheel
+from tests.support.wheels import accepted, record, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.publish import wheel_file
 
 INFO = "tflite_runtime-2.14.1.dist-info"
 
 
 def refused(path: Path) -> str:
     with pytest.raises(WheelhouseError) as caught:
-        wheel_file.read(path)
+        accepted(path)
     assert caught.value.what.startswith(path.name)
     return caught.value.what
 
 
 def test_a_verified_wheel_is_read(tmp_path: Path) -> None:
     path = wheel(tmp_path, requires=("numpy>=1.19.5",), tag="cp37-abi3-linux_aarch64.linux_armv7l")
-    file = wheel_file.read(path)
+    file = accepted(path)
     assert (file.project, str(file.version)) == ("tflite-runtime", "2.14.1")
     assert file.size == path.stat().st_size
     assert file.metadata_text == zipfile.ZipFile(path).read(f"{INFO}/METADATA")
@@ -145,7 +145,7 @@ def test_a_record_that_proves_nothing_is_refused(
 def test_a_wheel_that_changed_after_its_verification_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("tflite_runtime/more.py", "")
+        archive.comment = b"more"
     assert "not the file that its record is about" in refused(path)
 
 
@@ -153,7 +153,7 @@ def test_metadata_beside_that_is_not_the_wheels_own_is_refused(tmp_path: Path) -
     path = wheel(tmp_path)
     beside = path.with_name(f"{path.name}.metadata")
     beside.write_bytes(zipfile.ZipFile(path).read(f"{INFO}/METADATA"))
-    assert wheel_file.read(path).published_metadata
+    assert accepted(path).published_metadata
     beside.write_text("Name: other\n")
     assert "METADATA that differs" in refused(path)
 
@@ -171,3 +171,26 @@ def test_a_provenance_that_is_none_is_refused(
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.provenance").write_text(json.dumps(content))
     assert reason in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda rows: [row for row in rows if "__init__" not in row], "RECORD does not list"),
+        (lambda rows: [*rows, "more.py,sha256=AAAA,1"], "it lacks, though RECORD lists it"),
+        (lambda rows: [*rows, rows[0]], "lists a file twice"),
+        (lambda rows: [rows[0].replace("sha256=", "md5="), *rows[1:]], "is not what RECORD says"),
+        (lambda rows: [rows[0].rpartition(",")[0] + ",", *rows[1:]], "is not what RECORD says"),
+        (lambda rows: [rows[0].split(",")[0] + ",,", *rows[1:]], "is not what RECORD says"),
+        (lambda rows: [rows[0] + ",more", *rows[1:]], "unreadable RECORD"),
+        (lambda rows: [], "RECORD does not list"),
+    ],
+)
+def test_a_wheel_is_what_its_record_of_files_says(
+    tmp_path: Path, edit: Callable[[list[str]], list[str]], said: str
+) -> None:
+    path = wheel(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        rows = archive.read(f"{INFO}/RECORD").decode().splitlines()
+    changed = wheel(tmp_path, replaced={f"{INFO}/RECORD": "\n".join([*edit(rows), ""])})
+    assert said in refused(changed)

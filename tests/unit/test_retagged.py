@@ -10,10 +10,9 @@ import pytest
 from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
 
-from tests.support.wheels import trial, wheel
+from tests.support.wheels import make_site, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.package import retagged
-from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -76,7 +75,7 @@ def test_it_is_for_the_universal_wheel_on_64_bit_arm(tag: str, serves: bool) -> 
 def made(tmp_path: Path, settings: ProjectSettings = SETTINGS, **place: str) -> Path:
     universal(tmp_path / "in")
     projects = {"tflite-runtime": settings}
-    site.make(
+    make_site(
         [tmp_path / "in"], IndexSettings(projects=projects), Place(**place), tmp_path / "site"
     )
     return tmp_path / "site"
@@ -110,7 +109,7 @@ def test_the_site_has_it_where_wheels_lie_elsewhere(tmp_path: Path) -> None:
 def test_a_site_is_made_again_of_its_own_files(tmp_path: Path) -> None:
     first = made(tmp_path)
     settings = IndexSettings(projects={"tflite-runtime": SETTINGS})
-    site.make([first / "files"], settings, Place(), tmp_path / "again")
+    make_site([first / "files"], settings, Place(), tmp_path / "again")
     one, two = (folder / "files" / OLDER for folder in (first, tmp_path / "again"))
     assert one.read_bytes() == two.read_bytes()
 

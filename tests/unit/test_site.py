@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wheels import record, wheel
+from tests.support.wheels import make_site, record, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
@@ -17,7 +17,7 @@ SETTINGS = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 
 
 def make(folder: Path, to: Path, **place: str) -> None:
-    site.make([folder], SETTINGS, Place(**place), to)
+    make_site([folder], SETTINGS, Place(**place), to)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from wheelhouse.package import retagged
 from wheelhouse.publish import boards_page, front_page, index, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
-from wheelhouse.record import Demand
+from wheelhouse.record import Demand, Verifier
 
 DOCS = "docs"
 """The folder of the site that has the documentation's pages."""
@@ -27,18 +27,19 @@ def make(
     settings: IndexSettings,
     place: Place,
     site: Path,
-    demand: Demand = Demand.ITS_RELEASE,
+    demand: Demand,
+    verifier: Verifier,
 ) -> None:
     """Make the folder ``site`` from all wheels below the folders; documentation in it stays.
 
-    ``demand`` says on which systems each wheel must have been tried. The front page marks wheels
-    that were tried on fewer systems than this checkout's matrix has.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. The front page marks
+    wheels that do not meet :attr:`Demand.TODAY`.
 
     A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
     if there is no wheel or one is refused; the old site then stays.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand))
+        files = without_local(read(wheels(folders), demand, verifier))
         files += for_older_pips(files, Path(scratch))
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
@@ -69,12 +70,12 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], demand: Demand) -> list[WheelFile]:
+def read(paths: Sequence[Path], demand: Demand, verifier: Verifier) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
     One after another: msgspec may crash if threads convert to a type that is new to it.
     """
-    return [wheel_file.read(path, demand=demand) for path in paths]
+    return [wheel_file.read(path, demand, verifier) for path in paths]
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:

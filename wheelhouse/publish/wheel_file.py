@@ -1,15 +1,20 @@
 """Read a finished wheel for an index; refuse one that is unsafe, mislabelled or unverified.
 
 1. Its name must be a wheel's, and its content a zip whose members stay in their folder.
-2. Its METADATA and WHEEL must agree with its name.
-3. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
+2. Its RECORD must list all members, with their sizes and SHA-256, and no others.
+3. Its METADATA and WHEEL must agree with its name.
+4. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
 """
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
 import re
 import stat
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
@@ -29,7 +34,7 @@ from packaging.version import Version
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import retagged
-from wheelhouse.record import Demand, Record, UnverifiedError, vouch
+from wheelhouse.record import Demand, Record, UnverifiedError, Verifier, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
@@ -96,14 +101,14 @@ class _RefusedError(Exception):
     """A file is refused; the message completes a sentence that begins with the file's name."""
 
 
-def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
+def read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
     """Read a wheel, its record and, if it exists, ``<wheel>.provenance``.
 
-    Raises WheelhouseError naming the file if anything about it is unsafe, mislabelled, unverified
-    or unreadable.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError
+    naming the file if anything about it is unsafe, altered, mislabelled, unverified or unreadable.
     """
     try:
-        return _read(path, demand)
+        return _read(path, demand, verifier)
     except (_RefusedError, UnverifiedError) as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
@@ -113,14 +118,14 @@ def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
         ) from reason
 
 
-def _read(path: Path, demand: Demand) -> WheelFile:
+def _read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
     if path.is_symlink() or not path.is_file():
         raise _RefusedError("is no regular file")
     project, version, build, tags = _parse_name(path.name)
     core, wheel = _metadata_and_wheel(path, project, version)
     metadata = _parse_metadata(core, project, version)
     _check_tags(wheel, build, tags)
-    vouched = vouch(path, demand)
+    vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
     if provenance is not None and _parse_provenance(provenance).version != 1:
         raise _RefusedError("has a provenance of an unknown version")
@@ -166,8 +171,9 @@ def _metadata_and_wheel(path: Path, project: str, version: Version) -> tuple[byt
             folder = _dist_info(names, project, version)
             if f"{folder}/RECORD" not in names:
                 raise _RefusedError("has no RECORD")
+            _check_contents(archive, members, f"{folder}/RECORD")
             texts = [_read_member(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError) as error:
         raise _RefusedError(f"is not a readable zip: {error}") from error
     return texts[0], texts[1]
 
@@ -179,6 +185,43 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise _RefusedError(f"holds a file that would leave its folder: {name!r}")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise _RefusedError(f"holds a symbolic link: {name!r}")
+
+
+def _check_contents(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], record: str) -> None:
+    """Compare all members with the wheel's RECORD, which lists itself without a digest."""
+    rows = _rows(_read_member(archive, record))
+    files = [member for member in members if not member.is_dir()]
+    names = {member.filename for member in files}
+    for name in sorted(names ^ rows.keys()):
+        where = "RECORD does not list" if name in names else "it lacks, though RECORD lists it"
+        raise _RefusedError(f"is altered: {where}: {name}")
+    for member in files:
+        if member.filename == record:
+            continue
+        digest, size = rows[member.filename]
+        if size != str(member.file_size) or digest != _digest(archive, member):
+            raise _RefusedError(f"is altered: {member.filename} is not what RECORD says")
+
+
+def _rows(record: bytes) -> dict[str, tuple[str, str]]:
+    """The digest and the size, as text, of each file in a RECORD."""
+    try:
+        rows = list(csv.reader(record.decode().splitlines()))
+        found = {name: (digest, size) for name, digest, size in rows}
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise _RefusedError(f"has an unreadable RECORD: {error}") from error
+    if len(found) != len(rows):
+        raise _RefusedError("has a RECORD that lists a file twice")
+    return found
+
+
+def _digest(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str:
+    """A member's digest as in RECORD; not more than its stated size is read."""
+    hasher = hashlib.sha256()
+    with archive.open(member) as stream:
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+    return f"sha256={base64.urlsafe_b64encode(hasher.digest()).rstrip(b'=').decode()}"
 
 
 def _dist_info(names: list[str], project: str, version: Version) -> str:
