@@ -30,7 +30,7 @@ def test_a_verified_wheel_is_read(tmp_path: Path) -> None:
     assert file.size == path.stat().st_size
     assert file.metadata_text == zipfile.ZipFile(path).read(f"{INFO}/METADATA")
     assert [str(each) for each in file.metadata.requires_dist or []] == ["numpy>=1.19.5"]
-    assert file.record.trials[0].board == "Raspberry Pi 5"
+    assert file.trials[0].board == "Raspberry Pi 5"
 
 
 @pytest.mark.parametrize(

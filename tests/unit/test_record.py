@@ -207,3 +207,30 @@ def test_another_engine_tries_the_boards_that_it_has(tmp_path: Path) -> None:
     assert docker.keys() < host.keys()
     whole(path, "docker")
     assert record.vouch(path, Demand.TODAY, expected).today
+
+
+# The form in which an index serves it
+
+
+def test_a_record_is_taken_in_the_form_in_which_an_index_serves_it(tmp_path: Path) -> None:
+    path = wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}")
+    text = whole(path).read_bytes()
+    served = Path(f"{record.path_for(path)}{record.PACKED}")
+    served.write_bytes(record.packed(text))
+    record.path_for(path).unlink()
+    assert record.vouch(path, Demand.TODAY, expected).text == text
+    assert record.packed(text) == served.read_bytes()
+    for broken in (b"", b"{}", served.read_bytes()[:-9], served.read_bytes()[:99] + b"?" * 99):
+        served.write_bytes(broken)
+        with pytest.raises(UnverifiedError, match="unreadable record"):
+            record.vouch(path, Demand.TODAY, expected)
+
+
+def test_a_packed_record_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    record.path_for(path).unlink()
+    served = Path(f"{record.path_for(path)}{record.PACKED}")
+    served.write_bytes(record.packed(b" " * (65 << 20)))
+    assert served.stat().st_size < 1_000_000
+    with pytest.raises(UnverifiedError, match="too large"):
+        record.vouch(path, Demand.ITS_RELEASE, expected)

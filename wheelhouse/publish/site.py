@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wheelhouse import boards, figures
@@ -73,9 +75,16 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
 def read(paths: Sequence[Path], demand: Demand, verifier: Verifier) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
-    One after another: msgspec may crash if threads convert to a type that is new to it.
+    They are unpacked side by side, and then accepted one after another.
     """
-    return [wheel_file.read(path, demand, verifier) for path in paths]
+    with _threads() as pool:
+        unpacked = pool.map(wheel_file.unpack, paths)
+        return [wheel_file.accept(each, demand, verifier) for each in unpacked]
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Threads for what zlib and OpenSSL do, on all processors."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
@@ -91,7 +100,8 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
 def for_older_pips(files: Iterable[WheelFile], folder: Path) -> list[WheelFile]:
     """The wheels that older pips take in the place of the universal ones among ``files``."""
     universal = {file.name: file for file in files if retagged.serves(file.tags)}
-    return [wheel_file.for_older_pips(file, folder) for file in universal.values()]
+    with _threads() as pool:
+        return [*pool.map(lambda file: wheel_file.for_older_pips(file, folder), universal.values())]
 
 
 def write(

@@ -15,7 +15,10 @@ import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
@@ -34,7 +37,7 @@ from packaging.version import Version
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import retagged
-from wheelhouse.record import Demand, Record, UnverifiedError, Verifier, vouch
+from wheelhouse.record import Demand, UnverifiedError, Verifier, packed, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
@@ -49,9 +52,21 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A trial in a wheel's record, with the number of its checks."""
+
+    system: str
+    board: str
+    numpy: str
+    checks: int
+
+
+@dataclass(frozen=True)
 class WheelFile:
     """A checked wheel for an index; ``size`` is in bytes, ``metadata_text`` is its METADATA file.
 
+    ``date``, ``reference`` and ``trials`` are what pages tell of its record. ``packed_record`` is
+    the whole one, in gzip's form: an index may have a thousand, of half a megabyte each.
     ``today`` says whether it was tried on every system that this checkout's matrix has for it.
     ``published_metadata`` says whether the file ``<wheel>.metadata`` is beside it. ``tried_as`` is
     empty, or the name of the wheel with the same content that the record is about.
@@ -65,8 +80,10 @@ class WheelFile:
     sha256: str
     metadata_text: bytes
     metadata: Metadata
-    record: Record
-    record_text: bytes
+    date: datetime
+    reference: str
+    trials: tuple[Tried, ...]
+    packed_record: bytes
     today: bool
     provenance: bytes | None
     published_metadata: bool
@@ -107,8 +124,43 @@ def read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
     ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError
     naming the file if anything about it is unsafe, altered, mislabelled, unverified or unreadable.
     """
+    return accept(unpack(path), demand, verifier)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A wheel whose files are those in its RECORD; ``core`` is METADATA, ``wheel`` is WHEEL."""
+
+    path: Path
+    core: bytes
+    wheel: bytes
+
+
+def unpack(path: Path) -> Unpacked:
+    """Read a wheel's files, and compare them with its RECORD; threads may do so side by side.
+
+    Raises WheelhouseError as :func:`read` does.
+    """
+    with _refusing(path):
+        if path.is_symlink() or not path.is_file():
+            raise _RefusedError("is no regular file")
+        project, version, *_ = _parse_name(path.name)
+        return Unpacked(path, *_metadata_and_wheel(path, project, version))
+
+
+def accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+    """Check all else of a wheel that :func:`read` does, and raise as that does.
+
+    Not in threads: msgspec may crash if two of them convert to a type that is new to it.
+    """
+    with _refusing(unpacked.path):
+        return _accept(unpacked, demand, verifier)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        return _read(path, demand, verifier)
+        yield
     except (_RefusedError, UnverifiedError) as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
@@ -118,13 +170,11 @@ def read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
         ) from reason
 
 
-def _read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
-    if path.is_symlink() or not path.is_file():
-        raise _RefusedError("is no regular file")
+def _accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+    path, core = unpacked.path, unpacked.core
     project, version, build, tags = _parse_name(path.name)
-    core, wheel = _metadata_and_wheel(path, project, version)
     metadata = _parse_metadata(core, project, version)
-    _check_tags(wheel, build, tags)
+    _check_tags(unpacked.wheel, build, tags)
     vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
     if provenance is not None and _parse_provenance(provenance).version != 1:
@@ -141,8 +191,13 @@ def _read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
         sha256=vouched.record.sha256,
         metadata_text=core,
         metadata=metadata,
-        record=vouched.record,
-        record_text=vouched.text,
+        date=vouched.record.date,
+        reference=vouched.record.reference,
+        trials=tuple(
+            Tried(each.system, each.board, each.numpy, len(each.checks))
+            for each in vouched.record.trials
+        ),
+        packed_record=packed(vouched.text),
         today=vouched.today,
         provenance=provenance,
         published_metadata=published is not None,
