@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +37,10 @@ class Completed:
     status: int
     stdout: str
     stderr: str
+
+
+class StoppedError(Exception):
+    """A command was stopped; the message is the reason."""
 
 
 def run(
@@ -70,6 +74,39 @@ def run(
             "Run the same command again on a quieter machine.",
         ) from error
     return Completed(done.returncode, done.stdout, done.stderr)
+
+
+def run_watched(
+    command: Sequence[str | Path], *, env: Mapping[str, str], problem: Callable[[], str]
+) -> Completed:
+    """Run a command to its end, or until ``problem``, called each half second, tells one.
+
+    ``env`` is added to the environment. Raises StoppedError with the problem, and WheelhouseError
+    if the program cannot be started.
+    """
+    argv = [str(word) for word in command]
+    with _startable(argv[0]):
+        process = subprocess.Popen(
+            argv,
+            env={**_environment(), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+    with process:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    out, err = process.communicate(timeout=0.5)
+                    return Completed(process.returncode, out, err)
+                if found := problem():
+                    raise StoppedError(found)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
 
 def stream(
