@@ -309,6 +309,12 @@ def index(
     site.make(folders, settings, Place(url, files_at), ROOT / "site", demand, expected)
 
 
+@task(help={"osv": "the address of queries to another OSV server than the public one"})
+def advisories(_: Context, osv: str = "") -> None:
+    """Ask the OSV database for known vulnerabilities of what is locked and what wheels contain."""
+    pipeline.ask_for_advisories(Store.default(), osv)
+
+
 @task()
 def docs(_: Context) -> None:
     """Make the documentation's pages in site/docs/; `invoke index` keeps and links them."""

@@ -23,6 +23,7 @@ from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, r
 from wheelhouse.package import audit, container, diff, products, retagged
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
+from wheelhouse.publish import advisories, vex
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
@@ -378,6 +379,15 @@ def prune_engine(store: Store) -> None:
     kept = volumes.prune(client, _needed(store))
     made = images.prune(client)
     console.say(f"{kept} volumes and {made} images removed from the Docker engine")
+
+
+def ask_for_advisories(store: Store, osv: str) -> None:
+    """Look for known vulnerabilities of the locked requirements and of the wheels of a release.
+
+    ``osv`` is the address of another OSV server, or empty. Raises WheelhouseError if one applies.
+    """
+    sboms = [product.step.parameters["sbom"] for product in workflow.published()]
+    advisories.check(REQUIREMENTS, sboms, vex.statements(), store, osv)
 
 
 def show_matrix() -> None:

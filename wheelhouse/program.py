@@ -31,7 +31,7 @@ GROUPS = {
     "Wheels": ("matrix", "verify", "reproduce", "plan", "make", "toolchain"),
     "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
-    "Sources": ("sources", "update-pins", "lock"),
+    "Sources": ("sources", "update-pins", "lock", "advisories"),
     "Development": ("lint", "bench", "models"),
 }
 """The tasks as ``./inv`` shows them."""
