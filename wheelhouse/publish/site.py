@@ -14,7 +14,7 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
-from wheelhouse.publish import boards_page, front_page, index, vex, wheel_file
+from wheelhouse.publish import boards_page, front_page, index, locks, vex, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand, Verifier
@@ -50,6 +50,7 @@ def make(
         pages["index.html"] = front_page.page(projects, place, measured, docs)
         pages[boards_page.FILE] = boards_page.page(boards.sessions(), measured, docs)
         pages[vex.PAGE] = vex.page()
+        pages |= locks.pages(projects, place)
         kept = [file for project in projects for file in project.files]
         served = {f"{index.FILES}/{file.name}": file.path for file in kept if place.has(file)}
         write(pages, served, site, keep=DOCS)
