@@ -52,6 +52,8 @@ def test_a_verified_wheel_is_read(tmp_path: Path) -> None:
         ({"a\\..\\evil.py": ""}, "leave its folder"),
         ({"C:evil.py": ""}, "leave its folder"),
         ({"TFLITE_RUNTIME/__init__.py": ""}, "two files of one name"),
+        ({"tflite_runtime//__init__.py": ""}, "another spelling of its path"),
+        ({"tflite_runtime/./__init__.py": ""}, "another spelling of its path"),
     ],
 )
 def test_a_mislabelled_or_unsafe_wheel_is_refused(
@@ -75,6 +77,48 @@ def test_a_symbolic_link_inside_is_refused(tmp_path: Path) -> None:
         archive.writestr(link, "/etc/passwd")
     record(path)
     assert "symbolic link" in refused(path)
+
+
+def test_a_file_twice_in_a_wheel_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("tflite_runtime/__init__.py", "import evil\n")
+    record(path)
+    assert "two files of one name" in refused(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_some_installers_cannot_read_is_refused(tmp_path: Path, method: int) -> None:
+    path = wheel(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("tflite_runtime/more.py", "", method)
+    record(path)
+    assert "not compressed as in wheels" in refused(path)
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+    record(path)
+    assert "is encrypted" in refused(path)
+
+
+def test_a_name_in_no_encoding_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path, replaced={"tflite_runtime/ä.py": ""})
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    record(path)
+    assert "is not a readable zip" in refused(path)
+
+
+@pytest.mark.parametrize("length", [3, 400, -30])
+def test_a_wheel_that_was_cut_is_refused(tmp_path: Path, length: int) -> None:
+    path = wheel(tmp_path)
+    path.write_bytes(path.read_bytes()[:length])
+    record(path)
+    assert "is not a readable zip" in refused(path)
 
 
 def test_a_symbolic_link_to_a_wheel_is_refused(tmp_path: Path) -> None:
@@ -183,6 +227,10 @@ def test_a_provenance_that_is_none_is_refused(
         (lambda rows: [rows[0].rpartition(",")[0] + ",", *rows[1:]], "is not what RECORD says"),
         (lambda rows: [rows[0].split(",")[0] + ",,", *rows[1:]], "is not what RECORD says"),
         (lambda rows: [rows[0] + ",more", *rows[1:]], "unreadable RECORD"),
+        (lambda rows: [*rows[:-1], f"{INFO}/RECORD,sha256=AAAA,1"], "is not what RECORD says"),
+        (lambda rows: [*rows, "../../evil.py,,"], "it lacks, though RECORD lists it"),
+        (lambda rows: ["/" + rows[0], *rows[1:]], "it lacks, though RECORD lists it"),
+        (lambda rows: [rows[0].replace("sha256=", "sha512="), *rows[1:]], "not what RECORD says"),
         (lambda rows: [], "RECORD does not list"),
     ],
 )

@@ -42,6 +42,8 @@ from wheelhouse.record import Demand, UnverifiedError, Verifier, packed, vouch
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
+_BLOCK = 128 << 10
+"""Bytes read at once: what a processor's cache holds, so that threads do not wait for memory."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -161,7 +163,14 @@ def accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
 def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
-    except (_RefusedError, UnverifiedError) as reason:
+    except UnverifiedError as reason:
+        raise WheelhouseError(
+            f"{path.name} {reason}.",
+            "Run `invoke verify` on it. Only `invoke index --earlier` takes wheels of earlier "
+            "releases as they are.",
+            topic="refused-wheel",
+        ) from reason
+    except _RefusedError as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
             f"Remove it from {path.parent}, or replace it by a wheel that `invoke build` made and "
@@ -228,7 +237,7 @@ def _metadata_and_wheel(path: Path, project: str, version: Version) -> tuple[byt
                 raise _RefusedError("has no RECORD")
             _check_contents(archive, members, f"{folder}/RECORD")
             texts = [_read_member(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError) as error:
         raise _RefusedError(f"is not a readable zip: {error}") from error
     return texts[0], texts[1]
 
@@ -238,6 +247,10 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
         raise _RefusedError(f"holds a file that would leave its folder: {name!r}")
+    if str(path) != name.removesuffix("/"):
+        raise _RefusedError(f"holds a file with another spelling of its path: {name!r}")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _RefusedError(f"holds a file that is not compressed as in wheels: {name!r}")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise _RefusedError(f"holds a symbolic link: {name!r}")
 
@@ -251,10 +264,9 @@ def _check_contents(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], re
         where = "RECORD does not list" if name in names else "it lacks, though RECORD lists it"
         raise _RefusedError(f"is altered: {where}: {name}")
     for member in files:
-        if member.filename == record:
-            continue
-        digest, size = rows[member.filename]
-        if size != str(member.file_size) or digest != _digest(archive, member):
+        stated = rows[member.filename]
+        found = _digest_and_size(archive, member) if member.filename != record else ("", "")
+        if stated != found:
             raise _RefusedError(f"is altered: {member.filename} is not what RECORD says")
 
 
@@ -270,13 +282,14 @@ def _rows(record: bytes) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _digest(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str:
-    """A member's digest as in RECORD; not more than its stated size is read."""
+def _digest_and_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, str]:
+    """A member's digest and size as in RECORD; not more than its stated size is read."""
     hasher = hashlib.sha256()
     with archive.open(member) as stream:
-        while block := stream.read(1 << 20):
+        while block := stream.read(_BLOCK):
             hasher.update(block)
-    return f"sha256={base64.urlsafe_b64encode(hasher.digest()).rstrip(b'=').decode()}"
+    digest = base64.urlsafe_b64encode(hasher.digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(member.file_size)
 
 
 def _dist_info(names: list[str], project: str, version: Version) -> str:
