@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,7 +23,7 @@ PACKED = ".gz"
 """How the name of a record ends that an index serves, beyond that of :func:`path_for`."""
 
 _LARGEST = 64 << 20
-"""Bytes; a larger record in gzip's form is refused before it fills the memory."""
+"""Bytes; a larger record is refused before it fills the memory."""
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -91,7 +91,7 @@ class Record(_Struct, frozen=True, kw_only=True):
     wheel: str
     sha256: str
     date: Annotated[datetime, msgspec.Meta(tz=True)]
-    engine: str | None = None
+    engine: Literal["host", "docker"] | None = None
     verifier: str | None = None
     reference: str
     runtime: Companion | None = None
@@ -129,7 +129,8 @@ class Expected:
 Verifier = Callable[[Path, str], Expected]
 """Tells what is expected of a wheel that was verified with an engine, ``host`` or ``docker``.
 
-It raises WheelhouseError for a wheel that is no product of this checkout.
+It raises WheelhouseError for a wheel that is no product of this checkout, and UnverifiedError for
+one from whose content it cannot tell.
 """
 
 
@@ -218,9 +219,11 @@ def _text_beside(wheel: Path) -> bytes:
     path = plain if plain.exists() else plain.with_name(f"{plain.name}{PACKED}")
     if path.is_symlink() or not path.is_file():
         raise UnverifiedError("was never verified: its record is not beside it")
-    if path == plain:
-        return path.read_bytes()
     try:
+        if path.stat().st_size > _LARGEST:
+            raise UnverifiedError("has a record that is too large")
+        if path == plain:
+            return path.read_bytes()
         with gzip.open(path) as stream:
             text = stream.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
@@ -245,14 +248,14 @@ def _passed(record: Record) -> None:
 
 def _complete(record: Record, expected: Expected) -> None:
     """Raise UnverifiedError unless a record has exactly what is expected."""
+    if record.verifier != expected.verifier:
+        raise UnverifiedError("was tried by another version of the verifier")
     made = {Place.of(trial): [check.name for check in trial.checks] for trial in record.trials}
     _complete_places(made.keys(), expected.checks.keys())
     if len(made) != len(record.trials):
         raise UnverifiedError("has two trials of one kind in its record")
     for place, names in made.items():
         _complete_checks(place, names, expected.checks[place])
-    if record.verifier != expected.verifier:
-        raise UnverifiedError("was tried by another version of the verifier")
 
 
 def _complete_places(made: Set[Place], wanted: Set[Place]) -> None:

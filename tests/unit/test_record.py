@@ -15,7 +15,7 @@ from tests.support.wheels import record as write
 from tests.support.wheels import trial, wheel, whole
 from wheelhouse import record
 from wheelhouse.common.errors import WheelhouseError
-from wheelhouse.package import products
+from wheelhouse.package import models_wheel, products
 from wheelhouse.publish import upload, wheel_file
 from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError
 from wheelhouse.targets import matrix, systems
@@ -71,6 +71,7 @@ def test_a_record_whose_wheel_was_deleted_vouches_for_nothing(tmp_path: Path) ->
         ({"trials": [{"system": "", "board": "", "numpy": ""}]}, "missing required field `checks`"),
         ({"date": "2026-11-20T10:00:00"}, "timezone"),
         ({"engine": 3}, "$.engine"),
+        ({"engine": "none"}, "$.engine"),
     ],
 )
 def test_an_error_names_the_field(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -102,7 +103,8 @@ def test_index_and_upload_refuse_what_was_tried_on_one_system(
     tmp_path: Path, more: dict[str, Any]
 ) -> None:
     path = wheel(tmp_path, **more)
-    tried(path, "Raspberry Pi OS 12")
+    verifier = expected(path, "host").verifier
+    tried(path, "Raspberry Pi OS 12", engine="host", verifier=verifier)
     reason = f"{path.name} was not tried on Raspberry Pi OS 11, Raspberry Pi OS 13"
     with pytest.raises(WheelhouseError, match=reason):
         wheel_file.read(path, Demand.TODAY, expected)
@@ -184,6 +186,27 @@ def test_an_edited_record_is_refused(
     assert said in str(caught.value)
 
 
+def test_it_says_plainly_what_to_do_with_a_record_of_another_verifier(tmp_path: Path) -> None:
+    path = wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}")
+    edited(path, lambda told: (told.pop("verifier"), first(told)["checks"].pop()))
+    with pytest.raises(WheelhouseError, match="by another version of the verifier") as caught:
+        wheel_file.read(path, Demand.TODAY, expected)
+    assert caught.value.hint.startswith("Run `invoke verify` on it.")
+    assert "--earlier" in caught.value.hint
+
+
+@pytest.mark.parametrize("table", [None, "[]", '{"some": {}}', "{"])
+def test_models_that_a_wheel_does_not_tell_are_no_reason_to_crash(
+    tmp_path: Path, table: str | None
+) -> None:
+    name = "tflite_examples_models"
+    version = str(next(iter(models_wheel.wheels())).metadata.version)
+    path = wheel(tmp_path, name, version, replaced={f"{name}/models.json": table})
+    tried(path, "Raspberry Pi OS 12")
+    with pytest.raises(UnverifiedError, match=r"no readable models\.json"):
+        record.vouch(path, Demand.TODAY, expected)
+
+
 def test_an_altered_wheel_with_an_edited_record_is_refused_in_every_mode(tmp_path: Path) -> None:
     path = wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}")
     with zipfile.ZipFile(path) as archive:
@@ -232,5 +255,9 @@ def test_a_packed_record_that_would_fill_the_memory_is_refused(tmp_path: Path) -
     served = Path(f"{record.path_for(path)}{record.PACKED}")
     served.write_bytes(record.packed(b" " * (65 << 20)))
     assert served.stat().st_size < 1_000_000
+    with pytest.raises(UnverifiedError, match="too large"):
+        record.vouch(path, Demand.ITS_RELEASE, expected)
+    with record.path_for(path).open("wb") as plain:
+        plain.truncate(65 << 20)
     with pytest.raises(UnverifiedError, match="too large"):
         record.vouch(path, Demand.ITS_RELEASE, expected)

@@ -6,17 +6,18 @@ its end, but no result. So a check is named only once, where it is made.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from wheelhouse.common import recipe
 from wheelhouse.machines.qemu import Emulated
 from wheelhouse.package import products
-from wheelhouse.record import Check, Expected, Place
+from wheelhouse.record import Check, Expected, Place, UnverifiedError
 from wheelhouse.specimens import armnn, models
 from wheelhouse.specimens.models import Model
 from wheelhouse.targets import systems
@@ -40,7 +41,8 @@ _SYSTEM = {"runtime": "", "git": "", "numpy": "", "python": "", "machine": ""}
 def expected(wheel: Path, engine: str) -> Expected:
     """The trials and checks of a wheel, if it is verified with an engine.
 
-    Raises WheelhouseError if no product matches the wheel's name.
+    Raises WheelhouseError if no product matches the wheel's name, and UnverifiedError if the wheel
+    does not tell which models it has.
     """
     product = products.matching(wheel)
     beside = [Path(f"beside-{number}") for number in range(len(products.companions(product)))]
@@ -149,13 +151,23 @@ def _examples(wheel: Path, system: System, _: Place) -> Iterable[Check]:
     return examples_trials.judge(wheel.name, system, _judged(report))
 
 
+class _Row(msgspec.Struct):
+    """A model in ``models.json``."""
+
+    files: dict[str, str]
+
+
 def _packed_models(wheel: Path, _: System, __: Place) -> Iterable[Check]:
-    with zipfile.ZipFile(wheel) as archive:
-        table = json.loads(archive.read(f"{wheel.name.partition('-')[0]}/models.json"))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            text = archive.read(f"{wheel.name.partition('-')[0]}/models.json")
+        table = msgspec.json.decode(text, type=dict[str, _Row])
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise UnverifiedError(f"has no readable models.json: {error}") from error
     tested = [
         models_trials.Packed(name, precision, Model(name, "float32", b"", {}))
         for name, row in table.items()
-        for precision in row["files"]
+        for precision in row.files
     ]
     run: dict[str, Any] = {"error": None, "delegates": []}
     runs = {each.entry["outputs"]: run for each in tested}
