@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
 import tomli_w
@@ -62,13 +63,14 @@ def pages(projects: Sequence[ProjectFiles], place: Place) -> dict[str, bytes]:
 
 
 def _locks(projects: Sequence[ProjectFiles]) -> Iterator[Lock]:
+    pinned = _pinned_numpy()
     for project in projects:
         if project.name != RUNTIME:
             continue
         kept = [file for file in project.files if project.settings.yank(file) is None]
         for version, files in groupby(kept, key=lambda file: file.version):
             of_version = list(files)
-            for python, numpy in _pinned_numpy().items():
+            for python, numpy in pinned.items():
                 fitting = {
                     processor: [file for file in of_version if _fits(file, python, processor)]
                     for processor in numpy
@@ -94,12 +96,17 @@ def _fits(file: WheelFile, python: str, machine: str) -> bool:
     """Whether a CPython on a processor takes a wheel."""
     if file.metadata.requires_python and python not in file.metadata.requires_python:
         return False
-    major, minor = map(int, python.split("."))
-    known = {(tag.interpreter, tag.abi) for tag in cpython_tags((major, minor), platforms=["x"])}
+    known = _interpreters_and_abis(python)
     return any(
         (tag.interpreter, tag.abi) in known and tag.platform.endswith(f"_{machine}")
         for tag in file.tags
     )
+
+
+@cache
+def _interpreters_and_abis(python: str) -> frozenset[tuple[str, str]]:
+    version = [int(part) for part in python.split(".")]
+    return frozenset((tag.interpreter, tag.abi) for tag in cpython_tags(version, platforms=["x"]))
 
 
 def requirements(lock: Lock) -> bytes:
@@ -170,12 +177,11 @@ def _numpy_wheel(artefact: Artefact) -> PackageWheel:
 
 def _wheel(file: WheelFile, place: Place) -> PackageWheel:
     """A wheel of the index, by its address, or by its path if the address is not known."""
-    address = place.url_for(file, f"{place.site.rstrip('/')}/" if place.site else "../../")
-    near = address == f"../../{FILES}/{file.name}"
+    near = place.has(file) and not place.site
     return PackageWheel(
         name=file.name,
-        path=address if near else None,
-        url=None if near else address,
+        path=f"../../{FILES}/{file.name}" if near else None,
+        url=None if near else place.url_for(file, f"{place.site.rstrip('/')}/"),
         size=file.size,
         hashes={"sha256": file.sha256},
     )
