@@ -9,10 +9,12 @@ import numpy
 import pytest
 from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from tests.support.wheels import make_site, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.package import retagged
+from wheelhouse.package.wheel import CoreMetadata, write
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -46,6 +48,23 @@ def test_only_the_tag_and_the_python_differ(tmp_path: Path) -> None:
     assert {"Requires-Python: >=3.7,<3.8", "Tag: cp37-abi3-linux_aarch64"} <= lines
     (tmp_path / "again").mkdir()
     assert retagged.retag(original, tmp_path / "again").read_bytes() == made.read_bytes()
+
+
+def test_the_bytes_are_those_of_a_wheel_that_is_compressed_again(tmp_path: Path) -> None:
+    metadata = CoreMetadata("tflite_runtime", Version("2.14.1"), "", "", ">=3.7")
+    core = "tflite_runtime-2.14.1.dist-info/METADATA"
+    files = {
+        core: b"Requires-Python: >=3.7\n",
+        "tflite_runtime/module.so": bytes(range(256)) * 999,
+        "tflite_runtime/py.typed": b"",
+    }
+    original = write(metadata, retagged.TAG, files, (PLATFORM,), tmp_path)
+    files[core] = b"Requires-Python: >=3.7,<3.8\n"
+    (tmp_path / "again").mkdir()
+    again = write(metadata, retagged.TAG, files, (retagged.PLATFORM,), tmp_path / "again")
+    made = retagged.retag(original, tmp_path)
+    assert made.name == again.name == OLDER
+    assert made.read_bytes() == again.read_bytes()
 
 
 def test_a_wheel_for_any_python_is_none(tmp_path: Path) -> None:

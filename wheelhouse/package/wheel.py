@@ -15,7 +15,8 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.version import Version
 
 from wheelhouse.common.step import Inputs, Recipe, Step
-from wheelhouse.package import audit, sbom
+from wheelhouse.package import audit, sbom, zipped
+from wheelhouse.package.zipped import Packed
 from wheelhouse.sources.pins import Component
 from wheelhouse.targets.architectures import architecture
 
@@ -247,7 +248,7 @@ def license_expression(licenses: Iterable[str], *, pure: bool = False) -> str:
 def write(
     metadata: CoreMetadata,
     tag: str,
-    files: Mapping[str, bytes],
+    files: Mapping[str, bytes | Packed],
     platforms: tuple[str, ...],
     folder: Path,
 ) -> Path:
@@ -261,11 +262,14 @@ def write(
         f"Root-Is-Purelib: {str(platforms == (_ANY,)).lower()}",
         *(f"Tag: {tag}-{platform}" for platform in platforms),
     ]
-    contents = {
+    contents: dict[str, bytes | Packed] = {
         **files,
         f"{metadata.dist_info}/WHEEL": "".join(f"{line}\n" for line in lines).encode(),
     }
-    rows = [f"{name},sha256={_hash(data)},{len(data)}" for name, data in sorted(contents.items())]
+    rows = [
+        data.row if isinstance(data, Packed) else f"{name},sha256={_hash(data)},{len(data)}"
+        for name, data in sorted(contents.items())
+    ]
     record_name = f"{metadata.dist_info}/RECORD"
     record = "".join(f"{row}\n" for row in [*rows, f"{record_name},,"])
     path = folder / f"{metadata.package}-{metadata.version}-{tag}-{'.'.join(platforms)}.whl"
@@ -273,7 +277,10 @@ def write(
         for name, data in [*sorted(contents.items()), (record_name, record.encode())]:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = (0o100755 if name.endswith(".so") else 0o100644) << 16
-            archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
+            if isinstance(data, Packed):
+                zipped.write(archive, entry, data)
+            else:
+                archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
     return path
 
 
