@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.wheels import accepted, record, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.package import zipped
 
 INFO = "tflite_runtime-2.14.1.dist-info"
 
@@ -77,6 +78,49 @@ def test_a_symbolic_link_inside_is_refused(tmp_path: Path) -> None:
         archive.writestr(link, "/etc/passwd")
     record(path)
     assert "symbolic link" in refused(path)
+
+
+def deflated(path: Path) -> bytes:
+    """Compress a wheel's files, and tell the first one's compressed content."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        with zipped.compressed(archive, archive.infolist()[0]) as stream:
+            content = stream.read()
+    record(path)
+    return content
+
+
+def test_compressed_files_are_read(tmp_path: Path) -> None:
+    path = wheel(tmp_path, replaced={"tflite_runtime/large.bin": bytes(300_000)})
+    deflated(path)
+    assert accepted(path).size < 100_000
+
+
+@pytest.mark.parametrize("offset", [0, 5, -1])
+def test_a_damaged_compressed_file_is_refused(tmp_path: Path, offset: int) -> None:
+    path = wheel(tmp_path)
+    before = deflated(path)
+    after = bytearray(before)
+    after[offset] ^= 0xFF
+    path.write_bytes(path.read_bytes().replace(before, after))
+    record(path)
+    assert "is not a readable zip" in refused(path)
+
+
+@pytest.mark.parametrize(("field", "to"), [(16, 4), (24, 4)])
+def test_a_wrong_size_or_checksum_in_the_zip_is_refused(
+    tmp_path: Path, field: int, to: int
+) -> None:
+    path = wheel(tmp_path)
+    deflated(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + field] ^= to
+    path.write_bytes(content)
+    record(path)
+    assert "is not a readable zip" in refused(path)
 
 
 def test_a_file_twice_in_a_wheel_is_refused(tmp_path: Path) -> None:

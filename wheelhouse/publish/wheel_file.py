@@ -21,8 +21,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 import msgspec
+from isal import isal_zlib
 from packaging.metadata import Metadata
 from packaging.tags import Tag, parse_tag
 from packaging.utils import (
@@ -36,14 +38,19 @@ from packaging.version import Version
 
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
-from wheelhouse.package import retagged
+from wheelhouse.package import retagged, zipped
 from wheelhouse.record import Demand, UnverifiedError, Verifier, packed, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, cast("type[Exception]", isal_zlib.error)),
+    *(RuntimeError, ValueError, OSError, EOFError),
+)
+"""What zipfile and the decompressors raise for a damaged or encrypted zip."""
 _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
-_BLOCK = 128 << 10
-"""Bytes read at once: what a processor's cache holds, so that threads do not wait for memory."""
+_BLOCK = 64 << 10
+"""Bytes read at once; unpacked, a processor's cache has room for them."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -237,7 +244,7 @@ def _metadata_and_wheel(path: Path, project: str, version: Version) -> tuple[byt
                 raise _RefusedError("has no RECORD")
             _check_contents(archive, members, f"{folder}/RECORD")
             texts = [_read_member(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise _RefusedError(f"is not a readable zip: {error}") from error
     return texts[0], texts[1]
 
@@ -283,13 +290,21 @@ def _rows(record: bytes) -> dict[str, tuple[str, str]]:
 
 
 def _digest_and_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, str]:
-    """A member's digest and size as in RECORD; not more than its stated size is read."""
-    hasher = hashlib.sha256()
-    with archive.open(member) as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
+    """A member's digest and size as in RECORD; raises BadZipFile if it is not what the zip says."""
+    hasher, size, checksum = hashlib.sha256(), 0, 0
+    deflated = member.compress_type == zipfile.ZIP_DEFLATED
+    inflater = isal_zlib.decompressobj(-zlib.MAX_WBITS) if deflated else None
+    with zipped.compressed(archive, member) as stream:
+        while size <= member.file_size and (block := stream.read(_BLOCK)):
+            content = inflater.decompress(block) if inflater else block
+            hasher.update(content)
+            checksum = isal_zlib.crc32(content, checksum)
+            size += len(content)
+    whole = inflater is None or (inflater.eof and not inflater.unused_data)
+    if not whole or (size, checksum) != (member.file_size, member.CRC):
+        raise zipfile.BadZipFile(f"{member.filename} is broken")
     digest = base64.urlsafe_b64encode(hasher.digest()).rstrip(b"=").decode()
-    return f"sha256={digest}", str(member.file_size)
+    return f"sha256={digest}", str(size)
 
 
 def _dist_info(names: list[str], project: str, version: Version) -> str:
