@@ -20,6 +20,7 @@ from tests.support.mirror import Mirror
 from tests.support.running import Cli, Task, Until, first_line
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.process import StoppedError, run_watched
 from wheelhouse.common.store import Store, file_digest, tree_digest
 from wheelhouse.sources import archives, pins, pip
 from wheelhouse.sources.download import Limits, UnreachableError
@@ -619,6 +620,15 @@ def test_pip_is_stopped_where_the_index_sends_nothing_more(
     with pytest.raises(UnreachableError, match=r"too slow: [\d,]+ bytes in \d+ s|nothing of it"):
         pip.fetch(path.name, sha256(content), limits, tmp_path / path.name, fetcher.store)
     assert time.monotonic() - begun < 20
+
+
+def test_the_programs_of_a_stopped_one_are_stopped(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    command: list[str | Path] = ["sh", "-c", 'sleep 60 & touch "$1"; wait', "sh", ready]
+    begun = time.monotonic()
+    with pytest.raises(StoppedError, match="enough"):
+        run_watched(command, env={}, problem=lambda: "enough" if ready.exists() else "")
+    assert time.monotonic() - begun < 20, "it waited for what holds its output open"
 
 
 @pytest.mark.usefixtures("index")

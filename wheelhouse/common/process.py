@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -82,7 +83,7 @@ def run_watched(
     """Run a command to its end, or until ``problem``, called each half second, tells one.
 
     ``env`` is added to the environment. Raises StoppedError with the problem, and WheelhouseError
-    if the program cannot be started.
+    if the program cannot be started. The programs that it started are stopped with it.
     """
     argv = [str(word) for word in command]
     with _startable(argv[0]):
@@ -94,6 +95,7 @@ def run_watched(
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
         )
     with process:
         try:
@@ -105,7 +107,7 @@ def run_watched(
                     raise StoppedError(found)
         finally:
             if process.poll() is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
 
 
