@@ -167,7 +167,6 @@ def pylock(lock: Lock, place: Place) -> bytes:
             ),
         ],
     )
-    content.validate()
     return tomli_w.dumps(content.to_dict()).encode()
 
 
