@@ -157,6 +157,10 @@ class UnverifiedError(Exception):
     """A wheel has no acceptable record; the message follows the wheel's name in a sentence."""
 
 
+class OtherVerifierError(UnverifiedError):
+    """A record was made by another version of the verifier."""
+
+
 def path_for(wheel: Path) -> Path:
     """The path of a wheel's record, which may not exist."""
     return wheel.with_name(f"{wheel.name}.verified.json")
@@ -249,7 +253,7 @@ def _passed(record: Record) -> None:
 def _complete(record: Record, expected: Expected) -> None:
     """Raise UnverifiedError unless a record has exactly what is expected."""
     if record.verifier != expected.verifier:
-        raise UnverifiedError("was tried by another version of the verifier")
+        raise OtherVerifierError("was tried by another version of the verifier")
     made = {Place.of(trial): [check.name for check in trial.checks] for trial in record.trials}
     _complete_places(made.keys(), expected.checks.keys())
     if len(made) != len(record.trials):

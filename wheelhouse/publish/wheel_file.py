@@ -39,7 +39,14 @@ from packaging.version import Version
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import retagged, zipped
-from wheelhouse.record import Demand, UnverifiedError, Verifier, packed, vouch
+from wheelhouse.record import (
+    Demand,
+    OtherVerifierError,
+    UnverifiedError,
+    Verifier,
+    packed,
+    vouch,
+)
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _UNREADABLE = (
@@ -171,12 +178,10 @@ def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except UnverifiedError as reason:
-        raise WheelhouseError(
-            f"{path.name} {reason}.",
-            "Run `invoke verify` on it. Only `invoke index --earlier` takes wheels of earlier "
-            "releases as they are.",
-            topic="refused-wheel",
-        ) from reason
+        remedy = "Run `invoke verify` on it."
+        if isinstance(reason, OtherVerifierError):
+            remedy += " If it is of an earlier release, `invoke index --earlier` takes it as it is."
+        raise WheelhouseError(f"{path.name} {reason}.", remedy, topic="refused-wheel") from reason
     except _RefusedError as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
