@@ -29,6 +29,7 @@ from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.releases import all_releases, choose
 from wheelhouse.testing import tiers
+from wheelhouse.verify.expected import expected
 
 ENGINE = {
     "engine": "host (this machine; the default), docker (containers without network), or auto "
@@ -280,7 +281,7 @@ def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None
     from wheelhouse.publish import upload
 
     with failures_of(Kind.INDEX):
-        upload.publish(pipeline.finished_wheels(wheel), to, index)
+        upload.publish(pipeline.finished_wheels(wheel), to, index, expected)
 
 
 @task(help={"repo": "the project's repository on GitHub, as in owner/name"})
@@ -326,19 +327,28 @@ def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
 @task(
     iterable=["wheels"],
     help={
-        "wheels": "a folder of verified wheels, also of earlier releases, repeatable; "
-        "default: wheels/",
+        "wheels": "a folder of verified wheels, repeatable; default: wheels/",
+        "earlier": "also take wheels that another version of the verifier tried, as those of "
+        "earlier releases; the front page marks them",
         "url": "the address at which site/ will be served",
         "files-at": "the address of the wheels if they are not served with site/; {folder} stands "
         "for the name of a wheel's folder",
     },
 )
-def index(_: Context, wheels: list[str], url: str = "", files_at: str = "") -> None:
+def index(
+    _: Context, wheels: list[str], url: str = "", files_at: str = "", earlier: bool = False
+) -> None:
     """Make a static package index with a front page in site/."""
     folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
     settings = IndexSettings.read(ROOT / "index.toml")
-    demand = Demand.ITS_RELEASE if wheels else Demand.TODAY
-    site.make(folders, settings, Place(url, files_at), ROOT / "site", demand)
+    demand = Demand.ITS_RELEASE if earlier else Demand.TODAY
+    site.make(folders, settings, Place(url, files_at), ROOT / "site", demand, expected)
+
+
+@task(help={"osv": "the address of queries to another OSV server than the public one"})
+def advisories(_: Context, osv: str = "") -> None:
+    """Ask the OSV database for known vulnerabilities of what is locked and what wheels contain."""
+    pipeline.ask_for_advisories(Store.default(), osv)
 
 
 @task()

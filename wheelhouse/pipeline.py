@@ -24,6 +24,7 @@ from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, r
 from wheelhouse.package import audit, container, diff, products, retagged
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
+from wheelhouse.publish import advisories, vex
 from wheelhouse.record import Demand, UnverifiedError
 from wheelhouse.sources import pins, pip, releases
 from wheelhouse.sources.fetch import Fetcher
@@ -33,6 +34,7 @@ from wheelhouse.targets.matrix import Target
 from wheelhouse.testing import results
 from wheelhouse.testing.shards import SUITES
 from wheelhouse.verify import session, trials, upstream
+from wheelhouse.verify.expected import expected
 
 WHEELS = ROOT / "wheels"
 REQUIREMENTS = ROOT / "requirements.lock"
@@ -152,7 +154,7 @@ def seconds_by_step(
 def seen(wheel: Path) -> str:
     """What was seen of a wheel, for readers."""
     try:
-        trials = record.vouch(wheel, Demand.TODAY).record.trials
+        trials = record.vouch(wheel, Demand.TODAY, expected).record.trials
     except UnverifiedError:
         return UNTRIED
     systems_tried = {trial.system for trial in trials}
@@ -362,11 +364,12 @@ def fuzz(
 
 def _check_record(path: Path) -> None:
     try:
-        record.vouch(path, Demand.TODAY)
+        record.vouch(path, Demand.TODAY, expected)
     except UnverifiedError as reason:
         raise WheelhouseError(
-            f"{path.name} {reason}; the file changed during verification.",
-            "Run `invoke verify` again.",
+            f"{path.name} {reason}; it or its record changed during verification.",
+            "Run `invoke verify` again. If that does not help, wheelhouse/verify/expected.py "
+            "expects other checks than the verifier makes.",
         ) from reason
 
 
@@ -428,6 +431,15 @@ def prune_engine(store: Store) -> None:
     kept = volumes.prune(client, _needed(store))
     made = images.prune(client)
     console.say(f"{kept} volumes and {made} images removed from the Docker engine")
+
+
+def ask_for_advisories(store: Store, osv: str) -> None:
+    """Look for known vulnerabilities of the locked requirements and of the wheels of a release.
+
+    ``osv`` is the address of another OSV server, or empty. Raises WheelhouseError if one applies.
+    """
+    sboms = [product.step.parameters["sbom"] for product in workflow.published()]
+    advisories.check(REQUIREMENTS, sboms, vex.statements(), store, osv)
 
 
 def show_matrix() -> None:

@@ -34,7 +34,7 @@ GROUPS = {
     ),
     "Publishing": ("docs", "index", "publish", "releases", "changelog"),
     "This machine": ("doctor", "images", "cache"),
-    "Sources": ("sources", "update-pins", "lock"),
+    "Sources": ("sources", "update-pins", "lock", "advisories"),
     "Development": ("lint", "bench", "models"),
 }
 """The tasks as ``./inv`` shows them."""

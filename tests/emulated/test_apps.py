@@ -12,14 +12,15 @@ from PIL import Image
 from tests.emulated.following import URL, Reader, lines, shown
 from tests.emulated.transcripts import bring_guest
 from tests.support import REPO
+from tests.support.wheels import make_site
 from wheelhouse import record
 from wheelhouse.package import products
-from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.record import Demand
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.specimens import models
 from wheelhouse.targets import systems
+from wheelhouse.verify.expected import expected
 
 APPS = {product.metadata.package: product for product in products.apps()}
 
@@ -28,7 +29,7 @@ APPS = {product.metadata.package: product for product in products.apps()}
 def test_an_app_is_verified_beside_the_universal_wheel(
     app_wheels: dict[str, Path], package: str
 ) -> None:
-    told = record.vouch(app_wheels[package], Demand.TODAY).record
+    told = record.vouch(app_wheels[package], Demand.TODAY, expected).record
     systems = [system.name for system in products.systems_for(APPS[package])]
     tried = [(trial.system, trial.board) for trial in told.trials]
     assert tried == [(system, board) for system in systems for board in APPS[package].boards]
@@ -51,7 +52,7 @@ def srv(
         for each in (path, path.with_name(f"{path.name}.verified.json")):
             shutil.copyfile(each, found / each.name)
     settings = IndexSettings.read(REPO / "index.toml")
-    site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    make_site([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     return folder
 
 

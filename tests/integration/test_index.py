@@ -17,11 +17,9 @@ from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 
 from tests.support.hosting import Host, hosted
 from tests.support.running import Cli
-from tests.support.wheels import wheel
+from tests.support.wheels import make_site, wheel
 from wheelhouse.common.errors import Kind
-from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
-from wheelhouse.record import Demand
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix
@@ -116,7 +114,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
             "gone": ProjectSettings(status="quarantined"),
         }
     )
-    site.make([files], settings, Place(), tmp_path / "site")
+    make_site([files], settings, Place(), tmp_path / "site")
     with hosted(tmp_path / "site") as server:
         yield server
 
@@ -255,7 +253,7 @@ def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     for target in matrix.targets():
         wheel(folder / "files", tag=f"{target.tag}-{target.abi}-{platforms(target.processor)}")
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    site.make([folder / "files"], settings, Place(), folder / "site", Demand.ITS_RELEASE)
+    make_site([folder / "files"], settings, Place(), folder / "site")
     with hosted(folder / "site") as server:
         yield server
 
@@ -306,7 +304,7 @@ def test_wheels_at_another_address_are_found(client: Client, tmp_path: Path) -> 
     with hosted(tmp_path / "releases") as there, hosted(tmp_path / "site") as here:
         settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
         place = Place(files=f"{there.url}/{{folder}}/")
-        site.make([tmp_path / "releases"], settings, place, tmp_path / "site")
+        make_site([tmp_path / "releases"], settings, place, tmp_path / "site")
         done = client.install("--index-url", f"{here.url}/simple/", "tflite-runtime")
         assert done.installed == {"tflite_runtime": "2.14.1"}, done.output
         assert there.asked[-1] == f"/v1.0/{path.name}"
@@ -332,7 +330,7 @@ def test_the_file_for_older_pips_is_for_nobody_else(
 ) -> None:
     wheel(tmp_path / "in", tag="cp37-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
-    site.make([tmp_path / "in"], settings, Place(), tmp_path / "site")
+    make_site([tmp_path / "in"], settings, Place(), tmp_path / "site")
     chosen = [word for each in platforms for word in ("--platform", each)]
     chosen += ["--implementation", "cp", "--python-version", python, "--abi", "abi3"]
     with hosted(tmp_path / "site") as host:

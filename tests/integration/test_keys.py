@@ -159,6 +159,7 @@ CHANGES = [
     ("wheelhouse/sources/sources.toml", "1e795a8be3ddbac4", "0" * 16, INSTALLED),  # a NumPy
     # How wheels are packed and audited.
     ("wheelhouse/package/wheel.py", "ZIP_DEFLATED, 9", "ZIP_DEFLATED, 6", PACKED),
+    ("wheelhouse/sources/origins.toml", 'supplier = "Arm"', 'supplier = "ARM"', PACKED),
     ("wheelhouse/package/audit.py", 'kind == "GLIBC"', 'kind == "GLIBCXX"', PACKED),
     ("wheelhouse/targets/matrix.toml", '"3.14" = "2.3.2"', '"3.14" = "2.4.0"', PACKED),
     # Emulated systems, and what is tried there.

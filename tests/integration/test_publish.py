@@ -18,12 +18,13 @@ from passlib.apache import HtpasswdFile
 
 from tests.support import wheels
 from tests.support.running import Cli
+from tests.support.wheels import whole
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import file_digest
-from wheelhouse.package import products
-from wheelhouse.publish.upload import publish
+from wheelhouse.publish import upload
 from wheelhouse.record import path_for
 from wheelhouse.targets import systems
+from wheelhouse.verify.expected import expected
 
 USER, PASSWORD = "publisher", "pass-Wort-4711"
 MANYLINUX = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -112,21 +113,18 @@ def wheel(tmp_path: Path) -> Make:
         }
         tag = f"{python}-{python}-{platform}"
         path = wheels.wheel(tmp_path / folder, version=version, tag=tag, replaced=files)
-        record(path)
+        whole(path)
         return path
 
     return make
 
 
-def record(path: Path, **changes: object) -> None:
-    """The record of a wheel that passed on all systems of its target."""
-    product = products.matching(path)
-    trials = [
-        wheels.trial(systems.system(name).name, board)
-        for name in product.systems
-        for board in product.boards
-    ]
-    wheels.record(path, {"trials": trials, **changes})
+def edit(path: Path, **changes: object) -> None:
+    whole(path, changes=changes)
+
+
+def publish(paths: list[Path], to: str, index: str = "") -> None:
+    upload.publish(paths, to, index, expected)
 
 
 def refusal(paths: list[Path], to: str, **words: str) -> str:
@@ -237,13 +235,13 @@ def test_other_content_goes_beside_it_under_the_next_number(
             lambda path: path.write_bytes(path.read_bytes() + b"\0"),
             "not the file that its record is about",
         ),
-        (lambda path: record(path, sha256="0" * 64), "not the file that its record is about"),
-        (lambda path: record(path, wheel="other.whl"), "not the file that its record is about"),
-        (lambda path: record(path, trials=[]), "no check at all"),
-        (lambda path: record(path, trials=[wheels.trial(passed=False)]), "did not pass"),
-        (lambda path: record(path, trials=[wheels.trial(checks=0)]), "no check at all"),
+        (lambda path: edit(path, sha256="0" * 64), "not the file that its record is about"),
+        (lambda path: edit(path, wheel="other.whl"), "not the file that its record is about"),
+        (lambda path: edit(path, trials=[]), "no check at all"),
+        (lambda path: edit(path, trials=[wheels.trial(passed=False)]), "did not pass"),
+        (lambda path: edit(path, trials=[wheels.trial(checks=0)]), "no check at all"),
         (
-            lambda path: record(path, trials=[wheels.trial(systems.system("sid").name)]),
+            lambda path: edit(path, trials=[wheels.trial(systems.system("sid").name)]),
             "was not tried on",
         ),
     ],
@@ -266,7 +264,7 @@ def test_a_local_version_stays_here(
     there, path = server(), wheel()
     local = path.with_name(path.name.replace("2.14.1", "2.14.1+noxnnpack"))
     shutil.copy(path, local)
-    record(local)
+    whole(local)
     publish([local, path], there.url)
     assert set(there.files) == {path.name}
     assert f"{local.name} is left out" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from tests.support.mirror import Mirror
 from tests.support.running import Cli, Task, Until, first_line
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.process import StoppedError, run_watched
 from wheelhouse.common.store import Store, file_digest, tree_digest
-from wheelhouse.sources import archives, pins
+from wheelhouse.sources import archives, pins, pip
+from wheelhouse.sources.download import Limits, UnreachableError
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
@@ -602,6 +605,30 @@ def test_pip_stops_at_the_pinned_size(index: Index, fetcher: Fetcher) -> None:
     artefact = Artefact(sha256=file_digest(path), size=size, pypi=path.name)
     with pytest.raises(WheelhouseError, match=f"larger than the {size:,} bytes"):
         fetcher.tree(thing(artefact))
+
+
+def test_pip_is_stopped_where_the_index_sends_nothing_more(
+    index: Index, mirror: Mirror, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    path = index("py3-none-any")
+    content = path.read_bytes() + noise(MEBIBYTE)
+    mirror.files[f"files/{path.name}"] = content
+    page = len(mirror.files["simple/tiny/"])
+    mirror.cuts, mirror.stall = [page, 600_000], True
+    limits = Limits(len(content), slowest=100_000, span=2)
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"too slow: [\d,]+ bytes in \d+ s|nothing of it"):
+        pip.fetch(path.name, sha256(content), limits, tmp_path / path.name, fetcher.store)
+    assert time.monotonic() - begun < 20
+
+
+def test_the_programs_of_a_stopped_one_are_stopped(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    command: list[str | Path] = ["sh", "-c", 'sleep 60 & touch "$1"; wait', "sh", ready]
+    begun = time.monotonic()
+    with pytest.raises(StoppedError, match="enough"):
+        run_watched(command, env={}, problem=lambda: "enough" if ready.exists() else "")
+    assert time.monotonic() - begun < 20, "it waited for what holds its output open"
 
 
 @pytest.mark.usefixtures("index")

@@ -6,9 +6,15 @@ import base64
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from wheelhouse.publish import site, wheel_file
+from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.wheel_file import WheelFile
+from wheelhouse.record import Demand
+from wheelhouse.verify.expected import expected
 
 TAG = "py3-none-any"
 
@@ -81,6 +87,32 @@ def record(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
     beside = path.with_name(f"{path.name}.verified.json")
     beside.write_text(json.dumps(content))
     return beside
+
+
+def whole(path: Path, engine: str = "host", changes: Mapping[str, Any] | None = None) -> Path:
+    """Write the record of a wheel that passed all checks of this checkout's verifier."""
+    wanted = expected(path, engine)
+    trials = [
+        {
+            "system": place.system,
+            "board": place.board,
+            "numpy": f"1.0 ({place.numpy})",
+            "checks": [{"name": name, "passed": True, "seen": "None"} for name in names],
+        }
+        for place, names in wanted.checks.items()
+    ]
+    told = {"trials": trials, "engine": engine, "verifier": wanted.verifier}
+    return record(path, {**told, **(changes or {})})
+
+
+def accepted(path: Path) -> WheelFile:
+    """A wheel as an index reads it, whatever was tried."""
+    return wheel_file.read(path, Demand.ITS_RELEASE, expected)
+
+
+def make_site(folders: Sequence[Path], settings: IndexSettings, place: Place, to: Path) -> None:
+    """Make a site of wheels, whatever was tried."""
+    site.make(folders, settings, place, to, Demand.ITS_RELEASE, expected)
 
 
 def trial(

@@ -43,12 +43,14 @@ FOREIGN = {
     "/opt/sccache/bin/sccache-dist": SERVERS,
     ".": "tells the release; tests/integration/test_front.py runs it",
     "apt-get": "installs Debian's packages for servers of sccache-dist",
-    "cp": "in the first tutorial, which tests/emulated/test_index.py follows",
+    "cp": "in the first tutorial, which tests/emulated/test_index.py follows, and for a mirror, "
+    "which tests/integration/test_locks.py makes",
     "docker": "of Docker, which the reader has",
     "gh": "of GitHub, which needs a repository there",
     "inv()": "shell completion; tests/integration/test_docs.py runs it",
     "mkdir": SERVERS,
-    "python3": "in tutorials; the first is followed, the third's server is Python's own",
+    "python3": "in tutorials; the first is followed, the third's server is Python's own; and for a "
+    "mirror, which tests/integration/test_locks.py makes",
     "sed": SERVERS,
     "source": "shell completion",
     "systemctl": "starts units, whose command tests/integration/test_distributed.py runs",
@@ -61,6 +63,7 @@ FOREIGN = {
 PLACES = {
     "images.toml": "wheelhouse/machines",
     "index.toml": ".",
+    "origins.toml": "wheelhouse/sources",
     "sources.toml": "wheelhouse/sources",
 }
 
@@ -70,7 +73,7 @@ def commands() -> Iterator[tuple[str, str]]:
     for page, text in PAGES.items():
         blocks = [block for _, block in FENCE.findall(text)]
         blocks += re.findall(r"(?:^    \./inv .*\n)+", text, re.MULTILINE)
-        for line in "".join(blocks).splitlines():
+        for line in "".join(blocks).replace("\\\n", " ").splitlines():
             if line.strip():
                 yield page, line.strip()
 
@@ -180,8 +183,9 @@ def test_each_key_of_a_toml_file_is_explained(file: str) -> None:
         assert written.pop(name)
     if file == "sources.toml":
         written.pop("cartons")  # names of tables
-    for each in [*written.get("architectures", ()), *written.get("boards", ())]:
-        for free in ("flags", "cpuinfo", "footer"):  # a compiler's words, and a kernel's
+    components = written["components"].values() if file == "origins.toml" else ()
+    for each in [*written.get("architectures", ()), *written.get("boards", ()), *components]:
+        for free in ("flags", "cpuinfo", "footer", "refs"):  # others' words, and versions
             each.pop(free, None)
     explained = {key.strip("`") for key, *_ in found}
     assert set(used_keys(file, written)) <= explained

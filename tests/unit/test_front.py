@@ -10,9 +10,9 @@ from bs4 import BeautifulSoup
 from packaging.version import Version
 
 from tests.support import REPO
-from tests.support.wheels import trial, wheel
+from tests.support.wheels import accepted, trial, wheel, whole
 from wheelhouse.figures import Figure
-from wheelhouse.publish import front_page, index, wheel_file
+from wheelhouse.publish import front_page, index
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.targets import systems
@@ -24,7 +24,7 @@ SETTINGS = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 def file(folder: Path, tag: str, *systems: str, version: str = "2.14.1") -> WheelFile:
     trials = [trial(f"Raspberry Pi OS {system}") for system in systems]
     path = wheel(folder, version=version, tag=f"{tag}-{PLATFORM}", recorded={"trials": trials})
-    return wheel_file.read(path)
+    return accepted(path)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_what_is_for_other_processors_is_told_in_one_line(
     files: list[WheelFile], tmp_path: Path
 ) -> None:
     pc = [
-        wheel_file.read(wheel(tmp_path / "pc", tag=tag))
+        accepted(wheel(tmp_path / "pc", tag=tag))
         for tag in ("cp311-cp311-manylinux_2_17_x86_64", "cp37-abi3-manylinux_2_17_x86_64")
     ]
     ((architecture, found),) = front_page.elsewhere([*files, *pc])
@@ -94,7 +94,7 @@ def test_the_table_adds_up_the_records(tmp_path: Path) -> None:
     old = {"trials": [own, newest], "date": "2026-10-01T10:00:00+00:00"}
     wheel(tmp_path, tag=f"cp311-cp311-{PLATFORM}", recorded=old)
     wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": [newest]})
-    read = [wheel_file.read(path) for path in sorted(tmp_path.glob("*.whl"))]
+    read = [accepted(path) for path in sorted(tmp_path.glob("*.whl"))]
     (row,) = front_page.trials_by_system(read)
     assert (row.system, row.python, row.checks) == ("Raspberry Pi OS 12", "3.11", 11)
     assert row.tags == ("cp311", "cp37-abi3")
@@ -140,7 +140,7 @@ def test_figures_are_shown_with_their_goals(tmp_path: Path) -> None:
 
 def test_the_page_is_about_the_first_project_and_names_the_other(tmp_path: Path) -> None:
     delegate = wheel(tmp_path, project="tflite_armnn_delegate", version="23.8")
-    read = [wheel_file.read(delegate), file(tmp_path, "cp37-abi3", "12")]
+    read = [accepted(delegate), file(tmp_path, "cp37-abi3", "12")]
     settings = IndexSettings.read(REPO / "index.toml")
     shown = front_page.page(index.group_by_project(read, settings), Place(), []).decode()
     assert '<p class="pill">tflite-runtime 2.14.1</p>' in shown
@@ -180,19 +180,21 @@ def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
     read.path.with_name(f"{read.name}.provenance").write_text(
         '{"version": 1, "attestation_bundles": []}'
     )
-    text = page([wheel_file.read(read.path)], place)
+    text = page([accepted(read.path)], place)
     assert "No build attestation" not in text
     assert f'href="https://wheels.example/files/{read.name}.provenance"' in text
 
 
-def test_files_of_an_older_matrix_are_marked(tmp_path: Path) -> None:
+def test_files_of_another_verifier_are_marked(tmp_path: Path) -> None:
     new = file(tmp_path, "cp311-cp311", "12")
+    whole(new.path)
+    new = accepted(new.path)
     old = file(tmp_path, "cp37-abi3", "12")
-    mark = "<small>for an older list of systems</small>"
+    mark = "<small>by another verifier</small>"
     assert mark not in page([new], Place())
     text = page([new, old], Place())
     assert text.count(mark) == 1
-    assert "Files verified <strong>for an older list of systems</strong>" in text
+    assert "Files verified <strong>by another verifier</strong>" in text
 
 
 def test_each_release_that_was_tried_has_lines_for_an_example_and_the_benchmark_if_they_are_there(
@@ -200,7 +202,7 @@ def test_each_release_that_was_tried_has_lines_for_an_example_and_the_benchmark_
 ) -> None:
     names = ("tflite-examples", "tflite-bench")
     apps = [
-        wheel_file.read(wheel(tmp_path / name, project=name.replace("-", "_"), tag="py3-none-any"))
+        accepted(wheel(tmp_path / name, project=name.replace("-", "_"), tag="py3-none-any"))
         for name in names
     ]
     settings = IndexSettings(

@@ -14,9 +14,9 @@ import pytest
 from packaging.version import Version
 from pypi_simple import IndexPage, ProjectPage, ProjectStatus
 
-from tests.support.wheels import wheel
+from tests.support.wheels import accepted, wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.publish import index, wheel_file
+from wheelhouse.publish import index
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.publish.wheel_file import WheelFile
 
@@ -31,7 +31,7 @@ class Parse(Protocol):
 
 
 def read(folder: Path, *versions: str, project: str = "tflite_runtime") -> list[WheelFile]:
-    return [wheel_file.read(wheel(folder, project, version)) for version in versions]
+    return [accepted(wheel(folder, project, version)) for version in versions]
 
 
 @pytest.fixture(params=FORMATS)
@@ -133,7 +133,7 @@ def test_provenance_is_linked_by_its_full_address(tmp_path: Path, parse: Parse) 
     path = wheel(tmp_path)
     provenance = b'{"version": 1, "attestation_bundles": []}'
     path.with_name(f"{path.name}.provenance").write_bytes(provenance)
-    file = wheel_file.read(path)
+    file = accepted(path)
     pages = index.generate([file], PLAIN, Place(site=BASE.rstrip("/")))
     (shown,) = parse(pages).packages
     assert shown.provenance_url is not None
@@ -183,9 +183,9 @@ def test_the_flat_page_has_every_file_but_yanked_ones(tmp_path: Path) -> None:
 def test_wheels_may_lie_elsewhere(tmp_path: Path, parse: Parse) -> None:
     bare = wheel(tmp_path / "v1.0")
     described = wheel(tmp_path / "v1.1", version="2.14.2")
-    files = [wheel_file.read(bare), wheel_file.read(described)]
+    files = [accepted(bare), accepted(described)]
     described.with_name(f"{described.name}.metadata").write_bytes(files[1].metadata_text)
-    files[1] = wheel_file.read(described)
+    files[1] = accepted(described)
     there = "https://releases.example/download/{folder}"
     pages = index.generate(files, PLAIN, Place(files=there))
     first, second = parse(pages).packages
@@ -225,8 +225,8 @@ def test_every_link_of_the_site_leads_somewhere(tmp_path: Path) -> None:
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     files = [
-        wheel_file.read(wheel(tmp_path / "old")),
-        wheel_file.read(wheel(tmp_path / "new", python=">=3.8")),
+        accepted(wheel(tmp_path / "old")),
+        accepted(wheel(tmp_path / "new", python=">=3.8")),
     ]
     with pytest.raises(WheelhouseError, match="two different files named tflite_runtime"):
         index.generate(files, PLAIN)

@@ -76,7 +76,7 @@ def packed(folder: Path) -> Path:
     folder.mkdir()
     licences = {"one/LICENSE": b"free", "two/COPYING": b"free too"}
     files = {"__init__.py": b"", "data.bin": bytes(1000)}
-    return wheel.pack_pure(METADATA, ["MIT", "Apache-2.0"], licences, files, folder)
+    return wheel.pack_pure(METADATA, ["MIT", "Apache-2.0"], licences, files, "{}", folder)
 
 
 def test_a_wheel_of_data_is_the_same_bytes_again_and_as_the_standards_say(tmp_path: Path) -> None:

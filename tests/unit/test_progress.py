@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wheels import wheel
+from tests.support.wheels import wheel, whole
 from wheelhouse import pipeline
 from wheelhouse.common import costs, progress
 from wheelhouse.common.costs import Cost
@@ -14,6 +14,7 @@ from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.package import products
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.verify.expected import expected
 
 
 def _touch(inputs: Inputs, folder: Path) -> None:
@@ -88,6 +89,10 @@ def test_a_build_from_nothing_expects_all_of_it(tmp_path: Path) -> None:
 
 def test_a_wheel_is_summed_up_by_its_record(tmp_path: Path) -> None:
     path = wheel(tmp_path, tag="cp311-cp311-manylinux_2_17_aarch64")
-    assert pipeline.seen(path) == "1 check passed on 1 system"
+    assert pipeline.seen(path) == pipeline.UNTRIED
+    whole(path)
+    made = sum(map(len, expected(path, "host").checks.values()))
+    assert made > 100
+    assert pipeline.seen(path) == f"{made} checks passed on 1 system"
     path.with_name(f"{path.name}.verified.json").unlink()
     assert pipeline.seen(path) == pipeline.UNTRIED

@@ -9,8 +9,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.support import REPO
-from tests.support.wheels import trial, wheel
-from wheelhouse.publish import front_page, index, site, wheel_file
+from tests.support.wheels import accepted, trial, wheel
+from wheelhouse.publish import front_page, index, site
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
@@ -51,7 +51,7 @@ def panels(tmp_path: Path) -> BeautifulSoup:
     """The front page of an index of one wheel at the address of index.toml."""
     trials = [trial(f"Raspberry Pi OS {number}") for number in (11, 12, 13)]
     path = wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": trials})
-    read = [wheel_file.read(path)]
+    read = [accepted(path)]
     read += site.for_older_pips(read, tmp_path)
     projects = index.group_by_project(read, SETTINGS)
     page = front_page.page(projects, Place(site=SETTINGS.address), [])

@@ -9,11 +9,12 @@ import numpy
 import pytest
 from bs4 import BeautifulSoup
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
-from tests.support.wheels import trial, wheel
+from tests.support.wheels import make_site, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.package import retagged
-from wheelhouse.publish import site
+from wheelhouse.package.wheel import CoreMetadata, write
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 
 PLATFORM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -49,6 +50,23 @@ def test_only_the_tag_and_the_python_differ(tmp_path: Path) -> None:
     assert retagged.retag(original, tmp_path / "again").read_bytes() == made.read_bytes()
 
 
+def test_the_bytes_are_those_of_a_wheel_that_is_compressed_again(tmp_path: Path) -> None:
+    metadata = CoreMetadata("tflite_runtime", Version("2.14.1"), "", "", ">=3.7")
+    core = "tflite_runtime-2.14.1.dist-info/METADATA"
+    files = {
+        core: b"Requires-Python: >=3.7\n",
+        "tflite_runtime/module.so": bytes(range(256)) * 999,
+        "tflite_runtime/py.typed": b"",
+    }
+    original = write(metadata, retagged.TAG, files, (PLATFORM,), tmp_path)
+    files[core] = b"Requires-Python: >=3.7,<3.8\n"
+    (tmp_path / "again").mkdir()
+    again = write(metadata, retagged.TAG, files, (retagged.PLATFORM,), tmp_path / "again")
+    made = retagged.retag(original, tmp_path)
+    assert made.name == again.name == OLDER
+    assert made.read_bytes() == again.read_bytes()
+
+
 def test_a_wheel_for_any_python_is_none(tmp_path: Path) -> None:
     replaced: dict[str, str | bytes | None] = {
         "tflite_runtime-2.14.1.dist-info/METADATA": "Metadata-Version: 2.4\n"
@@ -76,7 +94,7 @@ def test_it_is_for_the_universal_wheel_on_64_bit_arm(tag: str, serves: bool) -> 
 def made(tmp_path: Path, settings: ProjectSettings = SETTINGS, **place: str) -> Path:
     universal(tmp_path / "in")
     projects = {"tflite-runtime": settings}
-    site.make(
+    make_site(
         [tmp_path / "in"], IndexSettings(projects=projects), Place(**place), tmp_path / "site"
     )
     return tmp_path / "site"
@@ -110,7 +128,7 @@ def test_the_site_has_it_where_wheels_lie_elsewhere(tmp_path: Path) -> None:
 def test_a_site_is_made_again_of_its_own_files(tmp_path: Path) -> None:
     first = made(tmp_path)
     settings = IndexSettings(projects={"tflite-runtime": SETTINGS})
-    site.make([first / "files"], settings, Place(), tmp_path / "again")
+    make_site([first / "files"], settings, Place(), tmp_path / "again")
     one, two = (folder / "files" / OLDER for folder in (first, tmp_path / "again"))
     assert one.read_bytes() == two.read_bytes()
 

@@ -58,7 +58,7 @@ def trials(*recipes: Recipe, engine: str = "docker") -> list[Step]:
 
 def test_trials_become_a_record(tmp_path: Path, fetcher: Fetcher) -> None:
     path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
-    step = session.verification(path, trials(passes, passes), "docker", runtime)
+    step = session.verification(path, trials(passes, passes), "docker", "", runtime)
     found = record.read(session.verified(step, fetcher).read_bytes())
     assert (found.wheel, found.sha256) == (path.name, file_digest(path))
     assert (found.engine, found.trials) == ("docker", (trial(True),) * 2)
@@ -74,7 +74,7 @@ def test_other_bytes_another_runtime_or_engine_are_tried_again(tmp_path: Path) -
     path, runtime = wheel(tmp_path, project="tflite_armnn_delegate"), wheel(tmp_path)
 
     def key(engine: str = "docker") -> str:
-        return session.verification(path, trials(passes, engine=engine), engine, runtime).key
+        return session.verification(path, trials(passes, engine=engine), engine, "", runtime).key
 
     keys = [key(), key("host")]
     runtime.write_bytes(b"another")
@@ -88,7 +88,7 @@ def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
     tmp_path: Path, fetcher: Fetcher
 ) -> None:
     path = wheel(tmp_path)
-    step = session.verification(path, trials(passes, fails), "docker")
+    step = session.verification(path, trials(passes, fails), "docker", "")
     with pytest.raises(WheelhouseError) as caught:
         session.verified(step, fetcher)
     what = "4 threads work: [0, 0] started (Raspberry Pi OS 12, Raspberry Pi 4, NumPy 1.24.2 (own))"
@@ -101,7 +101,7 @@ def test_a_failed_check_is_an_error_and_all_that_was_seen_is_kept(
 def test_a_trial_that_passed_is_not_repeated_after_one_that_failed(
     tmp_path: Path, fetcher: Fetcher
 ) -> None:
-    step = session.verification(wheel(tmp_path), trials(passes, fails), "docker")
+    step = session.verification(wheel(tmp_path), trials(passes, fails), "docker", "")
     for _ in range(2):
         with pytest.raises(WheelhouseError):
             session.verified(step, fetcher)
@@ -111,7 +111,7 @@ def test_a_trial_that_passed_is_not_repeated_after_one_that_failed(
 def test_any_other_failure_ends_it_and_keeps_what_was_tried(
     tmp_path: Path, fetcher: Fetcher
 ) -> None:
-    step = session.verification(wheel(tmp_path), trials(passes, breaks), "docker")
+    step = session.verification(wheel(tmp_path), trials(passes, breaks), "docker", "")
     with pytest.raises(WheelhouseError, match="The disk"):
         session.verified(step, fetcher)
     assert len(list(fetcher.store.root.glob("trials/*/trial.json"))) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import filecmp
+import gzip
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from tests.support.wheels import record, wheel
+from tests.support.wheels import make_site, record, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.publish import site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
@@ -17,7 +19,7 @@ SETTINGS = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
 
 
 def make(folder: Path, to: Path, **place: str) -> None:
-    site.make([folder], SETTINGS, Place(**place), to)
+    make_site([folder], SETTINGS, Place(**place), to)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -142,3 +144,26 @@ def test_a_local_version_is_left_out_for_pip_would_prefer_it(
     assert [name for name in pages if name.endswith(".whl")] == [f"files/{offered.name}"]
     assert not [name for name, page in pages.items() if b"noxnnpack" in page]
     assert f"{local.name} is left out" in capsys.readouterr().err
+
+
+def test_a_site_serves_records_in_a_short_form(tmp_path: Path) -> None:
+    path = wheel(tmp_path / "in")
+    text = path.with_name(f"{path.name}.verified.json").read_bytes()
+    make(tmp_path / "in", tmp_path / "site")
+    served = tmp_path / "site/files" / f"{path.name}.verified.json.gz"
+    assert gzip.decompress(served.read_bytes()) == text
+    assert f'href="files/{served.name}"' in (tmp_path / "site/index.html").read_text()
+
+
+def test_many_wheels_fill_no_memory(tmp_path: Path) -> None:
+    """Half a megabyte of record each would be 100 MB for 200 wheels."""
+    seen = "What was seen. " * 35_000
+    check = {"name": "import", "passed": True, "seen": seen}
+    told = {"trials": [{**trial(), "checks": [check]}]}
+    for number in range(200):
+        wheel(tmp_path / "in", version=f"2.14.{number}", recorded=told)
+    tracemalloc.start()
+    make(tmp_path / "in", tmp_path / "site")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000

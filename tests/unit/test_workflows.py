@@ -18,7 +18,9 @@ from wheelhouse import workflow
 from wheelhouse.common.store import Store
 
 FOLDER = REPO / ".github" / "workflows"
-WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
+WORKFLOWS: dict[str, Any] = {
+    path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")
+}
 JOBS: dict[str, dict[str, Any]] = {
     f"{file}:{name}": job
     for file, workflow in WORKFLOWS.items()
@@ -45,8 +47,19 @@ TASKS = {
 }
 
 
-def test_the_four_workflows_are_here() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "fuzz.yml", "release.yml", "pages.yml"}
+def test_all_workflows_are_here() -> None:
+    assert set(WORKFLOWS) == {f"{name}.yml" for name in ("advisories", "ci", "fuzz", "pages", "release")}
+
+
+def test_advisories_are_asked_for_once_a_week_and_may_only_read() -> None:
+    ((minute, hour, day, month, weekday),) = (
+        row["cron"].split() for row in WORKFLOWS["advisories.yml"][True]["schedule"]
+    )
+    assert all(word.isdigit() for word in (minute, hour, weekday))
+    assert (day, month) == ("*", "*")
+    assert [job["permissions"] for job in WORKFLOWS["advisories.yml"]["jobs"].values()] == [
+        {"contents": "read"}
+    ]
 
 
 @pytest.mark.parametrize("place", [place for place, step in STEPS.items() if "run" in step])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +38,10 @@ class Completed:
     status: int
     stdout: str
     stderr: str
+
+
+class StoppedError(Exception):
+    """A command was stopped; the message is the reason."""
 
 
 def run(
@@ -70,6 +75,40 @@ def run(
             "Run the same command again on a quieter machine.",
         ) from error
     return Completed(done.returncode, done.stdout, done.stderr)
+
+
+def run_watched(
+    command: Sequence[str | Path], *, env: Mapping[str, str], problem: Callable[[], str]
+) -> Completed:
+    """Run a command to its end, or until ``problem``, called each half second, tells one.
+
+    ``env`` is added to the environment. Raises StoppedError with the problem, and WheelhouseError
+    if the program cannot be started. The programs that it started are stopped with it.
+    """
+    argv = [str(word) for word in command]
+    with _startable(argv[0]):
+        process = subprocess.Popen(
+            argv,
+            env={**_environment(), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    with process:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    out, err = process.communicate(timeout=0.5)
+                    return Completed(process.returncode, out, err)
+                if found := problem():
+                    raise StoppedError(found)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
 
 def stream(

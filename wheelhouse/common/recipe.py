@@ -67,16 +67,26 @@ def digest_of(recipe: Callable[..., object]) -> str:
     Raises TypeError for a nested function, a method or a lambda, because these may use values that
     the digest does not cover, and for code that names ``__file__``.
     """
+    reached = _reached(recipe)
+    return digest(list(reached.texts.values()), sorted(reached.versions))
+
+
+def code_digest_of(recipe: Callable[..., object]) -> str:
+    """As :func:`digest_of`, without other projects' versions, which differ with Python's."""
+    return digest(list(_reached(recipe).texts.values()))
+
+
+def _reached(recipe: Callable[..., object]) -> _Reached:
     if "." in recipe.__qualname__ or recipe.__name__ == "<lambda>":
         raise TypeError(f"{recipe.__qualname__} is not a function at the top level of a module")
-    return _digest_of(recipe.__module__, recipe.__name__)
+    return _all_of(recipe.__module__, recipe.__name__)
 
 
 @cache
-def _digest_of(module: str, name: str) -> str:
+def _all_of(module: str, name: str) -> _Reached:
     reached = _Reached()
     reached.enter(_Module.named(module), name)
-    return digest(list(reached.texts.values()), sorted(reached.versions))
+    return reached
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.package import models_wheel, wheel
+from wheelhouse.package import models_wheel, sbom, wheel
 from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 
@@ -52,7 +52,7 @@ class AppWheel(PureWheel):
     def step(self) -> Step:
         """The step whose folder holds the wheel."""
         modules = {path.name: path for path in sorted(self.folder.glob("*.py"))}
-        return Step(
+        step = Step(
             kind="wheels",
             label=self.label,
             recipe=_pack,
@@ -63,6 +63,7 @@ class AppWheel(PureWheel):
                 "modules": list(modules),
             },
         )
+        return sbom.listed(step, _LICENSE, compiled=False)
 
 
 def apps() -> tuple[AppWheel, ...]:
@@ -93,4 +94,11 @@ def _pack(inputs: Inputs, folder: Path) -> None:
     metadata = CoreMetadata.from_parameters(inputs.parameters["metadata"])
     files = {name: inputs.needs[name].read_bytes() for name in inputs.parameters["modules"]}
     licenses = {"tflite-wheelhouse/LICENSE": inputs.needs["licence"].read_bytes()}
-    wheel.pack_pure(metadata, [inputs.parameters["license"]], licenses, files, folder)
+    wheel.pack_pure(
+        metadata,
+        [inputs.parameters["license"]],
+        licenses,
+        files,
+        inputs.parameters["sbom"],
+        folder,
+    )

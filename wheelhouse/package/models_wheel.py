@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step, get_or_make
-from wheelhouse.package import wheel
+from wheelhouse.package import sbom, wheel
 from wheelhouse.package.pure_wheel import PureWheel
 from wheelhouse.package.wheel import CoreMetadata
 from wheelhouse.sources import pins
@@ -91,7 +91,7 @@ class ModelsWheel(PureWheel):
         used |= {_ORIGINALS} if converted else set()
         components = {name: pins.shared(name) for name in sorted(used)}
         files = {name: _files(component) for name, component in components.items()}
-        return Step(
+        step = Step(
             kind="wheels",
             label=self.label,
             recipe=_pack,
@@ -115,6 +115,8 @@ class ModelsWheel(PureWheel):
                 },
             },
         )
+        licenses = _licenses(component.pin.license for component in components.values())
+        return sbom.listed(step, wheel.license_expression(licenses, pure=True), compiled=False)
 
 
 def wheels() -> tuple[ModelsWheel, ...]:
@@ -206,9 +208,15 @@ def _pack(inputs: Inputs, folder: Path) -> None:
     text = json.dumps(dict(sorted(table.items())), indent=1, ensure_ascii=False)
     files["models.json"] = f"{text}\n".encode()
     metadata = CoreMetadata.from_parameters(inputs.parameters["metadata"])
-    licenses = {package["license"] for package in inputs.parameters["packages"].values()}
-    licenses.add("Apache-2.0")  # this project's own file
-    wheel.pack_pure(metadata, licenses, _license_texts(inputs), files, folder)
+    packages = inputs.parameters["packages"].values()
+    licenses = _licenses(package["license"] for package in packages)
+    texts = _license_texts(inputs)
+    wheel.pack_pure(metadata, licenses, texts, files, inputs.parameters["sbom"], folder)
+
+
+def _licenses(of_packages: Iterable[str]) -> set[str]:
+    """The licences of the models and of this project's own file."""
+    return {*of_packages, "Apache-2.0"}
 
 
 def _files(component: Component) -> Component | Step:

@@ -16,8 +16,9 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.package import wheel
+from wheelhouse.package import wheel, zipped
 from wheelhouse.package.wheel import CoreMetadata
+from wheelhouse.package.zipped import Packed
 
 TAG, PLATFORM = "cp37-abi3", "linux_aarch64"
 REQUIRES_PYTHON = ">=3.7,<3.8"
@@ -43,22 +44,31 @@ def is_retagged(path: Path) -> bool:
 def retag(original: Path, folder: Path) -> Path:
     """Write a wheel's content under the older tag into ``folder``; equal wheels give equal bytes.
 
+    The files in it stay compressed as they are. The wheel's RECORD must list them.
+
     Raises WheelhouseError if its METADATA has no Requires-Python.
     """
-    with zipfile.ZipFile(original) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
     _, version, *_ = parse_wheel_filename(original.name)
     metadata = CoreMetadata(original.name.split("-")[0], version, "", "", REQUIRES_PYTHON)
-    core = f"{metadata.dist_info}/METADATA"
-    files[core], found = _FIELD.subn(
-        f"Requires-Python: {REQUIRES_PYTHON}".encode(), files[core], count=1
-    )
+    core, record = f"{metadata.dist_info}/METADATA", f"{metadata.dist_info}/RECORD"
+    with zipfile.ZipFile(original) as archive:
+        rows = {row.split(",")[0]: row for row in archive.read(record).decode().splitlines()}
+        files: dict[str, bytes | Packed] = {
+            member.filename: Packed(
+                member, zipped.compressed(archive, member).read(), rows[member.filename]
+            )
+            for member in archive.infolist()
+            if not member.is_dir()
+        }
+        text = archive.read(core)
+    field = f"Requires-Python: {REQUIRES_PYTHON}".encode()
+    files[core], found = _FIELD.subn(field, text, count=1)
     if not found:
         raise WheelhouseError(
             f"{original.name} does not say which Python it requires.",
             "Build it again.",
             Kind.INDEX,
         )
-    for written in ("RECORD", "WHEEL"):
-        del files[f"{metadata.dist_info}/{written}"]
+    for written in (record, f"{metadata.dist_info}/WHEEL"):
+        del files[written]
     return wheel.write(metadata, TAG, files, (PLATFORM,), folder)

@@ -15,7 +15,8 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.version import Version
 
 from wheelhouse.common.step import Inputs, Recipe, Step
-from wheelhouse.package import audit
+from wheelhouse.package import audit, sbom, zipped
+from wheelhouse.package.zipped import Packed
 from wheelhouse.sources.pins import Component
 from wheelhouse.targets.architectures import architecture
 
@@ -107,8 +108,9 @@ def wheel_step(
 ) -> Step:
     """The step whose folder holds a product's audited wheel; ``recipe`` must call :func:`pack`."""
     components = list(product.linked)
+    licenses = sorted({part.pin.license for part in components})
     licensed = {part.name: part for part in components if part.pin.license_files}
-    return Step(
+    step = Step(
         kind="wheels",
         label=product.label,
         recipe=recipe,
@@ -120,10 +122,11 @@ def wheel_step(
             "processor": product.processor,
             "machine": architecture(product.processor).wheel,
             "floor": product.floor,
-            "licenses": sorted({part.pin.license for part in components}),
+            "licenses": licenses,
             "license_files": {name: part.pin.license_files for name, part in licensed.items()},
         },
     )
+    return sbom.listed(step, license_expression(licenses), compiled=True)
 
 
 def pack(
@@ -136,7 +139,8 @@ def pack(
     """
     parameters = inputs.parameters
     metadata = CoreMetadata.from_parameters(parameters["metadata"])
-    contents = _contents(metadata, parameters["licenses"], _license_texts(inputs), files)
+    texts = _license_texts(inputs)
+    contents = _contents(metadata, parameters["licenses"], texts, files, parameters["sbom"])
     tag = parameters["tag"]
     draft = write(metadata, tag, contents, (f"linux_{parameters['machine']}",), folder)
     platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"])
@@ -150,14 +154,15 @@ def pack_pure(
     licenses: Iterable[str],
     license_texts: Mapping[str, bytes],
     files: Mapping[str, bytes],
+    sbom_text: str,
     folder: Path,
 ) -> Path:
     """Write a wheel for every Python 3 and processor into ``folder`` and return its path.
 
     ``licenses`` are SPDX expressions that all apply. ``files`` have their names in the import
-    package, ``license_texts`` below ``.dist-info/licenses``.
+    package, ``license_texts`` below ``.dist-info/licenses``. ``sbom_text`` is its SBOM.
     """
-    contents = _contents(metadata, licenses, license_texts, files, pure=True)
+    contents = _contents(metadata, licenses, license_texts, files, sbom_text, pure=True)
     return write(metadata, PURE_TAG, contents, (_ANY,), folder)
 
 
@@ -166,6 +171,7 @@ def _contents(
     licenses: Iterable[str],
     license_texts: Mapping[str, bytes],
     files: Mapping[str, bytes],
+    sbom_text: str,
     *,
     pure: bool = False,
 ) -> dict[str, bytes]:
@@ -176,6 +182,7 @@ def _contents(
         f"{metadata.dist_info}/METADATA": text.encode(),
         f"{metadata.dist_info}/top_level.txt": f"{metadata.package}\n".encode(),
         **{f"{metadata.dist_info}/licenses/{name}": data for name, data in license_texts.items()},
+        f"{metadata.dist_info}/{sbom.FOLDER}/{metadata.package}{sbom.SUFFIX}": sbom_text.encode(),
     }
 
 
@@ -212,15 +219,13 @@ def metadata_text(
     ``licenses`` are SPDX expressions that all apply; the compiler's come with compiled code,
     which a ``pure`` wheel has none of.
     """
-    terms = sorted({*licenses, *(() if pure else _COMPILER_LICENSE_IDS)})
     system = "OS Independent" if pure else "POSIX :: Linux"
-    expression = " AND ".join(f"({term})" if " " in term else term for term in terms)
     fields = [
         ("Metadata-Version", "2.4"),
         ("Name", metadata.package.replace("_", "-")),
         ("Version", str(metadata.version)),
         ("Summary", metadata.summary),
-        ("License-Expression", canonicalize_license_expression(expression)),
+        ("License-Expression", license_expression(licenses, pure=pure)),
         *(("License-File", name) for name in license_files),
         ("Classifier", f"Operating System :: {system}"),
         ("Classifier", "Programming Language :: Python :: 3"),
@@ -233,10 +238,17 @@ def metadata_text(
     return "".join(f"{key}: {value}\n" for key, value in fields) + f"\n{metadata.description}"
 
 
+def license_expression(licenses: Iterable[str], *, pure: bool = False) -> str:
+    """The SPDX expression of a wheel, as :func:`metadata_text` writes it."""
+    terms = sorted({*licenses, *(() if pure else _COMPILER_LICENSE_IDS)})
+    expression = " AND ".join(f"({term})" if " " in term else term for term in terms)
+    return canonicalize_license_expression(expression)
+
+
 def write(
     metadata: CoreMetadata,
     tag: str,
-    files: Mapping[str, bytes],
+    files: Mapping[str, bytes | Packed],
     platforms: tuple[str, ...],
     folder: Path,
 ) -> Path:
@@ -250,11 +262,14 @@ def write(
         f"Root-Is-Purelib: {str(platforms == (_ANY,)).lower()}",
         *(f"Tag: {tag}-{platform}" for platform in platforms),
     ]
-    contents = {
+    contents: dict[str, bytes | Packed] = {
         **files,
         f"{metadata.dist_info}/WHEEL": "".join(f"{line}\n" for line in lines).encode(),
     }
-    rows = [f"{name},sha256={_hash(data)},{len(data)}" for name, data in sorted(contents.items())]
+    rows = [
+        data.row if isinstance(data, Packed) else f"{name},sha256={_hash(data)},{len(data)}"
+        for name, data in sorted(contents.items())
+    ]
     record_name = f"{metadata.dist_info}/RECORD"
     record = "".join(f"{row}\n" for row in [*rows, f"{record_name},,"])
     path = folder / f"{metadata.package}-{metadata.version}-{tag}-{'.'.join(platforms)}.whl"
@@ -262,7 +277,10 @@ def write(
         for name, data in [*sorted(contents.items()), (record_name, record.encode())]:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = (0o100755 if name.endswith(".so") else 0o100644) << 16
-            archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
+            if isinstance(data, Packed):
+                zipped.write(archive, entry, data)
+            else:
+                archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
     return path
 
 

@@ -6,6 +6,7 @@ Its content comes from the wheels, their records, the matrix and the measured fi
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,8 @@ from packaging.version import Version
 
 from wheelhouse.figures import Figure
 from wheelhouse.publish.index import FILES, Place, ProjectFiles, templates
-from wheelhouse.publish.wheel_file import WheelFile
-from wheelhouse.record import Trial
+from wheelhouse.publish.wheel_file import Tried, WheelFile
+from wheelhouse.record import PACKED
 from wheelhouse.targets import architectures, systems
 from wheelhouse.targets.architectures import Architecture
 from wheelhouse.targets.systems import System
@@ -101,7 +102,7 @@ class FileRow:
     @property
     def record(self) -> str:
         """The URL of the file's record."""
-        return f"{FILES}/{self.file.tried_as or self.file.name}.verified.json"
+        return f"{FILES}/{self.file.tried_as or self.file.name}.verified.json{PACKED}"
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def page(
         "tried": trials_by_system(files),
         "facts": _facts(files),
         "older": any(not file.today for project in projects for file in project.files),
-        "references": sorted({file.record.reference for file in files}),
+        "references": sorted({file.reference for file in files}),
         "licences": licences(files),
         "parts": licensed_components(files),
         "attested": any(row.provenance for row in newest.rows) if newest else False,
@@ -178,7 +179,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
 
     The newest comes first; one that is not released yet comes last.
     """
-    names = {trial.system for file in files for trial in file.record.trials}
+    names = {trial.system for file in files for trial in file.trials}
     found: dict[str, Choice] = {}
     if older := next((file for file in files if file.tried_as), None):
         found[BUSTER.suite] = Choice(BUSTER, older)
@@ -213,10 +214,7 @@ def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
     found = []
     for system in systems.table().systems:
         both = [
-            (file, trial)
-            for file in files
-            for trial in file.record.trials
-            if trial.system == system.name
+            (file, trial) for file in files for trial in file.trials if trial.system == system.name
         ]
         if both:
             found.append(
@@ -226,7 +224,7 @@ def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
 
 
 def _system_trials(
-    system: System, files: Sequence[WheelFile], trials: Sequence[Trial]
+    system: System, files: Sequence[WheelFile], trials: Sequence[Tried]
 ) -> SystemTrials:
     return SystemTrials(
         system.name,
@@ -234,8 +232,8 @@ def _system_trials(
         tuple(sorted(set(map(python_and_abi, files)), key=len)),
         tuple(dict.fromkeys(trial.board for trial in trials)),
         tuple(dict.fromkeys(trial.numpy for trial in trials)),
-        sum(len(trial.checks) for trial in trials),
-        max(file.record.date for file in files),
+        sum(trial.checks for trial in trials),
+        max(file.date for file in files),
     )
 
 
@@ -262,16 +260,11 @@ def licensed_components(files: Iterable[WheelFile]) -> list[str]:
 
 
 def _releases(project: ProjectFiles, place: Place) -> list[ProjectRelease]:
-    versions = sorted({file.version for file in project.files}, reverse=True)
-    return [ProjectRelease(version, tuple(_rows(project, place, version))) for version in versions]
-
-
-def _rows(project: ProjectFiles, place: Place, version: Version) -> Iterable[FileRow]:
+    rows: dict[Version, list[FileRow]] = defaultdict(list)
     for file in project.files:
-        if file.version == version:
-            yield FileRow(
-                file, place.url_for(file, ""), project.settings.yank(file), place.provenance(file)
-            )
+        url, yanked = place.url_for(file, ""), project.settings.yank(file)
+        rows[file.version].append(FileRow(file, url, yanked, place.provenance(file)))
+    return [ProjectRelease(version, tuple(rows[version])) for version in sorted(rows, reverse=True)]
 
 
 def _newest(releases: Sequence[ProjectRelease]) -> ProjectRelease | None:
@@ -290,7 +283,7 @@ def _facts(files: Sequence[WheelFile]) -> list[tuple[str, str]]:
     """The key facts at the top of the page: pairs of a value and its label."""
     if not files:
         return []
-    passed = sum(len(trial.checks) for file in files for trial in file.record.trials)
+    passed = sum(trial.checks for file in files for trial in file.trials)
     tags = {tag for file in files for tag in file.tags}
     facts = [
         (f"{passed:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"), "checks passed on emulated Pis"),

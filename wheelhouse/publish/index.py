@@ -31,6 +31,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.toml import Table, load
 from wheelhouse.publish.wheel_file import WheelFile
+from wheelhouse.record import PACKED
 
 API = "1.4"
 """The version of the simple repository API that the pages conform to, that of PEP 792."""
@@ -72,7 +73,7 @@ class ProjectSettings(Table, frozen=True):
         """The upload time in UTC; the time of verification if ``uploaded`` has none."""
         names = (file.name, file.tried_as, str(file.version))
         stated = next((self.uploaded[name] for name in names if name in self.uploaded), None)
-        return (stated or file.record.date).astimezone(timezone.utc)
+        return (stated or file.date).astimezone(timezone.utc)
 
 
 class IndexSettings(Table, frozen=True):
@@ -290,7 +291,7 @@ def _core_metadata(file: WheelFile, place: Place) -> str | None:
 def _files_beside(file: WheelFile, place: Place) -> dict[str, bytes]:
     texts = {"provenance": file.provenance}
     if not file.tried_as:
-        texts["verified.json"] = file.record_text
+        texts[f"verified.json{PACKED}"] = file.packed_record
     if place.has(file):
         texts["metadata"] = file.metadata_text
     return {f"{FILES}/{file.name}.{kind}": text for kind, text in texts.items() if text is not None}

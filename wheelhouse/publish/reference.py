@@ -43,6 +43,7 @@ from wheelhouse.common.root import ROOT
 from wheelhouse.machines.images import ImageTable
 from wheelhouse.publish.index import IndexSettings
 from wheelhouse.record import Record
+from wheelhouse.sources.origins import Origins
 from wheelhouse.sources.pins import Pins
 from wheelhouse.specimens import pipelines
 from wheelhouse.targets.architectures import Architectures
@@ -54,6 +55,7 @@ FILES: Mapping[str, type[msgspec.Struct]] = {
     "images.toml": ImageTable,
     "index.toml": IndexSettings,
     "matrix.toml": Matrix,
+    "origins.toml": Origins,
     "sources.toml": Pins,
     "systems.toml": SystemTable,
 }

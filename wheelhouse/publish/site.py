@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wheelhouse import boards, figures
@@ -12,10 +14,10 @@ from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
 from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
-from wheelhouse.publish import boards_page, front_page, index, wheel_file
+from wheelhouse.publish import boards_page, front_page, index, locks, vex, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
 from wheelhouse.publish.wheel_file import WheelFile
-from wheelhouse.record import Demand
+from wheelhouse.record import Demand, Verifier
 
 DOCS = "docs"
 """The folder of the site that has the documentation's pages."""
@@ -27,18 +29,19 @@ def make(
     settings: IndexSettings,
     place: Place,
     site: Path,
-    demand: Demand = Demand.ITS_RELEASE,
+    demand: Demand,
+    verifier: Verifier,
 ) -> None:
     """Make the folder ``site`` from all wheels below the folders; documentation in it stays.
 
-    ``demand`` says on which systems each wheel must have been tried. The front page marks wheels
-    that were tried on fewer systems than this checkout's matrix has.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. The front page marks
+    wheels that do not meet :attr:`Demand.TODAY`.
 
     A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
     if there is no wheel or one is refused; the old site then stays.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand))
+        files = without_local(read(wheels(folders), demand, verifier))
         files += for_older_pips(files, Path(scratch))
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
@@ -46,6 +49,8 @@ def make(
         measured = tuple(figures.read().values())
         pages["index.html"] = front_page.page(projects, place, measured, docs)
         pages[boards_page.FILE] = boards_page.page(boards.sessions(), measured, docs)
+        pages[vex.PAGE] = vex.page()
+        pages |= locks.pages(projects, place)
         kept = [file for project in projects for file in project.files]
         served = {f"{index.FILES}/{file.name}": file.path for file in kept if place.has(file)}
         write(pages, served, site, keep=DOCS)
@@ -69,12 +74,19 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], demand: Demand) -> list[WheelFile]:
+def read(paths: Sequence[Path], demand: Demand, verifier: Verifier) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
-    One after another: msgspec may crash if threads convert to a type that is new to it.
+    They are unpacked side by side, and then accepted one after another.
     """
-    return [wheel_file.read(path, demand=demand) for path in paths]
+    with _threads() as pool:
+        unpacked = pool.map(wheel_file.unpack, paths)
+        return [wheel_file.accept(each, demand, verifier) for each in unpacked]
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Threads for what zlib and OpenSSL do, on all processors."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
@@ -90,7 +102,8 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
 def for_older_pips(files: Iterable[WheelFile], folder: Path) -> list[WheelFile]:
     """The wheels that older pips take in the place of the universal ones among ``files``."""
     universal = {file.name: file for file in files if retagged.serves(file.tags)}
-    return [wheel_file.for_older_pips(file, folder) for file in universal.values()]
+    with _threads() as pool:
+        return [*pool.map(lambda file: wheel_file.for_older_pips(file, folder), universal.values())]
 
 
 def write(

@@ -1,8 +1,9 @@
 """Upload verified wheels to a package index.
 
 1. A wheel with a local version, as 2.14.1+noxnnpack, is left out: pip would prefer it to 2.14.1.
-2. The record beside each wheel must be about its exact bytes, and every check in it must have
-   passed. `twine check --strict` must accept its metadata.
+2. Each wheel's members must be what its RECORD says. The record beside it must be about its exact
+   bytes, and have passed all checks that this checkout's verifier makes. `twine check --strict`
+   must accept its metadata.
 3. The index is read. A wheel that it has is skipped. If it has other bytes under the wheel's name,
    or under the same version and a common tag, the upload is refused before anything is sent.
 4. The remaining wheels are uploaded, one after the other.
@@ -39,7 +40,8 @@ from twine.settings import Settings
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
-from wheelhouse.record import Demand, UnverifiedError, vouch
+from wheelhouse.publish import wheel_file
+from wheelhouse.record import Demand, Verifier
 
 TIMEOUT = 120
 """Seconds to wait for a server's answer."""
@@ -82,19 +84,20 @@ def index_of(upload: str) -> str:
     return parts._replace(netloc=hostname, path=f"{path}/simple/").geturl()
 
 
-def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
+def publish(wheels: Sequence[Path], to: str, index: str, verifier: Verifier) -> None:
     """Upload the wheels that the index does not have, and print the name of each.
 
-    Raises WheelhouseError before anything is sent if a wheel is not verified, a credential is
-    missing, or the index has other bytes under a wheel's name; and for the first wheel that the
-    endpoint rejects, naming those that it accepted.
+    ``verifier`` is as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError before anything
+    is sent if a wheel is not verified, a credential is missing, or the index has other bytes under
+    a wheel's name; and for the first wheel that the endpoint rejects, naming those that it
+    accepted.
     """
     endpoint = Endpoint.named(to, index)
     wheels = _without_local(wheels)
     _raise_if_any(
-        [f"{wheel.name} {problem}" for wheel in wheels if (problem := _unverified(wheel))],
+        [problem for wheel in wheels if (problem := _refused(wheel, verifier))],
         "Only verified wheels are uploaded",
-        "Run `invoke verify` on them first.",
+        "Run `invoke verify` on them first; build altered ones again.",
     )
     _check_metadata(wheels)
     settings = _login(endpoint)
@@ -103,12 +106,12 @@ def publish(wheels: Sequence[Path], to: str, index: str = "") -> None:
     console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} in the index already")
 
 
-def _unverified(wheel: Path) -> str:
-    """The reason why a wheel is not verified on all systems of the matrix; empty if it is."""
+def _refused(wheel: Path, verifier: Verifier) -> str:
+    """Why a wheel is not to be uploaded; empty if it is whole and verified."""
     try:
-        vouch(wheel, Demand.TODAY)
-    except UnverifiedError as reason:
-        return f"{reason}."
+        wheel_file.read(wheel, Demand.TODAY, verifier)
+    except WheelhouseError as error:
+        return error.what
     return ""
 
 

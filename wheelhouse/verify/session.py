@@ -209,11 +209,12 @@ def write_trial(folder: Path, made: Trial) -> None:
 
 
 def verification(
-    wheel: Path, trials: Sequence[Step], engine: str, runtime: Path | None = None
+    wheel: Path, trials: Sequence[Step], engine: str, verifier: str, runtime: Path | None = None
 ) -> Step:
     """The folder with a wheel's record, made of its trials.
 
-    ``runtime`` is the wheel that another one is tried with.
+    ``verifier`` is the digest of the code that makes them, ``runtime`` the wheel that another one
+    is tried with.
     """
     return Step(
         kind="verified",
@@ -227,6 +228,7 @@ def verification(
         parameters={
             "wheel": wheel.name,
             "engine": engine,
+            "verifier": verifier,
             "reference": f"ai-edge-litert {version('ai-edge-litert')}",
             "trials": len(trials),
         },
@@ -248,6 +250,7 @@ def _of_trials(
         sha256=file_digest(paths["wheel"]),
         date=datetime.now(timezone.utc).replace(microsecond=0),
         engine=told["engine"],
+        verifier=told["verifier"],
         reference=told["reference"],
         runtime=Companion(runtime.name, file_digest(runtime)) if runtime else None,
         trials=tuple(trials),
@@ -277,7 +280,8 @@ def tried(name: str, trials: Sequence[Step], fetcher: Fetcher) -> list[Trial]:
 
     They run side by side. Their installations are removed unless a check did not pass.
     """
-    installs = [each for each in plan(*trials) if each.kind == INSTALLED]
+    missing = [each for each in trials if not is_cached(each, fetcher.store)]
+    installs = [each for each in plan(*missing) if each.kind == INSTALLED]
     made, failed = [], False
     pool = ThreadPoolExecutor(jobs(len(os.sched_getaffinity(0)), psutil.virtual_memory().available))
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from wheelhouse.common import recipe
 from wheelhouse.common.step import Step
 from wheelhouse.package import products
 from wheelhouse.package.products import Product
@@ -41,14 +42,23 @@ def verification(wheel: Path, engine: str, beside: Sequence[Path] = ()) -> Step:
     ``beside`` are the wheels that it is tried beside, the runtime's first. Raises WheelhouseError
     if no product matches the wheel's name.
     """
+    made = steps(wheel, engine, beside)
+    verifier = recipe.code_digest_of(made[0].recipe)
+    return session.verification(wheel, made, engine, verifier, next(iter(beside), None))
+
+
+def steps(wheel: Path, engine: str, beside: Sequence[Path] = ()) -> list[Step]:
+    """The trials of a wheel, in the order of its record; the files need not exist.
+
+    Raises WheelhouseError as :func:`verification` does.
+    """
     product = products.matching(wheel)
     boards = _boards(product, engine)
-    made = [
+    return [
         trial
         for system in products.systems_for(product)
         for trial in KINDS[product.trials](wheel, beside, system, boards, engine)
     ]
-    return session.verification(wheel, made, engine, next(iter(beside), None))
 
 
 def _boards(product: Product, engine: str) -> list[str]:
