@@ -177,6 +177,15 @@ class Arguments {
 
   std::string String(int place) const { return ToString(values_[place]); }
 
+  // For the system, which a NUL would end early.
+  std::string Path(int place) const {
+    std::string path = String(place);
+    if (path.find('\0') != std::string::npos) {
+      throw std::invalid_argument("embedded null character in path");
+    }
+    return path;
+  }
+
   std::vector<std::string> Strings(int place) const {
     return ToVector<std::string>(values_[place], ToString);
   }
@@ -306,7 +315,7 @@ PyObject* Instantiated(InterpreterWrapper* wrapper, const std::string& error) {
 PyObject* FromFile(const Arguments& a) {
   std::string error;
   InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromFile(
-      a.String(0).c_str(), a.Int(1), a.Strings(2), &error, a.Bool(3), a.Bool(4));
+      a.Path(0).c_str(), a.Int(1), a.Strings(2), &error, a.Bool(3), a.Bool(4));
   return Instantiated(wrapper, error);
 }
 
@@ -328,7 +337,7 @@ PyObject* FromBuffer(const Arguments& a) {
 PyObject* FromFileWithOps(const Arguments& a) {
   std::string error;
   InterpreterWrapper* wrapper = InterpreterWrapper::CreateWrapperCPPFromFile(
-      a.String(0).c_str(), a.Int(1), a.Strings(2), a.Registerers(3), &error, a.Bool(4),
+      a.Path(0).c_str(), a.Int(1), a.Strings(2), a.Registerers(3), &error, a.Bool(4),
       a.Bool(5) MORE_OPTIONS(a));
   return Instantiated(wrapper, error);
 }

@@ -230,8 +230,7 @@ RESULTS: dict[str, Any] = {
     "registerers_by_name.same_address": True,
     "registerers_share_references": [1, 0],
     "lock_kept_by_registerers": ["MainThread"],
-    "unknown_operator.invoke": f"RuntimeError: {UNRESOLVED * 3}"
-    "Invoke called on model that is not ready.",
+    "unknown_operator.invoke": "RuntimeError: Invoke called on model that is not ready.",
     # Delegates
     "load_delegate_fails.missing": "OSError: missing.so: cannot open shared object file: "
     "No such file or directory",
@@ -330,6 +329,7 @@ RESULTS: dict[str, Any] = {
     },
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
     "means": True,
+    "without_a_bias": [[[4, 4, 4, 2]] * 3 + [[2, 2, 2, 1]]] * 2,
     "tensors_between": {
         "get": f"ValueError: Tensor data is null. {INTERMEDIATE}",
         "view": f"ValueError: Tensor data is null. {INTERMEDIATE}",
@@ -641,6 +641,70 @@ RESULTS: dict[str, Any] = {
     "weights_options": ["'yes' is neither True nor False", "", ""],
 }
 
+_GATHER_OF_0 = "operator 0 (GATHER) of subgraph 0"
+WRONG_MODELS = {
+    "axis": "tensor 0 (input) of subgraph 0: quantization has 2 scales, which dimension 0 has not",
+    "buffer": "buffer 1: offset 18446744073709551608 with size 12 is beyond the file's end",
+    "constant": f"{_GATHER_OF_0}: outputs[0] is tensor 0 (values) of subgraph 0, a constant",
+    "dimensions": "tensor 0 (values) of subgraph 0: shape has 33 dimensions, more than 32",
+    "elements": "tensor 1 (index) of subgraph 0: shape has more than 2147483647 elements",
+    "graph-input": "subgraph 0: inputs[0] is -1, which is not optional",
+    "if": "operator 0 (IF) of subgraph 0: then_subgraph_index is -4, of 3",
+    "index": f"{_GATHER_OF_0}: inputs[1] is tensor 99, of 3",
+    "loop": "subgraph 0: it runs itself",
+    "metadata": "metadata 0: buffer is 99, of 2",
+    "negative": "tensor 1 (index) of subgraph 0: shape[0] is -2",
+    "opcode": "operator 0 (CUSTOM) of subgraph 0: opcode_index is 9, of 1",
+    "optional": f"{_GATHER_OF_0}: inputs[1] is -1, which is not optional",
+    "signature": "signature arithmetic: subgraph_index is 7, of 1",
+    "signature-input": "signature arithmetic: inputs[0] is tensor 99, of 4",
+    "signature-shape": "tensor 1 (index) of subgraph 0: shape_signature has 2 dimensions, shape 1",
+    "sparse-column": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
+    "elements",
+    "sparse-order": "tensor 2 (sparse) of subgraph 0: sparsity.traversal_order[1] is 7",
+    "sparse-rows": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
+    "elements",
+    "sparse-size": "tensor 2 (sparse) of subgraph 0: buffer has 1 elements, of the 2 that sparsity "
+    "says",
+    "splits": "operator 0 (SPLIT) of subgraph 0: num_splits is 127, for 2 outputs",
+    "state": "operator 0 (SVDF) of subgraph 0: inputs[4] is a variable of type INT4, not FLOAT32",
+    "subgraphs": "subgraphs: there are none",
+    "type": "operator 0 (RESHAPE) of subgraph 0: outputs[0] is of type INT8, inputs[0] of STRING",
+    "variant": f"{_GATHER_OF_0}: tensor 1 (index) of subgraph 0 is a VARIANT",
+    "while": "operator 0 (WHILE) of subgraph 0: body_subgraph_index is 3, of 3",
+    "zero-points": "tensor 0 (input) of subgraph 0: quantization has 2 zero points for 1 scales",
+}
+"""What is wrong with the models of ``wrong_models.py``, in words."""
+
+KERNELS = (
+    *("ATAN2", "BATCH_TO_SPACE_ND", "BROADCAST_ARGS", "DIV", "EMBEDDING_LOOKUP_SPARSE"),
+    *("L2_NORMALIZATION", "MATRIX_SET_DIAG", "MIRROR_PAD", "NON_MAX_SUPPRESSION_V5", "ONE_HOT"),
+    *("PAD", "POW", "RANDOM_UNIFORM", "RESIZE_BILINEAR", "REVERSE_SEQUENCE", "SCATTER_ND", "SLICE"),
+    *("SPACE_TO_BATCH_ND", "SPARSE_TO_DENSE", "SPLIT", "SPLIT_V", "TILE", "TOPK_V2"),
+    *("TRANSPOSE_CONV", "UNSORTED_SEGMENT_SUM"),
+)
+"""Kernels that get integers and shapes with which they read or wrote outside of their tensors."""
+
+_MANY = "ValueError: 5000 is no number of threads: these are 0 to 1024, and 0 means 1"
+RESULTS.update(
+    {
+        **{
+            f"wrong_models.{name}": f"ValueError: The model is not valid: {words}."
+            for name, words in WRONG_MODELS.items()
+        },
+        **{f"kernels_refuse.{kernel}": ["RuntimeError"] for kernel in KERNELS},
+        "views_hold_the_model": [True, True, 100],
+        "errors_do_not_grow": 1,
+        "nul_in_a_path": "ValueError: embedded null character in path",
+        "too_many_threads": {"constructor": _MANY, "method": _MANY},
+        "text_that_unicode_has_not": "ValueError: An element of the array is no text that Unicode "
+        "has.",
+        "memory_that_was_refused": {"refused": True, "right": [3] * 8, "again": [3] * 4},
+        "object_arrays_of_rank_0.bytes": ["x"],
+        "object_arrays_of_rank_0.none": "ValueError: PyBytes_AsStringAndSize() failed.",
+    }
+)
+
 _NEWEST_DENSE = {
     **DENSE,
     "quantization_parameters": {
@@ -661,8 +725,6 @@ NEWEST = {
         *(["ADD", "MUL", "ADD", "DELEGATE", "DELEGATE", "DELEGATE"], [0, 1, 2, 3]),
         *([0, 2, 4, 6], [0, 2, 8, 18], [0, 3, 10, 21]),
     ],
-    "unknown_operator.invoke": f"RuntimeError: {UNRESOLVED * 2}"
-    "Invoke called on model that is not ready.",
     "details.inputs": [
         {"name": "x", "index": 0, **_NEWEST_DENSE},
         {"name": "y", "index": 1, **_NEWEST_DENSE},

@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from tests.emulated.wrong_models import kernel_models, wrong_models
 from tests.support.compiler import compiler
 from wheelhouse.common import process
 from wheelhouse.common.store import Store
@@ -28,8 +29,12 @@ TYPES = (
 def lay_out(folder: Path, store: Store, processor: str = "aarch64") -> None:
     """Write all models, bad files and the delegate for a processor into a folder."""
     known = {model.name: model.content for model in models.generated()}
-    for name, content in {**known, **specimens()}.items():
+    right = {**known, **specimens()}
+    for name, content in {**right, **wrong_models(right)}.items():
         (folder / f"{name}.tflite").write_bytes(content)
+    for name, (content, values) in kernel_models().items():
+        (folder / f"kernel-{name}.tflite").write_bytes(content)
+        np.savez(folder / f"kernel-{name}.npz", **values)
     for name, content in models.bad_files().items():
         (folder / f"bad-{name}.tflite").write_bytes(content)
     cc = compiler(store, processor).cc
@@ -58,6 +63,7 @@ def specimens() -> dict[str, bytes]:
         "unused": _unused(),
         "branches": _branches(),
         "means": _means(),
+        "without-bias": _without_bias(),
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
@@ -219,6 +225,16 @@ def _means() -> bytes:
     bias = writer.constant("bias", np.zeros(24, np.float32))
     writer.operator("MEAN", 1, [x, axes], [mean], keepDims=True)
     writer.operator("CONV_2D", 1, [mean, weights, bias], [y], strideW=1, strideH=1)
+    return writer.pack([x], [y])
+
+
+def _without_bias() -> bytes:
+    """A depthwise convolution that adds nothing."""
+    writer = ModelWriter("without-bias")
+    x, y = (writer.tensor(name, (1, 4, 4, 2), "float32") for name in "xy")
+    weights = writer.constant("weights", np.ones((1, 2, 2, 2), np.float32))
+    options = {"strideW": 1, "strideH": 1, "depthMultiplier": 1}
+    writer.operator("DEPTHWISE_CONV_2D", 1, [x, weights], [y], **options)
     return writer.pack([x], [y])
 
 

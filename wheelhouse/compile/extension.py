@@ -32,7 +32,9 @@ _XNNPACK = ROOT / "native" / "xnnpack.cc"
 _XNNPACK_HEADER = ROOT / "native" / "xnnpack.h"
 _WEIGHTS = ROOT / "native" / "weight_cache.cc"
 _WEIGHTS_HEADER = ROOT / "native" / "weight_cache.h"
-_HEADERS = (_MONITOR, _XNNPACK_HEADER, _WEIGHTS_HEADER)
+_CHECK = ROOT / "native" / "model_check.cc"
+_CHECK_HEADER = ROOT / "native" / "model_check.h"
+_HEADERS = (_MONITOR, _XNNPACK_HEADER, _WEIGHTS_HEADER, _CHECK_HEADER)
 _SOURCES = (
     "interpreter_wrapper.cc",
     "numpy.cc",
@@ -147,13 +149,13 @@ def _ninja(inputs: Inputs, folder: Path) -> str:
     if "pybind11" not in trees:
         binding = f"{_NATIVE}/{_STABLE.name}"
     paths = [f"wrapper/{_WRAPPER}/{name}" for name in _SOURCES]
-    own = (_XNNPACK, _WEIGHTS, *toolchain.SOURCES)
+    own = (_XNNPACK, _WEIGHTS, _CHECK, *toolchain.SOURCES)
     paths += [binding, *(f"{_NATIVE}/{path.name}" for path in own)]
     objects = [f"{Path(path).stem}.o" for path in paths]
     core_name = f"'-DTFLITE_CORE=\"{inputs.needs['core'].name}\"'"
     for path, output in zip(paths, objects, strict=True):
-        # Packed weights are of the core that packed them.
-        defines = core_name if Path(path).name == _WEIGHTS.name else ""
+        # Packed weights are of the core that packed them; a model is checked once.
+        defines = {_WEIGHTS.name: core_name, _CHECK.name: "-Os"}.get(Path(path).name, "")
         rules.build([output], "cxx", [path], variables={"defines": defines})
     archives = " ".join(str(path) for path in sorted((core / "lib").glob("*.a")))
     rules.build([f"{MODULE}.so"], "link", objects, variables={"libs": archives})

@@ -20,7 +20,7 @@ SECTIONS = (
     "log",  # first: it forks children of a process that has made no interpreter yet
     *("module", "arguments", "creation", "registerers", "delegates", "details", "signatures"),
     *("inference", "tensors", "strings", "shapes", "errors", "variables", "views"),
-    *("references", "threads", "xnnpack", "weights"),
+    *("references", "threads", "xnnpack", "weights", "wrong"),
 )
 
 for section in SECTIONS:

@@ -119,6 +119,19 @@ def means() -> object:
     return bool(np.allclose(results[0], results[1], rtol=1e-4))
 
 
+@mortal
+def without_a_bias() -> object:
+    """The first channel of what XNNPACK and TFLite's own kernels make of ones."""
+    results = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        interpreter = ready("without-bias", experimental_op_resolver_type=resolver)
+        interpreter.set_tensor(0, np.ones((1, 4, 4, 2), np.float32))
+        interpreter.invoke()
+        output = interpreter.get_output_details()[0]["index"]
+        results.append(interpreter.get_tensor(output)[0, :, :, 0].astype(int).tolist())
+    return results
+
+
 @case
 def tensors_between() -> object:
     """A tensor between two operators, which XNNPACK keeps to itself."""
