@@ -45,8 +45,8 @@ TASKS = {
 }
 
 
-def test_the_three_workflows_are_here() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml", "pages.yml"}
+def test_the_four_workflows_are_here() -> None:
+    assert set(WORKFLOWS) == {"ci.yml", "fuzz.yml", "release.yml", "pages.yml"}
 
 
 @pytest.mark.parametrize("place", [place for place, step in STEPS.items() if "run" in step])
