@@ -16,6 +16,7 @@ import ctypes
 import faulthandler
 import importlib
 import json
+import signal
 import sys
 import unittest
 from pathlib import Path
@@ -27,6 +28,9 @@ import probe  # type: ignore[import-not-found]
 
 COUNT_CALLS = "_ZN6tflite29get_num_test_registerer_callsEv"
 """The symbol of a function that TensorFlow's C++ declares."""
+
+MODEL_SECONDS = 300
+"""How long a model may take before it is killed: two fill gigabytes, and emulation is slow."""
 
 
 def main(plan_path: str, report_path: str) -> None:
@@ -53,6 +57,7 @@ def carry_out(plan: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def run(module: Any, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     """Load, allocate and invoke a model; the stage that it reached, and the error there."""
+    signal.alarm(MODEL_SECONDS)
     stage = "load"
     try:
         interpreter = module.Interpreter(model_path=str(folder / entry["name"]), num_threads=1)
