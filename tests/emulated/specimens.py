@@ -58,6 +58,9 @@ def specimens() -> dict[str, bytes]:
         "unused": _unused(),
         "branches": _branches(),
         "means": _means(),
+        "slopes-int8": _slopes("int8", (1, 1, 41)),
+        "slopes-uint8": _slopes("uint8", (1, 1, 41)),
+        "slopes-int8-elements": _slopes("int8", (2, 3, 5, 41)),
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
@@ -219,6 +222,19 @@ def _means() -> bytes:
     bias = writer.constant("bias", np.zeros(24, np.float32))
     writer.operator("MEAN", 1, [x, axes], [mean], keepDims=True)
     writer.operator("CONV_2D", 1, [mean, weights, bias], [y], strideW=1, strideH=1)
+    return writer.pack([x], [y])
+
+
+def _slopes(kind: str, shape: tuple[int, ...]) -> bytes:
+    """A PRELU of 8-bit values with as many slopes as the shape has."""
+    writer = ModelWriter("slopes")
+    middle = 128 if kind == "uint8" else 0
+    random = np.random.RandomState(7)
+    slopes = random.randint(middle - 127, middle + 127, shape).astype(kind)
+    x = writer.tensor("x", (2, 3, 5, 41), kind, Quantisation((0.05,), middle - 9))
+    y = writer.tensor("y", (2, 3, 5, 41), kind, Quantisation((0.037,), middle + 5))
+    alpha = writer.constant("alpha", slopes, Quantisation((0.011,), middle + 3))
+    writer.operator("PRELU", 1, [x, alpha], [y])
     return writer.pack([x], [y])
 
 
