@@ -330,6 +330,11 @@ RESULTS: dict[str, Any] = {
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
     "means": True,
     "without_a_bias": [[[4, 4, 4, 2]] * 3 + [[2, 2, 2, 1]]] * 2,
+    "slopes": {
+        "int8": [True, True],
+        "uint8": [True, True],
+        "int8-elements": [True, True],
+    },
     "tensors_between": {
         "get": f"ValueError: Tensor data is null. {INTERMEDIATE}",
         "view": f"ValueError: Tensor data is null. {INTERMEDIATE}",

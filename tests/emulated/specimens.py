@@ -64,6 +64,9 @@ def specimens() -> dict[str, bytes]:
         "branches": _branches(),
         "means": _means(),
         "without-bias": _without_bias(),
+        "slopes-int8": _slopes("int8", (1, 1, 41)),
+        "slopes-uint8": _slopes("uint8", (1, 1, 41)),
+        "slopes-int8-elements": _slopes("int8", (2, 3, 5, 41)),
         "state": _state(),
         "resources": _resources(),
         "uninitialised": _uninitialised(),
@@ -235,6 +238,19 @@ def _without_bias() -> bytes:
     weights = writer.constant("weights", np.ones((1, 2, 2, 2), np.float32))
     options = {"strideW": 1, "strideH": 1, "depthMultiplier": 1}
     writer.operator("DEPTHWISE_CONV_2D", 1, [x, weights], [y], **options)
+    return writer.pack([x], [y])
+
+
+def _slopes(kind: str, shape: tuple[int, ...]) -> bytes:
+    """A PRELU of 8-bit values with as many slopes as the shape has."""
+    writer = ModelWriter("slopes")
+    middle = 128 if kind == "uint8" else 0
+    random = np.random.RandomState(7)
+    slopes = random.randint(middle - 127, middle + 127, shape).astype(kind)
+    x = writer.tensor("x", (2, 3, 5, 41), kind, Quantisation((0.05,), middle - 9))
+    y = writer.tensor("y", (2, 3, 5, 41), kind, Quantisation((0.037,), middle + 5))
+    alpha = writer.constant("alpha", slopes, Quantisation((0.011,), middle + 3))
+    writer.operator("PRELU", 1, [x, alpha], [y])
     return writer.pack([x], [y])
 
 

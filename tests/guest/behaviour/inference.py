@@ -132,6 +132,23 @@ def without_a_bias() -> object:
     return results
 
 
+@mortal
+def slopes() -> object:
+    """Whether PRELU of 8-bit values is, to the bit, what the reference kernel computes."""
+    found = {}
+    for name in ("int8", "uint8", "int8-elements"):
+        kind = np.dtype(name.split("-")[0])
+        values = np.arange(2 * 3 * 5 * 41).reshape(2, 3, 5, 41).astype(kind)
+        results = []
+        for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_REF):
+            interpreter = ready(f"slopes-{name}", experimental_op_resolver_type=resolver)
+            interpreter.set_tensor(0, values)
+            interpreter.invoke()
+            results.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+        found[name] = [bool((results[0] == results[1]).all()), len(np.unique(results[0])) > 100]
+    return found
+
+
 @case
 def tensors_between() -> object:
     """A tensor between two operators, which XNNPACK keeps to itself."""
