@@ -14,6 +14,7 @@ from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
 from wheelhouse.publish import boards_page, front_page, index, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.publisher import Publisher
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand
 
@@ -38,7 +39,7 @@ def make(
     if there is no wheel or one is refused; the old site then stays.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand))
+        files = without_local(read(wheels(folders), demand, settings.publisher))
         files += for_older_pips(files, Path(scratch))
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
@@ -69,12 +70,14 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], demand: Demand) -> list[WheelFile]:
+def read(
+    paths: Sequence[Path], demand: Demand, publisher: Publisher | None = None
+) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
     One after another: msgspec may crash if threads convert to a type that is new to it.
     """
-    return [wheel_file.read(path, demand=demand) for path in paths]
+    return [wheel_file.read(path, demand, publisher) for path in paths]
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:

@@ -3,6 +3,7 @@
 1. Its name must be a wheel's, and its content a zip whose members stay in their folder.
 2. Its METADATA and WHEEL must agree with its name.
 3. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
+4. Its provenance, if it has one, must be signed by the project's own workflow.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
-import msgspec
 from packaging.metadata import Metadata
 from packaging.tags import Tag, parse_tag
 from packaging.utils import (
@@ -29,18 +29,12 @@ from packaging.version import Version
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import retagged
+from wheelhouse.publish.publisher import Publisher, UnprovenError
 from wheelhouse.record import Demand, Record, UnverifiedError, vouch
 
 _NAME = re.compile(r"[\w.+!-]+\.whl", re.ASCII)
 _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
-
-
-class Provenance(msgspec.Struct, frozen=True):
-    """The keys of a PEP 740 provenance object that an index checks."""
-
-    version: int
-    attestation_bundles: list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -96,14 +90,23 @@ class _RefusedError(Exception):
     """A file is refused; the message completes a sentence that begins with the file's name."""
 
 
-def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
-    """Read a wheel, its record and, if it exists, ``<wheel>.provenance``.
+def read(
+    path: Path, demand: Demand = Demand.ITS_RELEASE, publisher: Publisher | None = None
+) -> WheelFile:
+    """Read a wheel, its record and, if it exists, ``<wheel>.provenance``, which ``publisher`` made.
 
     Raises WheelhouseError naming the file if anything about it is unsafe, mislabelled, unverified
     or unreadable.
     """
     try:
-        return _read(path, demand)
+        return _read(path, demand, publisher)
+    except UnprovenError as reason:
+        raise WheelhouseError(
+            f"{path.name} {reason}.",
+            "Fetch wheel and provenance again with `invoke releases`. If wheels come from another "
+            "workflow or repository now, write it into [publisher] of index.toml.",
+            topic="refused-provenance",
+        ) from reason
     except (_RefusedError, UnverifiedError) as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
@@ -113,7 +116,7 @@ def read(path: Path, demand: Demand = Demand.ITS_RELEASE) -> WheelFile:
         ) from reason
 
 
-def _read(path: Path, demand: Demand) -> WheelFile:
+def _read(path: Path, demand: Demand, publisher: Publisher | None) -> WheelFile:
     if path.is_symlink() or not path.is_file():
         raise _RefusedError("is no regular file")
     project, version, build, tags = _parse_name(path.name)
@@ -122,8 +125,13 @@ def _read(path: Path, demand: Demand) -> WheelFile:
     _check_tags(wheel, build, tags)
     vouched = vouch(path, demand)
     provenance = _companion(path, "provenance")
-    if provenance is not None and _parse_provenance(provenance).version != 1:
-        raise _RefusedError("has a provenance of an unknown version")
+    if provenance is not None:
+        if not publisher:
+            raise UnprovenError("has a provenance, but index.toml names no publisher")
+        # Imported here because sigstore loads slowly, and few wheels have a provenance.
+        from wheelhouse.publish.provenance import verify
+
+        verify(provenance, path.name, vouched.record.sha256, publisher)
     published = _companion(path, "metadata")
     if published not in (None, core):
         raise _RefusedError("has METADATA that differs from the file beside it")
@@ -229,10 +237,3 @@ def _companion(path: Path, kind: str) -> bytes | None:
     if companion.is_symlink():
         raise _RefusedError(f"has a {kind} that is no regular file")
     return companion.read_bytes() if companion.is_file() else None
-
-
-def _parse_provenance(text: bytes) -> Provenance:
-    try:
-        return msgspec.json.decode(text, type=Provenance)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _RefusedError(f"has an unreadable provenance: {error}") from error
