@@ -61,6 +61,7 @@ FOREIGN = {
 PLACES = {
     "images.toml": "wheelhouse/machines",
     "index.toml": ".",
+    "debian.toml": "wheelhouse/sources",
     "sources.toml": "wheelhouse/sources",
 }
 
