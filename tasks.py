@@ -436,7 +436,7 @@ def lint(_: Context) -> None:
 @task()
 def lock(_: Context) -> None:
     """Lock the requirements of requirements.in, with hashes, for every supported Python."""
-    options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
+    options = ("-q", "--generate-hashes", "--no-strip-extras", "--no-annotate", "--no-header")
     compile = ("uv pip compile", *process.PYTHON, "uv", "pip", "compile", *options)
     universal = ("--universal", "--python-version", "3.10", "requirements.in")
     python = catalogue().builder.python

@@ -48,7 +48,8 @@ TASKS = {
 
 
 def test_all_workflows_are_here() -> None:
-    assert set(WORKFLOWS) == {f"{name}.yml" for name in ("advisories", "ci", "fuzz", "pages", "release")}
+    names = ("advisories", "ci", "fuzz", "pages", "release")
+    assert set(WORKFLOWS) == {f"{name}.yml" for name in names}
 
 
 def test_advisories_are_asked_for_once_a_week_and_may_only_read() -> None:
