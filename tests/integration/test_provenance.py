@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.wheels import make_site, wheel
 from wheelhouse.common.errors import Kind, WheelhouseError
-from wheelhouse.publish import provenance
+from wheelhouse.publish import github, provenance
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.publish.publisher import Publisher, UnprovenError
 from wheelhouse.sources import pins
@@ -87,6 +87,25 @@ def test_githubs_attestation_of_a_build_is_accepted_beside_it(
     build = json.loads(assets[f"{NAME}.slsa.attestation"])
     real["attestation_bundles"].append({**real["attestation_bundles"][0], "attestations": [build]})
     provenance.verify(json.dumps(real).encode(), NAME, sha256, OURS)
+
+
+def test_what_releases_makes_of_githubs_bundle_is_accepted(
+    assets: dict[str, bytes], sha256: str
+) -> None:
+    build = json.loads(assets[f"{NAME}.slsa.attestation"])
+    material, envelope = build["verification_material"], build["envelope"]
+    bundle = {
+        "verificationMaterial": {
+            "certificate": {"rawBytes": material["certificate"]},
+            "tlogEntries": material["transparency_entries"],
+        },
+        "dsseEnvelope": {
+            "payload": envelope["statement"],
+            "signatures": [{"sig": envelope["signature"]}],
+        },
+    }
+    made = github.provenance([bundle])
+    provenance.verify(json.dumps(made).encode(), NAME, sha256, OURS)
 
 
 def test_other_content_and_another_name_are_refused(real: dict[str, Any], sha256: str) -> None:
@@ -203,13 +222,13 @@ def test_an_index_refuses_a_wheel_whose_provenance_is_for_another_file(
     path = wheel(tmp_path / "in")
     path.with_name(f"{path.name}.provenance").write_bytes(assets[f"{NAME}.provenance"])
     projects = {"tflite-runtime": ProjectSettings()}
-    for publisher, reason in ((OURS, "SHA-256 differs"), (None, "names no publisher")):
-        settings = IndexSettings(projects=projects, publisher=publisher)
+    settings = IndexSettings(projects=projects)
+    for publisher, reason in ((OURS, "SHA-256 differs"), (None, "no --repo says")):
         with pytest.raises(WheelhouseError) as caught:
-            make_site([tmp_path / "in"], settings, Place(), tmp_path / "site")
+            make_site([tmp_path / "in"], settings, Place(), tmp_path / "site", publisher)
         error = caught.value
         assert error.what.startswith(f"{path.name} has a provenance")
         assert reason in error.what
-        assert "[publisher] of index.toml" in error.hint
+        assert "with --repo" in error.hint
         assert (error.kind, error.topic) == (Kind.INDEX, "refused-provenance")
         assert not (tmp_path / "site").exists()

@@ -249,14 +249,14 @@ def test_metadata_beside_that_is_not_the_wheels_own_is_refused(tmp_path: Path) -
     assert "METADATA that differs" in refused(path)
 
 
-def test_a_provenance_is_verified_for_the_wheels_own_bytes_and_the_projects_publisher(
+def test_a_provenance_is_verified_for_the_wheels_own_bytes_and_the_publisher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(provenance, "verify", lambda *words: asked.append(words))
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.provenance").write_bytes(b"signed")
-    publisher = Publisher("owner/name", "release.yml")
+    publisher = Publisher("owner/name")
     file = wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
     assert file.provenance == b"signed"
     assert asked == [(b"signed", path.name, file.sha256, publisher)]
@@ -265,11 +265,30 @@ def test_a_provenance_is_verified_for_the_wheels_own_bytes_and_the_projects_publ
 def test_a_provenance_that_does_not_hold_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path)
     path.with_name(f"{path.name}.provenance").write_text("{}")
-    publisher = Publisher("owner/name", "release.yml")
+    publisher = Publisher("owner/name")
     with pytest.raises(WheelhouseError) as caught:
         wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
     assert caught.value.what.startswith(f"{path.name} has a provenance of another form")
-    assert "[publisher] of index.toml" in caught.value.hint
+    assert "with --repo" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("there", "publisher", "reason"),
+    [
+        (False, Publisher("owner/name"), "has no provenance"),
+        (True, None, "has a provenance, but no --repo says"),
+    ],
+)
+def test_all_wheels_of_a_publisher_have_a_provenance_and_no_others(
+    tmp_path: Path, there: bool, publisher: Publisher | None, reason: str
+) -> None:
+    path = wheel(tmp_path)
+    if there:
+        path.with_name(f"{path.name}.provenance").write_text("{}")
+    with pytest.raises(WheelhouseError) as caught:
+        wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
+    assert caught.value.what.startswith(f"{path.name} {reason}")
+    assert caught.value.topic == "refused-provenance"
 
 
 @pytest.mark.parametrize(

@@ -258,8 +258,6 @@ def test_a_setting_of_no_file_is_refused(tmp_path: Path, project: ProjectSetting
         ("[projects.tflite-runtime.yanked]\n'1.0' = ''", "yanked"),
         ("[projects.tflite-runtime.uploaded]\n'1.0' = 2026-11-22T10:00:00", "uploaded"),
         ("[projects.tflite_runtime]", "tflite-runtime"),
-        ("[projects]\n[publisher]\nrepository = 'name'\nworkflow = 'release.yml'", "repository"),
-        ("[projects]\n[publisher]\nrepository = 'owner/name'\nworkflow = 'a/b.yml'", "workflow"),
         ("", "projects"),
         ("projects", "end of document"),
     ],

@@ -30,7 +30,6 @@ from packaging.utils import canonicalize_name
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.toml import Table, load
-from wheelhouse.publish.publisher import Publisher
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import PACKED
 
@@ -84,8 +83,6 @@ class IndexSettings(Table, frozen=True):
     """The projects of the index, by name as in ``tflite-runtime``."""
     address: str = ""
     """Where the index is published, for README and documentation; ``--url`` is for the site."""
-    publisher: Publisher | None = None
-    """Who signs the provenance of wheels; any other provenance is refused."""
 
     def __post_init__(self) -> None:
         for name in self.projects:

@@ -30,7 +30,7 @@ _FULCIO = "1.3.6.1.4.1.57264.1"
 _REPOSITORY, _COMMIT, _REF, _WORKFLOW = (f"{_FULCIO}.{number}" for number in (12, 13, 14, 18))
 
 
-def verify(text: bytes, name: str, sha256: str, publisher: Publisher) -> None:
+def verify(text: bytes | None, name: str, sha256: str, publisher: Publisher) -> None:
     """Verify every attestation in a provenance of the file with this name and SHA-256, in hex.
 
     Raises UnprovenError if there is none, or if one is not signed by ``publisher`` for this file.
@@ -52,7 +52,9 @@ def verify(text: bytes, name: str, sha256: str, publisher: Publisher) -> None:
             raise UnprovenError(f"has a provenance that does not hold: {which} {error}") from error
 
 
-def _parse(text: bytes) -> Provenance:
+def _parse(text: bytes | None) -> Provenance:
+    if text is None:
+        raise UnprovenError("has no provenance")
     if not text.strip():
         raise UnprovenError("has an empty provenance")
     try:

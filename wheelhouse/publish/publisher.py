@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
-from wheelhouse.common.toml import Table
+from dataclasses import dataclass
 
 
-class Publisher(Table, frozen=True):
-    """The workflow on GitHub that signs wheels."""
+@dataclass(frozen=True)
+class Publisher:
+    """The workflow, a file in ``.github/workflows``, of a repository on GitHub, ``owner/name``."""
 
-    repository: Annotated[str, Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
-    """Its repository, as in ``owner/name``."""
-    workflow: Annotated[str, Meta(pattern=r"^[\w.-]+\.ya?ml$")]
-    """Its file in ``.github/workflows``."""
+    repository: str
+    workflow: str = "release.yml"
 
     def __str__(self) -> str:
         return f"{self.workflow} of {self.repository}"

@@ -32,17 +32,18 @@ def make(
     site: Path,
     demand: Demand,
     verifier: Verifier,
+    publisher: Publisher | None = None,
 ) -> None:
     """Make the folder ``site`` from all wheels below the folders; documentation in it stays.
 
-    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. The front page marks
-    wheels that do not meet :attr:`Demand.TODAY`.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`, ``publisher`` as for
+    :func:`wheel_file.read`. The front page marks wheels that do not meet :attr:`Demand.TODAY`.
 
     A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
     if there is no wheel or one is refused; the old site then stays.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand, verifier, settings.publisher))
+        files = without_local(read(wheels(folders), demand, verifier, publisher))
         files += for_older_pips(files, Path(scratch))
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)

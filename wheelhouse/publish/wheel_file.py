@@ -4,7 +4,7 @@
 2. Its RECORD must list all members, with their sizes and SHA-256, and no others.
 3. Its METADATA and WHEEL must agree with its name.
 4. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
-5. Its provenance, if it has one, must be signed by the project's own workflow.
+5. Its provenance must be signed by the publisher; without a publisher it must have none.
 """
 
 from __future__ import annotations
@@ -131,10 +131,11 @@ class _RefusedError(Exception):
 def read(
     path: Path, demand: Demand, verifier: Verifier, publisher: Publisher | None = None
 ) -> WheelFile:
-    """Read a wheel, its record and, if it exists, ``<wheel>.provenance``, which ``publisher`` made.
+    """Read a wheel, its record and, if ``publisher`` signs wheels, ``<wheel>.provenance``.
 
     ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError
-    naming the file if anything about it is unsafe, altered, mislabelled, unverified or unreadable.
+    naming the file if anything about it is unsafe, altered, mislabelled, unverified, unproven or
+    unreadable.
     """
     return accept(unpack(path), demand, verifier, publisher)
 
@@ -178,8 +179,8 @@ def _refusing(path: Path) -> Iterator[None]:
     except UnprovenError as reason:
         raise WheelhouseError(
             f"{path.name} {reason}.",
-            "Fetch wheel and provenance again with `invoke releases`. If wheels come from another "
-            "workflow or repository now, write it into [publisher] of index.toml.",
+            "Fetch wheel and provenance again with `invoke releases`, and name the same repository "
+            "with --repo.",
             topic="refused-provenance",
         ) from reason
     except UnverifiedError as reason:
@@ -205,13 +206,13 @@ def _accept(
     _check_tags(unpacked.wheel, build, tags)
     vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
-    if provenance is not None:
-        if not publisher:
-            raise UnprovenError("has a provenance, but index.toml names no publisher")
-        # Imported here because sigstore loads slowly, and few wheels have a provenance.
+    if publisher:
+        # Imported here because sigstore loads slowly, and most tasks verify no provenance.
         from wheelhouse.publish.provenance import verify
 
         verify(provenance, path.name, vouched.record.sha256, publisher)
+    elif provenance is not None:
+        raise UnprovenError("has a provenance, but no --repo says who should have signed it")
     published = _companion(path, "metadata")
     if published not in (None, core):
         raise _RefusedError("has METADATA that differs from the file beside it")
