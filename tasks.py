@@ -24,6 +24,7 @@ from wheelhouse.machines.images import catalogue
 from wheelhouse.publish import site
 from wheelhouse.publish.github import fetch
 from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.publisher import Publisher
 from wheelhouse.record import Demand
 from wheelhouse.sources import updates
 from wheelhouse.sources.fetch import Fetcher
@@ -38,6 +39,10 @@ ENGINE = {
 OFFLINE = {
     "offline": "fail rather than use the network",
     "sources": "a folder made by `invoke sources --export`, used instead of the network",
+}
+SIGNER = {
+    "repo": "the repository on GitHub whose release.yml signed each wheel, as in owner/name; "
+    "default: no wheel may have a provenance"
 }
 # Modules and binaries, not scripts: a script has the path of the .venv that it was installed in.
 CHECKS = {
@@ -273,15 +278,17 @@ def images(_: Context, bootstrap: bool = False, prune: bool = False) -> None:
         "to": "the index's address for uploads, as in https://host/legacy/",
         "index": "the address of its simple index; default: derived from --to",
         "wheel": "a wheel to upload, repeatable; default: all in wheels/",
+        **SIGNER,
     },
 )
-def publish(_: Context, wheel: list[str], to: str = "", index: str = "") -> None:
+def publish(_: Context, wheel: list[str], to: str = "", index: str = "", repo: str = "") -> None:
     """Upload verified wheels; set TWINE_USERNAME and TWINE_PASSWORD or use the keyring."""
     # Imported here because twine loads slowly and no other task needs it.
     from wheelhouse.publish import upload
 
     with failures_of(Kind.INDEX):
-        upload.publish(pipeline.finished_wheels(wheel), to, index, expected)
+        wheels = pipeline.finished_wheels(wheel)
+        upload.publish(wheels, to, index, expected, Publisher(repo) if repo else None)
 
 
 @task(help={"repo": "the project's repository on GitHub, as in owner/name"})
@@ -333,16 +340,23 @@ def update_pins(_: Context, pin: list[str], write: bool = False) -> None:
         "url": "the address at which site/ will be served",
         "files-at": "the address of the wheels if they are not served with site/; {folder} stands "
         "for the name of a wheel's folder",
+        **SIGNER,
     },
 )
 def index(
-    _: Context, wheels: list[str], url: str = "", files_at: str = "", earlier: bool = False
+    _: Context,
+    wheels: list[str],
+    url: str = "",
+    files_at: str = "",
+    earlier: bool = False,
+    repo: str = "",
 ) -> None:
     """Make a static package index with a front page in site/."""
     folders = [Path(name) for name in wheels] or [pipeline.WHEELS]
     settings = IndexSettings.read(ROOT / "index.toml")
     demand = Demand.ITS_RELEASE if earlier else Demand.TODAY
-    site.make(folders, settings, Place(url, files_at), ROOT / "site", demand, expected)
+    publisher = Publisher(repo) if repo else None
+    site.make(folders, settings, Place(url, files_at), ROOT / "site", demand, expected, publisher)
 
 
 @task(help={"osv": "the address of queries to another OSV server than the public one"})
@@ -436,7 +450,7 @@ def lint(_: Context) -> None:
 @task()
 def lock(_: Context) -> None:
     """Lock the requirements of requirements.in, with hashes, for every supported Python."""
-    options = ("-q", "--generate-hashes", "--no-annotate", "--no-header")
+    options = ("-q", "--generate-hashes", "--no-strip-extras", "--no-annotate", "--no-header")
     compile = ("uv pip compile", *process.PYTHON, "uv", "pip", "compile", *options)
     universal = ("--universal", "--python-version", "3.10", "requirements.in")
     python = catalogue().builder.python

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from debian.deb822 import Sources
 
 from tests.support.archives import tar_xz
 from tests.support.debian_archive import Archive, Key
@@ -14,14 +18,17 @@ from tests.support.mirror import Mirror
 from tests.support.running import Cli
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, tree_digest
-from wheelhouse.sources import updates
+from wheelhouse.sources import debian_index, debian_record, download, updates
+from wheelhouse.sources.debian_record import DebianRecord, Signed
 from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.sources.mirrors import KEYRING, debian_mirrors
 
 Update = Callable[..., None]
 Offer = Callable[..., None]
 
 HEADERS = "pool/main/p/py/libpy-dev_3.11.2-6+deb12u{}_arm64.deb"
 CARTON = "pool/main/b/browser/browser_{}.orig.tar.xz"
+REAL = "trixie-updates"
 WHEEL = "loopback_thing-{}-cp311-cp311-manylinux_2_17_aarch64.whl"
 PART = {"src/part/a.c": b"int a;\n", "src/part/b.txt": b"not kept"}
 
@@ -76,7 +83,7 @@ folder = "src/part"
 version = "3.11.2"
 license = "PSF-2.0"
 artefacts = [
-    {{ debian = "{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 7 }},
+    {{ debian = "{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 11 }},
     {{ url = "https://example.invalid/h.tar.gz", sha256 = "{sha256(b"old headers")}", size = 7 }},
 ]
 """)
@@ -118,7 +125,7 @@ def test_pins_move_to_new_revisions_and_nothing_else_of_the_file_changes(
         f'"{CARTON.format("150.0")}", sha256 = "{"0" * 64}", size = 1 ': (
             f'"{CARTON.format("151.0")}", sha256 = "{sha256(carton)}", size = {len(carton)} '
         ),
-        f'"{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 7 ': (
+        f'"{HEADERS.format(8)}", sha256 = "{sha256(b"old headers")}", size = 11 ': (
             f'"{HEADERS.format(9)}", sha256 = "{sha256(b"new headers")}", size = 11 '
         ),
     }
@@ -204,6 +211,97 @@ def test_lists_that_the_archive_did_not_sign_are_refused(
     assert failure.value.kind is Kind.FETCH
     assert "could not be read" in failure.value.what
     assert toml.read_text() == before
+
+
+def test_what_the_signed_lists_say_is_recorded_once_for_each_pin(
+    archive: Archive, update: Update, toml: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    update()
+    assert "1 of 2 files of Debian are as its signed lists say" in capfd.readouterr().err
+    assert not toml.with_name("debian.toml").exists()
+    update("py-3.11", write=True)
+    day = date(2022, 1, 1)
+    headers = {HEADERS.format(9): Signed(sha256(b"new headers"), 11, "bookworm", day)}
+    assert debian_record.read(toml.parent) == DebianRecord(headers)
+    toml.write_text(toml.read_text().replace("150.0", "149.0"))
+    update("browser", write=True)
+    recorded = debian_record.read(toml.parent)
+    assert recorded.files.keys() == {HEADERS.format(9), CARTON.format("151.0")}
+    assert recorded.unlisted == ()
+
+
+@pytest.mark.parametrize("change", ["sha256", "size"])
+def test_a_pin_that_differs_from_the_signed_list_is_refused(
+    archive: Archive, update: Update, toml: Path, change: str
+) -> None:
+    right = f'"{sha256(b"old headers")}", size = 11'
+    wrong = {"sha256": f'"{"1" * 64}", size = 11', "size": right.replace("11", "12")}[change]
+    toml.write_text(toml.read_text().replace(right, wrong))
+    before = toml.read_text()
+    with pytest.raises(WheelhouseError) as failure:
+        update(write=True)
+    assert failure.value.kind is Kind.FETCH
+    assert f"  {HEADERS.format(8)}: bookworm lists" in failure.value.what
+    assert "Build nothing of them" in failure.value.hint
+    assert toml.read_text() == before
+    assert not toml.with_name("debian.toml").exists()
+
+
+@pytest.fixture(scope="module")
+def real() -> dict[str, bytes]:
+    """The signed lists of a small suite, as Debian's mirror has them now."""
+    mirror, found = debian_mirrors()[0], {}
+    for name in ("InRelease", "main/source/Sources.xz"):
+        path = f"dists/{REAL}/{name}"
+        found[path] = b"".join(download.read(f"{mirror}/{path}", download.Limits(10_000_000)))
+    return found
+
+
+def test_debians_own_lists_have_its_signature(
+    real: dict[str, bytes], mirror: Mirror, tmp_path: Path
+) -> None:
+    mirror.files.update(real)
+    lists = debian_index.fetch(mirror.url, [REAL], [], KEYRING, tmp_path, tmp_path / "log")
+    text = lzma.decompress(real[f"dists/{REAL}/main/source/Sources.xz"]).decode()
+    first = Sources(text.partition("\n\n")[0])
+    (archive, *_) = (each for each in first["Checksums-Sha256"] if ".orig." in each["name"])
+    found = {each.path: each for each in debian_index.read(lists, {first["Package"]})}
+    file = found[f"{first['Directory']}/{archive['name']}"]
+    assert (file.sha256, file.size, file.suite) == (archive["sha256"], int(archive["size"]), REAL)
+    assert file.signed
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("InRelease", "GPG error|not signed|BADSIG"),
+        ("main/source/Sources.xz", "Hash Sum|unexpected"),
+    ],
+)
+def test_debians_own_lists_are_refused_once_they_are_altered(
+    real: dict[str, bytes], mirror: Mirror, tmp_path: Path, name: str, reason: str
+) -> None:
+    path = f"dists/{REAL}/{name}"
+    content = real[path]
+    altered = (
+        content.replace(b"\nOrigin: Debian", b"\nOrigin: Debiaa", 1)
+        if name == "InRelease"
+        else lzma.compress(lzma.decompress(content).replace(b"Package: ", b"Package: x", 1))
+    )
+    assert altered != content
+    mirror.files.update({**real, path: altered})
+    with pytest.raises(WheelhouseError, match="could not be read") as failure:
+        debian_index.fetch(mirror.url, [REAL], [], KEYRING, tmp_path, tmp_path / "log")
+    assert failure.value.kind is Kind.FETCH
+    assert re.search(reason, (tmp_path / "log").read_text())
+
+
+def test_debians_own_lists_are_refused_with_another_key(
+    real: dict[str, bytes], mirror: Mirror, tmp_path: Path, key: Key
+) -> None:
+    mirror.files.update(real)
+    with pytest.raises(WheelhouseError, match="could not be read"):
+        debian_index.fetch(mirror.url, [REAL], [], key.ring, tmp_path, tmp_path / "log")
 
 
 def test_a_pin_that_is_not_on_one_line_is_not_written_wrongly(

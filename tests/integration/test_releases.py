@@ -17,6 +17,7 @@ from tests.support.running import Cli
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.publish import github
 
+BUILD = "https://slsa.dev/provenance/v1"
 WHEEL = "tflite_runtime-{}-cp37-abi3-manylinux2014_aarch64.whl"
 
 
@@ -83,7 +84,9 @@ def wheel_and_record(version: str, content: bytes) -> dict[str, bytes]:
     return {name: content, f"{name}.verified.json": b"{}"}
 
 
-def bundle(content: bytes, subjects: int = 1, logged: bool = True) -> dict[str, Any]:
+def bundle(
+    content: bytes, subjects: int = 1, logged: bool = True, kind: str = BUILD
+) -> dict[str, Any]:
     """A Sigstore bundle as GitHub's attestation of provenance has it; nothing in it is signed."""
     subject = {"name": "x.whl", "digest": {"sha256": hashlib.sha256(content).hexdigest()}}
     workflow = {
@@ -94,7 +97,7 @@ def bundle(content: bytes, subjects: int = 1, logged: bool = True) -> dict[str, 
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [subject] * subjects,
-        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicateType": kind,
         "predicate": {"buildDefinition": {"externalParameters": {"workflow": workflow}}},
     }
     return {
@@ -181,7 +184,9 @@ def test_an_attestation_becomes_a_provenance_object(server: GitHub, tmp_path: Pa
     assert attestation["verification_material"]["transparency_entries"] == [{"logIndex": "1"}]
 
 
-@pytest.mark.parametrize("change", [{"subjects": 2}, {"logged": False}])
+@pytest.mark.parametrize(
+    "change", [{"subjects": 2}, {"logged": False}, {"kind": "https://cyclonedx.org/bom"}]
+)
 def test_what_pep_740_cannot_express_is_left_out(
     server: GitHub, tmp_path: Path, change: dict[str, Any]
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from wheelhouse.publish import site, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.publisher import Publisher
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand
 from wheelhouse.verify.expected import expected
@@ -110,9 +111,15 @@ def accepted(path: Path) -> WheelFile:
     return wheel_file.read(path, Demand.ITS_RELEASE, expected)
 
 
-def make_site(folders: Sequence[Path], settings: IndexSettings, place: Place, to: Path) -> None:
+def make_site(
+    folders: Sequence[Path],
+    settings: IndexSettings,
+    place: Place,
+    to: Path,
+    publisher: Publisher | None = None,
+) -> None:
     """Make a site of wheels, whatever was tried."""
-    site.make(folders, settings, place, to, Demand.ITS_RELEASE, expected)
+    site.make(folders, settings, place, to, Demand.ITS_RELEASE, expected, publisher)
 
 
 def trial(

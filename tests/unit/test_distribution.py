@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,10 @@ import pytest
 from tests.support.wheels import accepted, record, trial, wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.package import zipped
+from wheelhouse.publish import provenance, wheel_file
+from wheelhouse.publish.publisher import Publisher
+from wheelhouse.record import Demand
+from wheelhouse.verify.expected import expected
 
 INFO = "tflite_runtime-2.14.1.dist-info"
 
@@ -246,19 +249,46 @@ def test_metadata_beside_that_is_not_the_wheels_own_is_refused(tmp_path: Path) -
     assert "METADATA that differs" in refused(path)
 
 
+def test_a_provenance_is_verified_for_the_wheels_own_bytes_and_the_publisher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(provenance, "verify", lambda *words: asked.append(words))
+    path = wheel(tmp_path)
+    path.with_name(f"{path.name}.provenance").write_bytes(b"signed")
+    publisher = Publisher("owner/name")
+    file = wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
+    assert file.provenance == b"signed"
+    assert asked == [(b"signed", path.name, file.sha256, publisher)]
+
+
+def test_a_provenance_that_does_not_hold_is_refused(tmp_path: Path) -> None:
+    path = wheel(tmp_path)
+    path.with_name(f"{path.name}.provenance").write_text("{}")
+    publisher = Publisher("owner/name")
+    with pytest.raises(WheelhouseError) as caught:
+        wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
+    assert caught.value.what.startswith(f"{path.name} has a provenance of another form")
+    assert "with --repo" in caught.value.hint
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("there", "publisher", "reason"),
     [
-        ({"version": 2, "attestation_bundles": []}, "unknown version"),
-        ({"version": 1}, "unreadable provenance"),
+        (False, Publisher("owner/name"), "has no provenance"),
+        (True, None, "has a provenance, but no --repo says"),
     ],
 )
-def test_a_provenance_that_is_none_is_refused(
-    tmp_path: Path, content: dict[str, Any], reason: str
+def test_all_wheels_of_a_publisher_have_a_provenance_and_no_others(
+    tmp_path: Path, there: bool, publisher: Publisher | None, reason: str
 ) -> None:
     path = wheel(tmp_path)
-    path.with_name(f"{path.name}.provenance").write_text(json.dumps(content))
-    assert reason in refused(path)
+    if there:
+        path.with_name(f"{path.name}.provenance").write_text("{}")
+    with pytest.raises(WheelhouseError) as caught:
+        wheel_file.read(path, Demand.ITS_RELEASE, expected, publisher)
+    assert caught.value.what.startswith(f"{path.name} {reason}")
+    assert caught.value.topic == "refused-provenance"
 
 
 @pytest.mark.parametrize(

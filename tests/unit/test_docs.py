@@ -61,6 +61,7 @@ FOREIGN = {
 """Programs of commands in the documentation other than ``./inv``, and what is known of them."""
 
 PLACES = {
+    "debian.toml": "wheelhouse/sources",
     "images.toml": "wheelhouse/machines",
     "index.toml": ".",
     "origins.toml": "wheelhouse/sources",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -177,10 +178,7 @@ def test_attestations_are_linked_where_there_are_any(tmp_path: Path) -> None:
     place = Place(site="https://wheels.example/")
     read = file(tmp_path, "cp37-abi3", "12")
     assert "No build attestation is published" in page([read], place)
-    read.path.with_name(f"{read.name}.provenance").write_text(
-        '{"version": 1, "attestation_bundles": []}'
-    )
-    text = page([accepted(read.path)], place)
+    text = page([replace(read, provenance=b"signed")], place)
     assert "No build attestation" not in text
     assert f'href="https://wheels.example/files/{read.name}.provenance"' in text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Protocol
@@ -130,10 +131,8 @@ def test_a_quarantined_project_offers_nothing(tmp_path: Path, parse: Parse) -> N
 
 
 def test_provenance_is_linked_by_its_full_address(tmp_path: Path, parse: Parse) -> None:
-    path = wheel(tmp_path)
-    provenance = b'{"version": 1, "attestation_bundles": []}'
-    path.with_name(f"{path.name}.provenance").write_bytes(provenance)
-    file = accepted(path)
+    provenance = b"signed"
+    file = replace(accepted(wheel(tmp_path)), provenance=provenance)
     pages = index.generate([file], PLAIN, Place(site=BASE.rstrip("/")))
     (shown,) = parse(pages).packages
     assert shown.provenance_url is not None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
+
 import pytest
 
 from wheelhouse.common.toml import load
-from wheelhouse.sources import updates
+from wheelhouse.sources import debian_record, updates
 from wheelhouse.sources.debian_index import PoolFile
+from wheelhouse.sources.debian_record import DebianRecord, Signed
 from wheelhouse.sources.pins import Artefact, Pins
 from wheelhouse.sources.updates import PinnedFile
 
@@ -97,3 +101,31 @@ def test_a_file_of_several_components_is_one_pin_with_all_their_names() -> None:
     carton = next(one for one in found.values() if one.carton == "chromium")
     assert carton.label == "chromium"
     assert {"xnnpack", "fp16"} <= {use.name for use in carton.uses}
+
+
+def test_every_file_of_debian_is_recorded_as_its_signed_lists_have_it() -> None:
+    pins = [each.artefact for each in updates.pinned(load(updates.FILE, Pins))]
+    ours = {each.debian: each for each in pins if each.debian}
+    record = debian_record.read(updates.FILE.parent)
+    assert ours.keys() == {*record.files, *record.unlisted}
+    for path, signed in record.files.items():
+        assert debian_record.matches(ours[path], signed.sha256, signed.size), path
+
+
+def test_a_record_keeps_what_is_known_and_drops_what_is_pinned_no_more(tmp_path: Path) -> None:
+    day = date(2026, 11, 1)
+    kept, changed, gone, new = (TENSORFLOW.format(number) for number in range(4))
+    known = Signed("1" * 64, 7, "trixie", day)
+    old = DebianRecord({kept: known, changed: Signed("3" * 64, 7, "sid", day), gone: known})
+    every = [pinned(path).artefact for path in (kept, changed, new)]
+    listed = [
+        PoolFile(path, "1" * 64, 7, suite, date(2026, 12, 1))
+        for path in (kept, changed)
+        for suite in ("bookworm", "sid")
+    ]
+    made = debian_record.renewed(old, every, {kept, changed, new}, listed)
+    again = Signed("1" * 64, 7, "bookworm", date(2026, 12, 1))
+    assert made == DebianRecord({kept: known, changed: again}, (new,))
+    debian_record.write(made, tmp_path)
+    assert debian_record.read(tmp_path) == made
+    assert debian_record.renewed(made, every, set(), []) == made

@@ -16,6 +16,7 @@ import tasks
 from tests.support import REPO
 from wheelhouse import workflow
 from wheelhouse.common.store import Store
+from wheelhouse.publish.publisher import Publisher
 
 FOLDER = REPO / ".github" / "workflows"
 WORKFLOWS: dict[str, Any] = {
@@ -280,3 +281,11 @@ def test_every_commands_variables_are_given_to_it() -> None:
         job = JOBS[place.rpartition(":")[0]]
         known = {*job.get("env", {}), *step.get("env", {}), "GITHUB_OUTPUT", "GITHUB_REPOSITORY"}
         assert set(re.findall(r"\$\{?(\w+)", step.get("run", ""))) <= known
+
+
+def test_the_index_verifies_what_the_release_attested() -> None:
+    runs = "\n".join(step.get("run", "") for step in STEPS.values())
+    assert './inv releases --repo "$GITHUB_REPOSITORY"' in runs
+    assert re.search(r'\./inv index --wheels releases .*--repo "\$GITHUB_REPOSITORY"', runs)
+    attested = [place for place, step in STEPS.items() if "/attest-" in step.get("uses", "")]
+    assert [place.partition(":")[0] for place in attested] == [Publisher("owner/name").workflow]

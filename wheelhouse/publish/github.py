@@ -30,6 +30,7 @@ T = TypeVar("T")
 _WANTED = (".whl", ".whl.verified.json")
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _STATEMENT = "https://in-toto.io/Statement/v1"
+_BUILD = "https://slsa.dev/provenance/v1"
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -134,8 +135,8 @@ def fetch(name: str, folder: Path) -> None:
 
 
 def provenance(bundles: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The PEP 740 provenance object of a file; None if no bundle is about that file alone."""
-    pairs = [_publisher_and_attestation(bundle) for bundle in bundles if _about_one_file(bundle)]
+    """The PEP 740 provenance object of a file; None if no bundle is about its build alone."""
+    pairs = [_publisher_and_attestation(bundle) for bundle in bundles if _about_one_build(bundle)]
     groups = [
         {"publisher": publisher, "attestations": [attestation]} for publisher, attestation in pairs
     ]
@@ -165,10 +166,11 @@ def _publisher_and_attestation(bundle: dict[str, Any]) -> tuple[dict[str, Any], 
     return publisher, attestation
 
 
-def _about_one_file(bundle: dict[str, Any]) -> bool:
+def _about_one_build(bundle: dict[str, Any]) -> bool:
     logged = bundle["verificationMaterial"].get("tlogEntries")
     statement = _statement(bundle)
-    return bool(logged) and statement["_type"] == _STATEMENT and len(statement["subject"]) == 1
+    kinds = (statement["_type"], statement["predicateType"])
+    return bool(logged) and kinds == (_STATEMENT, _BUILD) and len(statement["subject"]) == 1
 
 
 def _statement(bundle: dict[str, Any]) -> dict[str, Any]:

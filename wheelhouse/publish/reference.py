@@ -26,6 +26,7 @@ from msgspec import NODEFAULT
 from msgspec.inspect import (
     BoolType,
     DateTimeType,
+    DateType,
     DictType,
     IntType,
     LiteralType,
@@ -43,6 +44,7 @@ from wheelhouse.common.root import ROOT
 from wheelhouse.machines.images import ImageTable
 from wheelhouse.publish.index import IndexSettings
 from wheelhouse.record import Record
+from wheelhouse.sources.debian_record import DebianRecord
 from wheelhouse.sources.origins import Origins
 from wheelhouse.sources.pins import Pins
 from wheelhouse.specimens import pipelines
@@ -52,6 +54,7 @@ from wheelhouse.targets.systems import SystemTable
 
 FILES: Mapping[str, type[msgspec.Struct]] = {
     "architectures.toml": Architectures,
+    "debian.toml": DebianRecord,
     "images.toml": ImageTable,
     "index.toml": IndexSettings,
     "matrix.toml": Matrix,
@@ -67,6 +70,7 @@ APPS = ROOT / "apps"
 _WORDS: Mapping[type, str] = {
     BoolType: "true or false",
     DateTimeType: "time with a zone",
+    DateType: "day",
     IntType: "whole number",
     StrType: "string",
 }

@@ -16,6 +16,7 @@ from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
 from wheelhouse.publish import boards_page, front_page, index, locks, vex, wheel_file
 from wheelhouse.publish.index import IndexSettings, Place
+from wheelhouse.publish.publisher import Publisher
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.record import Demand, Verifier
 
@@ -31,17 +32,18 @@ def make(
     site: Path,
     demand: Demand,
     verifier: Verifier,
+    publisher: Publisher | None = None,
 ) -> None:
     """Make the folder ``site`` from all wheels below the folders; documentation in it stays.
 
-    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. The front page marks
-    wheels that do not meet :attr:`Demand.TODAY`.
+    ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`, ``publisher`` as for
+    :func:`wheel_file.read`. The front page marks wheels that do not meet :attr:`Demand.TODAY`.
 
     A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
     if there is no wheel or one is refused; the old site then stays.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand, verifier))
+        files = without_local(read(wheels(folders), demand, verifier, publisher))
         files += for_older_pips(files, Path(scratch))
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
@@ -74,14 +76,16 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], demand: Demand, verifier: Verifier) -> list[WheelFile]:
+def read(
+    paths: Sequence[Path], demand: Demand, verifier: Verifier, publisher: Publisher | None = None
+) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
     They are unpacked side by side, and then accepted one after another.
     """
     with _threads() as pool:
         unpacked = pool.map(wheel_file.unpack, paths)
-        return [wheel_file.accept(each, demand, verifier) for each in unpacked]
+        return [wheel_file.accept(each, demand, verifier, publisher) for each in unpacked]
 
 
 def _threads() -> ThreadPoolExecutor:

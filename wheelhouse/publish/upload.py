@@ -41,6 +41,7 @@ from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.publish import wheel_file
+from wheelhouse.publish.publisher import Publisher
 from wheelhouse.record import Demand, Verifier
 
 TIMEOUT = 120
@@ -84,18 +85,24 @@ def index_of(upload: str) -> str:
     return parts._replace(netloc=hostname, path=f"{path}/simple/").geturl()
 
 
-def publish(wheels: Sequence[Path], to: str, index: str, verifier: Verifier) -> None:
+def publish(
+    wheels: Sequence[Path],
+    to: str,
+    index: str,
+    verifier: Verifier,
+    publisher: Publisher | None = None,
+) -> None:
     """Upload the wheels that the index does not have, and print the name of each.
 
-    ``verifier`` is as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError before anything
-    is sent if a wheel is not verified, a credential is missing, or the index has other bytes under
-    a wheel's name; and for the first wheel that the endpoint rejects, naming those that it
-    accepted.
+    ``verifier`` and ``publisher`` are as for :func:`wheel_file.read`. Raises WheelhouseError before
+    anything is sent if a wheel is not verified, a credential is missing, or the index has other
+    bytes under a wheel's name; and for the first wheel that the endpoint rejects, naming those that
+    it accepted.
     """
     endpoint = Endpoint.named(to, index)
     wheels = _without_local(wheels)
     _raise_if_any(
-        [problem for wheel in wheels if (problem := _refused(wheel, verifier))],
+        [problem for wheel in wheels if (problem := _refused(wheel, verifier, publisher))],
         "Only verified wheels are uploaded",
         "Run `invoke verify` on them first; build altered ones again.",
     )
@@ -106,10 +113,10 @@ def publish(wheels: Sequence[Path], to: str, index: str, verifier: Verifier) -> 
     console.say(f"{len(missing)} uploaded, {len(wheels) - len(missing)} in the index already")
 
 
-def _refused(wheel: Path, verifier: Verifier) -> str:
+def _refused(wheel: Path, verifier: Verifier, publisher: Publisher | None) -> str:
     """Why a wheel is not to be uploaded; empty if it is whole and verified."""
     try:
-        wheel_file.read(wheel, Demand.TODAY, verifier)
+        wheel_file.read(wheel, Demand.TODAY, verifier, publisher)
     except WheelhouseError as error:
         return error.what
     return ""

@@ -4,6 +4,7 @@
 2. Its RECORD must list all members, with their sizes and SHA-256, and no others.
 3. Its METADATA and WHEEL must agree with its name.
 4. Its record, which ``invoke verify`` makes, must vouch for it: :func:`wheelhouse.record.vouch`.
+5. Its provenance must be signed by the publisher; without a publisher it must have none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-import msgspec
 from isal import isal_zlib
 from packaging.metadata import Metadata
 from packaging.tags import Tag, parse_tag
@@ -39,6 +39,7 @@ from packaging.version import Version
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
 from wheelhouse.package import retagged, zipped
+from wheelhouse.publish.publisher import Publisher, UnprovenError
 from wheelhouse.record import (
     Demand,
     OtherVerifierError,
@@ -58,13 +59,6 @@ _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
 _BLOCK = 64 << 10
 """Bytes read at once; unpacked, a processor's cache has room for them."""
-
-
-class Provenance(msgspec.Struct, frozen=True):
-    """The keys of a PEP 740 provenance object that an index checks."""
-
-    version: int
-    attestation_bundles: list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -134,13 +128,16 @@ class _RefusedError(Exception):
     """A file is refused; the message completes a sentence that begins with the file's name."""
 
 
-def read(path: Path, demand: Demand, verifier: Verifier) -> WheelFile:
-    """Read a wheel, its record and, if it exists, ``<wheel>.provenance``.
+def read(
+    path: Path, demand: Demand, verifier: Verifier, publisher: Publisher | None = None
+) -> WheelFile:
+    """Read a wheel, its record and, if ``publisher`` signs wheels, ``<wheel>.provenance``.
 
     ``demand`` and ``verifier`` are as for :func:`wheelhouse.record.vouch`. Raises WheelhouseError
-    naming the file if anything about it is unsafe, altered, mislabelled, unverified or unreadable.
+    naming the file if anything about it is unsafe, altered, mislabelled, unverified, unproven or
+    unreadable.
     """
-    return accept(unpack(path), demand, verifier)
+    return accept(unpack(path), demand, verifier, publisher)
 
 
 @dataclass(frozen=True)
@@ -164,19 +161,28 @@ def unpack(path: Path) -> Unpacked:
         return Unpacked(path, *_metadata_and_wheel(path, project, version))
 
 
-def accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+def accept(
+    unpacked: Unpacked, demand: Demand, verifier: Verifier, publisher: Publisher | None = None
+) -> WheelFile:
     """Check all else of a wheel that :func:`read` does, and raise as that does.
 
     Not in threads: msgspec may crash if two of them convert to a type that is new to it.
     """
     with _refusing(unpacked.path):
-        return _accept(unpacked, demand, verifier)
+        return _accept(unpacked, demand, verifier, publisher)
 
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
+    except UnprovenError as reason:
+        raise WheelhouseError(
+            f"{path.name} {reason}.",
+            "Fetch wheel and provenance again with `invoke releases`, and name the same repository "
+            "with --repo.",
+            topic="refused-provenance",
+        ) from reason
     except UnverifiedError as reason:
         remedy = "Run `invoke verify` on it."
         if isinstance(reason, OtherVerifierError):
@@ -191,15 +197,22 @@ def _refusing(path: Path) -> Iterator[None]:
         ) from reason
 
 
-def _accept(unpacked: Unpacked, demand: Demand, verifier: Verifier) -> WheelFile:
+def _accept(
+    unpacked: Unpacked, demand: Demand, verifier: Verifier, publisher: Publisher | None
+) -> WheelFile:
     path, core = unpacked.path, unpacked.core
     project, version, build, tags = _parse_name(path.name)
     metadata = _parse_metadata(core, project, version)
     _check_tags(unpacked.wheel, build, tags)
     vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
-    if provenance is not None and _parse_provenance(provenance).version != 1:
-        raise _RefusedError("has a provenance of an unknown version")
+    if publisher:
+        # Imported here because sigstore loads slowly, and most tasks verify no provenance.
+        from wheelhouse.publish.provenance import verify
+
+        verify(provenance, path.name, vouched.record.sha256, publisher)
+    elif provenance is not None:
+        raise UnprovenError("has a provenance, but no --repo says who should have signed it")
     published = _companion(path, "metadata")
     if published not in (None, core):
         raise _RefusedError("has METADATA that differs from the file beside it")
@@ -360,10 +373,3 @@ def _companion(path: Path, kind: str) -> bytes | None:
     if companion.is_symlink():
         raise _RefusedError(f"has a {kind} that is no regular file")
     return companion.read_bytes() if companion.is_file() else None
-
-
-def _parse_provenance(text: bytes) -> Provenance:
-    try:
-        return msgspec.json.decode(text, type=Provenance)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _RefusedError(f"has an unreadable provenance: {error}") from error

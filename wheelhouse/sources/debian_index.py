@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from debian.deb822 import Packages, Sources
+from debian.deb822 import Packages, Release, Sources
 from debian.debian_support import Version
 
 from wheelhouse.common import console, process
@@ -15,6 +17,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.sources.mirrors import VARIABLE
 
 _NAME = re.compile(r"([^_]+)_([^_]+?)(_[^_]+\.deb|\.orig\.tar\.\w+)")
+_SUITE = re.compile(r"_dists_(.+)_(?:InRelease|main_.+)")
 _REPACKED = re.compile(r"[+~.-](dfsg|ds|repack)[.\d]*$")
 _OPTIONS = {
     "Dir::Etc::SourceParts": "/dev/null",
@@ -31,12 +34,14 @@ class PoolFile:
     """A binary package or an upstream source archive in Debian's pool.
 
     ``path`` begins with ``pool/``; ``sha256``, in hex, is empty and ``size``, in bytes, 0 if they
-    are not known.
+    are not known. ``suite`` is the first that lists it, ``signed`` the day of its signature.
     """
 
     path: str
     sha256: str = ""
     size: int = 0
+    suite: str = field(default="", compare=False)
+    signed: date | None = field(default=None, compare=False)
 
     @property
     def package(self) -> str:
@@ -121,17 +126,33 @@ def fetch(
 def read(lists: Path, packages: Collection[str]) -> list[PoolFile]:
     """The pool files of the named binary and source packages, from a folder of package lists."""
     found = []
+    days = {_suite(path): _day(path) for path in lists.glob("*_InRelease")}
     for path in sorted(lists.glob("*_Packages")):
+        suite = _suite(path)
         for text in _entries(path, packages):
             binary = Packages(text)
-            found.append(PoolFile(binary["Filename"], binary["SHA256"], int(binary["Size"])))
+            content = (binary["SHA256"], int(binary["Size"]))
+            found.append(PoolFile(binary["Filename"], *content, suite, days[suite]))
     for path in sorted(lists.glob("*_Sources")):
+        suite = _suite(path)
         for text in _entries(path, packages):
             source = Sources(text)
             for each in source["Checksums-Sha256"]:
                 path_there = f"{source['Directory']}/{each['name']}"
-                found.append(PoolFile(path_there, each["sha256"], int(each["size"])))
+                content = (each["sha256"], int(each["size"]))
+                found.append(PoolFile(path_there, *content, suite, days[suite]))
     return list(dict.fromkeys(found))
+
+
+def _suite(path: Path) -> str:
+    """The suite of a list, from the name that apt gave it."""
+    found = _SUITE.search(path.name)
+    return found[1] if found else path.name
+
+
+def _day(path: Path) -> date:
+    """The day on which a suite was signed."""
+    return parsedate_to_datetime(Release(path.read_text(encoding="utf-8"))["Date"]).date()
 
 
 def _entries(path: Path, packages: Collection[str]) -> Iterator[str]:

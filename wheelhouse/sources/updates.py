@@ -4,6 +4,9 @@ A pin moves only to another Debian revision of the same upstream version. If its
 it moves only to an archive with the same content. A newer upstream version is listed, not taken,
 because it may need other patches. Artefacts with a ``url`` or of npm are skipped: each is of one
 version.
+
+What Debian's signed lists say of a pinned file is compared with its pin, and recorded by
+:mod:`debian_record`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from wheelhouse.common import console, process
 from wheelhouse.common.errors import Kind, WheelhouseError, require_known
 from wheelhouse.common.store import Store, tree_digest
 from wheelhouse.common.toml import load
-from wheelhouse.sources import archives, debian_index, download, pins, pip
+from wheelhouse.sources import archives, debian_index, debian_record, download, pins, pip
 from wheelhouse.sources.debian_index import PoolFile
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
@@ -88,19 +91,29 @@ def update(
     """List the pins whose files left the mirrors or have newer versions there.
 
     ``names`` selects pins; all are checked if it is empty. With ``write`` pins are moved in
-    ``file`` where possible. Raises WheelhouseError if a name is not known, if a mirror does not
-    answer, or if a pin cannot be moved because the content differs.
+    ``file`` where possible, and what Debian's signed lists say is recorded beside it. Raises
+    WheelhouseError if a name is not known, if a mirror does not answer, if Debian signed another
+    file than the pinned one, or if a pin cannot be moved because the content differs.
     """
     chosen = _chosen(pinned(load(file, Pins)), names)
-    found = [*_debian(chosen, fetcher.store, keyring), *_python(chosen, fetcher.store)]
+    ours = [one for one in chosen if one.artefact.debian]
+    listed = _listed(ours, fetcher.store, keyring)
+    debian_record.check([one.artefact for one in ours], listed)
+    found = [*_debian(ours, listed), *_python(chosen, fetcher.store)]
     notable = [one for one in found if not one.available or one.revision or one.newer]
     if notable:
         columns = ("pin", "pinned", "there", "newer revision", "newer version")
         console.table("Pins to look at", columns, [_row(one) for one in notable])
     console.say(f"{len(found) - len(notable)} of {len(found)} pins are the newest that there is")
     movable = [one for one in found if one.revision]
+    known = {each.path for each in listed}
+    signed = sum(one.artefact.debian in known for one in ours)
+    console.say(f"{signed} of {len(ours)} files of Debian are as its signed lists say")
     if write:
-        _move_all(movable, fetcher, file)
+        try:
+            _move_all(movable, fetcher, file)
+        finally:
+            _record(ours, listed, file)
     elif movable:
         console.say("`invoke update-pins --write` moves pins to their newer revisions")
 
@@ -195,8 +208,8 @@ def _version(artefact: Artefact) -> str:
     return str(PoolFile(artefact.debian).version)
 
 
-def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[Finding]:
-    ours = [one for one in chosen if one.artefact.debian]
+def _listed(ours: Sequence[PinnedFile], store: Store, keyring: Path) -> list[PoolFile]:
+    """What the signed lists have of the pinned files' packages."""
     if not ours:
         return []
     mirrors = debian_mirrors()
@@ -207,7 +220,19 @@ def _debian(chosen: Sequence[PinnedFile], store: Store, keyring: Path) -> list[F
     with tempfile.TemporaryDirectory() as scratch:
         suites = _suites(mirrors[0])
         lists = debian_index.fetch(mirrors[0], suites, processors, keyring, Path(scratch), log)
-        listed = debian_index.read(lists, packages)
+        return debian_index.read(lists, packages)
+
+
+def _record(ours: Sequence[PinnedFile], listed: Sequence[PoolFile], file: Path) -> None:
+    """Record what the lists say of the pins that ``file`` has now."""
+    every = [one.artefact for one in pinned(load(file, Pins)) if one.artefact.debian]
+    asked = {one.artefact.debian for one in ours} | {each.path for each in listed}
+    old = debian_record.read(file.parent)
+    debian_record.write(debian_record.renewed(old, every, asked, listed), file.parent)
+
+
+def _debian(ours: Sequence[PinnedFile], listed: Sequence[PoolFile]) -> list[Finding]:
+    mirrors = debian_mirrors() if ours else ()
     available = {
         path
         for path in (one.artefact.debian for one in ours)
