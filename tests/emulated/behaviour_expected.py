@@ -329,6 +329,7 @@ RESULTS: dict[str, Any] = {
     },
     "out_of_turn.resized.set": UNALLOCATED_INPUT,
     "means": True,
+    "mean_of_axes_named_again": [5, 5, 5],
     "without_a_bias": [[[4, 4, 4, 2]] * 3 + [[2, 2, 2, 1]]] * 2,
     "slopes": {
         "int8": [True, True],

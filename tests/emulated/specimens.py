@@ -63,6 +63,7 @@ def specimens() -> dict[str, bytes]:
         "unused": _unused(),
         "branches": _branches(),
         "means": _means(),
+        "axes": _axes(),
         "without-bias": _without_bias(),
         "slopes-int8": _slopes("int8", (1, 1, 41)),
         "slopes-uint8": _slopes("uint8", (1, 1, 41)),
@@ -228,6 +229,17 @@ def _means() -> bytes:
     bias = writer.constant("bias", np.zeros(24, np.float32))
     writer.operator("MEAN", 1, [x, axes], [mean], keepDims=True)
     writer.operator("CONV_2D", 1, [mean, weights, bias], [y], strideW=1, strideH=1)
+    return writer.pack([x], [y])
+
+
+def _axes() -> bytes:
+    """A mean whose axes are named twelve times."""
+    writer = ModelWriter("axes")
+    quantisation = Quantisation((0.5,))
+    x = writer.tensor("x", (1, 2, 2, 3), "int8", quantisation)
+    y = writer.tensor("y", (1, 1, 1, 3), "int8", quantisation)
+    axes = writer.constant("axes", np.array([1, 2] * 12, np.int32))
+    writer.operator("MEAN", 2, [x, axes], [y], keepDims=True)
     return writer.pack([x], [y])
 
 

@@ -120,6 +120,16 @@ def means() -> object:
 
 
 @mortal
+def mean_of_axes_named_again() -> object:
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = ready("axes", experimental_op_resolver_type=resolver)
+    interpreter.set_tensor(0, np.full((1, 2, 2, 3), 5, np.int8))
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]["index"]
+    return interpreter.get_tensor(output).ravel().tolist()
+
+
+@mortal
 def without_a_bias() -> object:
     """The first channel of what XNNPACK and TFLite's own kernels make of ones."""
     results = []
