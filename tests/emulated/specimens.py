@@ -65,6 +65,7 @@ def specimens() -> dict[str, bytes]:
         "means": _means(),
         "axes": _axes(),
         "without-bias": _without_bias(),
+        "pad": _pad(),
         "slopes-int8": _slopes("int8", (1, 1, 41)),
         "slopes-uint8": _slopes("uint8", (1, 1, 41)),
         "slopes-int8-elements": _slopes("int8", (2, 3, 5, 41)),
@@ -263,6 +264,16 @@ def _slopes(kind: str, shape: tuple[int, ...]) -> bytes:
     y = writer.tensor("y", (2, 3, 5, 41), kind, Quantisation((0.037,), middle + 5))
     alpha = writer.constant("alpha", slopes, Quantisation((0.011,), middle + 3))
     writer.operator("PRELU", 1, [x, alpha], [y])
+    return writer.pack([x], [y])
+
+
+def _pad() -> bytes:
+    """A PAD of 8-bit values in all four dimensions."""
+    writer = ModelWriter("pad")
+    x = writer.tensor("x", (2, 3, 4, 5), "int8", Quantisation((1.0,)))
+    y = writer.tensor("y", (3, 5, 6, 8), "int8", Quantisation((1.0,)))
+    around = np.array([[1, 0], [0, 2], [1, 1], [2, 1]], np.int32)
+    writer.operator("PAD", 1, [x, writer.constant("around", around)], [y])
     return writer.pack([x], [y])
 
 

@@ -159,6 +159,17 @@ def slopes() -> object:
     return found
 
 
+@mortal
+def padded() -> object:
+    """Whether PAD of 8-bit values puts zeros around them as NumPy does."""
+    interpreter = ready("pad")
+    values = np.arange(-60, 60, dtype=np.int8).reshape(2, 3, 4, 5)
+    interpreter.set_tensor(0, values)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    return bool((found == np.pad(values, [(1, 0), (0, 2), (1, 1), (2, 1)])).all())
+
+
 @case
 def tensors_between() -> object:
     """A tensor between two operators, which XNNPACK keeps to itself."""
