@@ -20,6 +20,7 @@ from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import tree_digest
 from wheelhouse.compile import library
 from wheelhouse.package import products
+from wheelhouse.publish import site
 from wheelhouse.sources.pins import Artefact, Component, Pin
 
 LABELS = ("small_runtime-1-a", "small_runtime-1-b", "small_delegate-1", "small_app-1")
@@ -103,6 +104,12 @@ def check(wheels: Sequence[Path], *_: object) -> None:
         record.path_for(path).write_text("tried")
 
 
+def index(folders: Sequence[Path], *_: object) -> None:
+    """Take what ``check`` tried."""
+    for path in (each for folder in folders for each in folder.glob("*.whl")):
+        assert record.path_for(path).read_text() == "tried"
+
+
 def product_needs(path: Path) -> set[str]:
     """The wheels that must lie beside a wheel."""
     (product,) = (each for each in every() if path.name == f"{each.label}.whl")
@@ -116,6 +123,7 @@ def main(words: list[str]) -> int:
         (workflow, "published", every),
         (products, "companions", beside),
         (pipeline, "verify", check),
+        (site, "make", index),
         (pipeline, "WHEELS", Path("wheels").absolute()),
     ):
         setattr(module, name, value)
