@@ -2,12 +2,14 @@
 
 ``packing.c`` is linked with XNNPACK's functions that pack weights, and with the generic ones, which
 ``-U__ARM_NEON`` leaves; ``packing_floats.c`` with the one for matrix products in FP32;
-``indirection.c`` with those that write the pointers of convolutions.
+``indirection.c`` with those that write the pointers of convolutions; ``dwconv.c`` with the kernels
+of depthwise ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,19 @@ LAYOUTS = {
 """The nr, kr and sr of the kernels that XNNPACK chooses; for UINT8 all boards have the same."""
 BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
 WEIGHTS = 1024 * 1024
+PACKING = ("src/reference/packing*.c*",)
+DEPTHWISE = (
+    "src/f32-dwconv/gen/*-9p8c-minmax-neonfma.c",
+    "src/f32-dwconv/gen/*-25p8c-minmax-neonfma-acc2.c",
+    "src/qs8-qc8w-dwconv/gen/*-*5p16c-minmax-fp32-neonv8-mla8-ld64.c",
+    "src/qs8-qc8w-dwconv/gen/*-9p16c-minmax-fp32-neonv8-mla8-ld64.c",
+)
 PROGRAMS = {
-    "neon": ("packing.c", "src/reference/packing*.c*", ()),
-    "generic": ("packing.c", "src/reference/packing*.c*", ("-U__ARM_NEON",)),
-    "floats": ("packing_floats.c", "src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c", ()),
-    "indirection": ("indirection.c", "src/indirection.c", ()),
-    "dwconv": ("dwconv.c", "src/*-dwconv/gen/*[59]p*c-minmax*-neon*.c", ("-march=armv8-a",)),
+    "neon": ("packing.c", PACKING, ()),
+    "generic": ("packing.c", PACKING, ("-U__ARM_NEON",)),
+    "floats": ("packing_floats.c", ("src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c",), ()),
+    "indirection": ("indirection.c", ("src/indirection.c",), ()),
+    "dwconv": ("dwconv.c", DEPTHWISE, ()),
 }
 """For each program its own source, XNNPACK's sources, and options."""
 _FLAGS = (
@@ -62,7 +71,10 @@ def programs(
     folder, tools = tmp_path_factory.mktemp("packing"), compiler(fetcher.store)
     for program, (own, theirs, more) in PROGRAMS.items():
         objects: list[Path] = []
-        for source in (Path(__file__).with_name(own), *xnnpack.glob(theirs)):
+        for source in (
+            Path(__file__).with_name(own),
+            *chain.from_iterable(map(xnnpack.glob, theirs)),
+        ):
             objects.append(folder / f"{program}-{len(objects)}.o")
             driver = tools.cxx if source.suffix == ".cc" else tools.cc
             _run(fetcher.store, driver, *options, *more, "-c", source, "-o", objects[-1])

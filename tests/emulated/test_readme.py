@@ -39,6 +39,7 @@ NOT_HERE = {
     "./inv build --tflite-source DIR": "needs a checkout of TensorFlow",
     "./inv publish --to https://HOST/legacy/": "tests/integration/test_publish.py has a server",
     "./inv test": "runs this",
+    "./inv upstream-tests --arch aarch64,x86_64": "takes half an hour; test_upstream.py does that",
     "./inv update-pins": "asks mirrors; tests/integration/test_pins.py has its own",
     "./inv update-pins --write": "changes the pins",
 }

@@ -74,14 +74,14 @@ def test_fp16_is_for_cpus_that_have_it(installed: Any) -> None:
 
 
 @pytest.mark.parametrize("wheel", WHEELS, indirect=True)
-def test_fp16_takes_about_half_of_the_instructions(installed: Any) -> None:
+def test_fp16_takes_two_thirds_of_the_instructions_or_fewer(installed: Any) -> None:
     def second_use(**env: str) -> int:
         words = ("workload.py", "model.tflite", "2")
         done = installed("Raspberry Pi 5", *words, count=True, **env)
         *_, first, second, _ = done.instructions
         return int((second - first).total)
 
-    assert 0.5 < second_use(**FP16) / second_use() < 0.65
+    assert 0.5 < second_use(**FP16) / second_use() < 0.67
 
 
 @pytest.mark.parametrize("wheel", WHEELS, indirect=True)
