@@ -331,7 +331,11 @@ RESULTS: dict[str, Any] = {
     "means": True,
     "mean_of_axes_named_again": [5, 5, 5],
     "without_a_bias": [[[4, 4, 4, 2]] * 3 + [[2, 2, 2, 1]]] * 2,
-    "padded": True,
+    "padded": {
+        f"{kind}-{name}": True
+        for kind in ("int8", "float32")
+        for name in ("all", "pixels", "columns", "rows")
+    },
     "slopes": {
         "int8": [True, True],
         "uint8": [True, True],

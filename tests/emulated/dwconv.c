@@ -34,6 +34,8 @@ struct kernel {
 static const struct kernel kernels[] = {
     {"FP32 3x3", (void (*)(void)) xnn_f32_dwconv_minmax_ukernel_9p8c__neonfma, 4, 3, 8, 32},
     {"FP32 5x5", (void (*)(void)) xnn_f32_dwconv_minmax_ukernel_25p8c__neonfma_acc2, 4, 5, 8, 32},
+    {"FP16 3x3", (void (*)(void)) xnn_f16_dwconv_minmax_ukernel_9p16c__neonfp16arith, 2, 3, 16, 32},
+    {"FP16 5x5", (void (*)(void)) xnn_f16_dwconv_minmax_ukernel_25p8c__neonfp16arith_acc2, 2, 5, 8, 16},
     {"INT8 3x3", (void (*)(void)) xnn_qs8_qc8w_dwconv_minmax_fp32_ukernel_9p16c__neonv8_mla8_ld64, 1, 3, 16, 128},
     {"INT8 5x5", (void (*)(void)) xnn_qs8_qc8w_dwconv_minmax_fp32_ukernel_25p16c__neonv8_mla8_ld64, 1, 5, 16, 128},
 };
@@ -51,10 +53,15 @@ static void compute(const struct kernel *kernel, size_t channels, size_t pixels,
 
 static float small(void) { return ((int) (random32() >> 20) - 2048) / 512.0f; }
 
+/* A half-precision number of 0.125 to 4, or its negative. */
+static uint16_t half(void) { return (uint16_t) ((random32() >> 16 & 0x83FF) | (12 + random32() % 5) << 10); }
+
 static void fill(void *memory, size_t bytes, size_t size) {
   for (size_t at = 0; at < bytes / size; at++) {
     if (size == 4) {
       ((float *) memory)[at] = small();
+    } else if (size == 2) {
+      ((uint16_t *) memory)[at] = half();
     } else {
       ((int8_t *) memory)[at] = (int8_t) (random32() >> 24);
     }
@@ -69,17 +76,20 @@ static size_t same(const struct kernel *kernel, size_t channels, size_t pixels, 
   struct {
     float min, max;
   } floats = {-20, 30};
+  const struct {
+    uint16_t min, max;
+  } halves = {0xCD00, 0x4F80}; /* the same numbers */
   memset(&eight, 0, sizeof eight);
   eight.fp32_neonv8.output_zero_point = -3;
   eight.fp32_neonv8.output_min = -100;
   eight.fp32_neonv8.output_max = 90;
-  const void *params = size == 4 ? (const void *) &floats : &eight;
+  const void *params = size == 4 ? (const void *) &floats : size == 2 ? (const void *) &halves : &eight;
 
   char *weights = malloc(blocks * block + AROUND);
   for (size_t at = 0; at < blocks; at++) {
     char *here = weights + at * block;
-    if (size == 4) {
-      fill(here, block, 4);
+    if (size != 1) {
+      fill(here, block, size);
       continue;
     }
     for (size_t lane = 0; lane < kernel->tile; lane++) {

@@ -65,7 +65,11 @@ def specimens() -> dict[str, bytes]:
         "means": _means(),
         "axes": _axes(),
         "without-bias": _without_bias(),
-        "pad": _pad(),
+        **{
+            f"pad-{kind}-{name}": _pad(kind, around)
+            for kind in ("int8", "float32")
+            for name, around in PADDINGS.items()
+        },
         "slopes-int8": _slopes("int8", (1, 1, 41)),
         "slopes-uint8": _slopes("uint8", (1, 1, 41)),
         "slopes-int8-elements": _slopes("int8", (2, 3, 5, 41)),
@@ -267,13 +271,21 @@ def _slopes(kind: str, shape: tuple[int, ...]) -> bytes:
     return writer.pack([x], [y])
 
 
-def _pad() -> bytes:
-    """A PAD of 8-bit values in all four dimensions."""
-    writer = ModelWriter("pad")
-    x = writer.tensor("x", (2, 3, 4, 5), "int8", Quantisation((1.0,)))
-    y = writer.tensor("y", (3, 5, 6, 8), "int8", Quantisation((1.0,)))
-    around = np.array([[1, 0], [0, 2], [1, 1], [2, 1]], np.int32)
-    writer.operator("PAD", 1, [x, writer.constant("around", around)], [y])
+PADDINGS = {
+    "all": ((1, 0), (0, 2), (1, 1), (2, 1)),
+    "pixels": ((0, 0), (1, 2), (2, 1), (0, 0)),
+    "columns": ((1, 1), (0, 0), (3, 1), (0, 0)),
+    "rows": ((0, 0), (2, 1), (0, 0), (0, 0)),
+}
+"""Elements before and after, for each dimension."""
+
+
+def _pad(kind: str, around: tuple[tuple[int, int], ...]) -> bytes:
+    writer, shape = ModelWriter("pad"), (2, 3, 4, 5)
+    larger = tuple(np.add(shape, np.sum(around, axis=1)))
+    scale = Quantisation((1.0,)) if kind == "int8" else None
+    x, y = writer.tensor("x", shape, kind, scale), writer.tensor("y", larger, kind, scale)
+    writer.operator("PAD", 1, [x, writer.constant("around", np.array(around, np.int32))], [y])
     return writer.pack([x], [y])
 
 

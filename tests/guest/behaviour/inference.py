@@ -161,13 +161,18 @@ def slopes() -> object:
 
 @mortal
 def padded() -> object:
-    """Whether PAD of 8-bit values puts zeros around them as NumPy does."""
-    interpreter = ready("pad")
-    values = np.arange(-60, 60, dtype=np.int8).reshape(2, 3, 4, 5)
-    interpreter.set_tensor(0, values)
-    interpreter.invoke()
-    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    return bool((found == np.pad(values, [(1, 0), (0, 2), (1, 1), (2, 1)])).all())
+    """Whether PAD puts zeros around values as NumPy does."""
+    found = {}
+    for kind in ("int8", "float32"):
+        values = np.arange(-60, 60, dtype=kind).reshape(2, 3, 4, 5)
+        for name in ("all", "pixels", "columns", "rows"):
+            interpreter = ready(f"pad-{kind}-{name}")
+            interpreter.set_tensor(0, values)
+            interpreter.invoke()
+            output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+            expected = np.pad(values, interpreter.get_tensor(2).tolist())
+            found[f"{kind}-{name}"] = bool(np.array_equal(output, expected))
+    return found
 
 
 @case
