@@ -66,7 +66,7 @@ def sanitized(tmp_path: Path) -> Path:
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text(RUNTIME)
     (package / "library.cc").write_text(LIBRARY)
-    command = [tools.cxx, *COMPILE_FLAGS, "-shared", "-s", "library.cc", "-o", "library.so"]
+    command = [str(tools.cxx), *COMPILE_FLAGS, "-shared", "-s", "library.cc", "-o", "library.so"]
     subprocess.run(command, cwd=package, check=True)
     return package.parent
 

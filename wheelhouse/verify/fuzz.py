@@ -264,13 +264,12 @@ def _symptom(row: Mapping[str, Any]) -> str:
 
 def _place(said: str) -> str:
     """The first function of the runtime in the stack of a sanitizer's error."""
-    frame = _FRAME.search(said)
-    while frame and (frame["source"][0] == "/" or "../" in frame["source"]):  # of a library
-        frame = _FRAME.search(said, frame.end())
-    if not frame:
-        return ""
-    function = frame["function"].replace("(anonymous namespace)::", "").split("(")[0]
-    return f"{function} {frame['source'].removeprefix('./')}:{frame['line']}"
+    for frame in _FRAME.finditer(said):
+        source = frame["source"].removeprefix("./")
+        if source[0] != "/" and "./" not in source:  # else it is of a library, as of libc
+            function = frame["function"].replace("(anonymous namespace)::", "").split("(")[0]
+            return f"{function} {source}:{frame['line']}"
+    return ""
 
 
 def _finding(
