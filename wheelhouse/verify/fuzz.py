@@ -213,7 +213,7 @@ def judge(count: int, found: Sequence[Finding], keep: Path) -> None:
     if early or len(late) * 1000 > count:
         raise WheelhouseError(
             f"Of {count} mutants, {len(early)} end the process before invoke(), {len(late)} in it.",
-            f"Run `./inv fuzz --again {keep}` after each correction.",
+            f"Run `./inv fuzz --again {keep}`, with the same options, after each correction.",
         )
 
 
