@@ -223,6 +223,7 @@ def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
         "release": "as --tflite for build",
         "wheel": "a wheel to try instead of the one that this checkout builds for this machine",
         "again": "a folder in artefacts/fuzz: try the mutants that it keeps",
+        "sanitize": "try the same sources compiled with AddressSanitizer and UBSan, on a PC",
     }
 )
 def fuzz(
@@ -232,10 +233,18 @@ def fuzz(
     release: str = "",
     wheel: str = "",
     again: str = "",
+    sanitize: bool = False,
 ) -> None:
     """Try wrong models and wrong inputs: none may end the process before it runs the model."""
+    given = Path(wheel) if wheel else None
     folder = Path(again) if again else None
-    pipeline.fuzz(seed, count, choose(release), Path(wheel) if wheel else None, folder)
+    if given and sanitize:
+        raise WheelhouseError(
+            "--sanitize compiles what it tries, and --wheel names a finished wheel.",
+            "Leave out one of them.",
+            Kind.USAGE,
+        )
+    pipeline.fuzz(seed, count, choose(release), given, folder, sanitize=sanitize)
 
 
 @task(

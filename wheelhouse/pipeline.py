@@ -20,6 +20,7 @@ from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, disk_space, file_digest
 from wheelhouse.compile import distributed, shared_cache
+from wheelhouse.compile.toolchain import CLANG, SANITIZER_PACKAGES
 from wheelhouse.machines import debian_packages, docker, doctor, images, qemu, rootfs, volumes
 from wheelhouse.package import audit, container, diff, products, retagged
 from wheelhouse.package.products import Product
@@ -334,32 +335,52 @@ def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 
 def fuzz(
-    seed: int, count: int, release: TfliteRelease, wheel: Path | None, again: Path | None
+    seed: int,
+    count: int,
+    release: TfliteRelease,
+    wheel: Path | None,
+    again: Path | None,
+    *,
+    sanitize: bool = False,
 ) -> None:
     """Try ``count`` mutants of right models with a release's wheel for this machine, natively.
 
     ``wheel`` takes the place of that wheel, and ``again``, a folder of an earlier run, that of the
-    mutants. Raises WheelhouseError if more end the process than may.
+    mutants. With ``sanitize`` the same sources are compiled with sanitizers and tried. Raises
+    WheelhouseError if more end the process than may.
     """
     # Imported here because no other task needs TFLite's schema.
     from wheelhouse.verify import fuzz as fuzzing
     from wheelhouse.verify import runtime_trials
 
     fetcher = Fetcher.from_options()
-    chosen = targets("3.7", platform.machine())
-    asked = wanted(chosen, True, release, armnn=False)
-    tried = wheel or _build_products(asked, fetcher, "host", release)[0]
+    if sanitize:
+        if platform.machine() != "x86_64":
+            raise WheelhouseError("--sanitize is for x86-64.", "Run it on a PC.", Kind.MACHINE)
+        debian_packages.ensure("A build with sanitizers", SANITIZER_PACKAGES)
+        tried = get_or_make(_sanitized(release.version, release.checkout), fetcher)
+    else:
+        chosen = targets("3.7", platform.machine())
+        asked = wanted(chosen, True, release, armnn=False)
+        tried = wheel or _build_products(asked, fetcher, "host", release)[0]
     if again:
         drawn = fuzzing.again(again)
     else:
         archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
         drawn = fuzzing.mutants(seed, count, fuzzing.origins(archives))
-    keep = ROOT / "artefacts" / "fuzz" / f"{release.version}-{seed}"
+    name = f"{release.version}-{seed}{'-sanitized' if sanitize else ''}"
+    keep = ROOT / "artefacts" / "fuzz" / name
     used, found = fuzzing.run(tried, drawn, keep)
     for line in fuzzing.table(found):
         console.result(line)
     console.say(f"{used} mutants: {len(found)} found; their files are in {keep}.")
     fuzzing.judge(used, found, keep)
+
+
+def _sanitized(tflite: str, checkout: Path | None = None) -> Step:
+    """The step that compiles a release's package with sanitizers, which are x86-64's."""
+    (target,) = targets("3.7", "x86_64")
+    return RuntimeWheel(target, tflite, True, checkout).sanitized
 
 
 def _check_record(path: Path) -> None:
@@ -563,6 +584,8 @@ def _needed(store: Store) -> set[str]:
     steps = [product.step for product in products.every()]
     steps += [rootfs.system_tree(system) for system in systems.table().systems]
     steps += [qemu.instruction_counter(), distributed.archive(), *images.steps()]
+    if CLANG.exists():
+        steps += [_sanitized(tflite) for tflite in pins.pins().tflite]
     keys = [step.key for step in plan(*steps)]
     for component in pins.all_components():
         keys += [component.pin.tree, *(artefact.sha256 for artefact in component.pin.artefacts)]

@@ -30,7 +30,8 @@ class Core:
 
     ``tflite`` is a release in sources.toml, ``processor`` an architecture, ``floor`` the oldest
     glibc version that the code may need, as in 2.17. ``xnnpack`` includes the XNNPACK delegate.
-    ``checkout`` is a folder with TensorFlow's sources, which replace the pinned ones.
+    ``checkout`` is a folder with TensorFlow's sources, which replace the pinned ones. ``sanitize``
+    is for tests: clang's sanitizers check each access to memory.
     """
 
     tflite: str
@@ -38,6 +39,7 @@ class Core:
     floor: str
     xnnpack: bool
     checkout: Path | None = None
+    sanitize: bool = False
 
     @property
     def components(self) -> dict[str, Component]:
@@ -57,12 +59,21 @@ class Core:
     @property
     def label(self) -> str:
         """Its name in messages and folders, as in ``tflite-2.14.1-aarch64``."""
-        return f"tflite-{self.tflite}-{self.processor}{'' if self.xnnpack else '-noxnnpack'}"
+        options = {"noxnnpack": not self.xnnpack, "sanitized": self.sanitize}
+        chosen = (name for name, applies in options.items() if applies)
+        return "-".join(("tflite", self.tflite, self.processor, *chosen))
+
+    @property
+    def toolchain(self) -> Step:
+        """The step that writes the toolchain that compiles it, and what links with it."""
+        if self.sanitize:
+            return toolchain.sanitizing(self.processor)
+        return toolchain.toolchain(self.processor, self.floor)
 
     @property
     def step(self) -> Step:
         """The step that compiles its static libraries into ``lib``; an interrupted one resumes."""
-        needs = {**self.trees, "toolchain": toolchain.toolchain(self.processor, self.floor)}
+        needs = {**self.trees, "toolchain": self.toolchain}
         if Version(self.tflite).release >= _GENERATES.release:
             needs["flatc"] = flatc(self.components["flatbuffers"])
         parameters = {"label": self.label, "xnnpack": self.xnnpack}

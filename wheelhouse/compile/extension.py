@@ -93,7 +93,7 @@ class Extension:
             **self.core.trees,
             **{name: component.tree for name, component in self.components.items()},
             "core": self.core.step,
-            "toolchain": toolchain.toolchain(self.core.processor, self.core.floor),
+            "toolchain": self.core.toolchain,
         }
         parameters = {
             "label": self.label,

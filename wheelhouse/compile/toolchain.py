@@ -17,6 +17,7 @@ import ziglang
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
+from wheelhouse.common.store import file_digest
 from wheelhouse.targets.architectures import architecture
 
 ZIG = Path(ziglang.__file__).parent / "zig"
@@ -119,6 +120,53 @@ fi
 SOURCE_DATE_EPOCH={epoch} exec "$zig" {command} "$@"
 """
 
+CLANG = Path("/usr/bin/clang-14")
+"""Debian's clang, which has the sanitizers that zig lacks."""
+
+SANITIZERS = Path("/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.asan-x86_64.so")
+"""The library of clang's sanitizers, which a program must load before any other."""
+
+SANITIZER_PACKAGES = {
+    CLANG.name: "clang-14",
+    "llvm-symbolizer-14": "llvm-14",
+    str(SANITIZERS): "libclang-rt-14-dev",
+}
+"""What a build with sanitizers needs, each with its Debian package."""
+
+SANITIZER_FLAGS = (
+    "-O1",
+    "-gline-tables-only",
+    "-fdebug-compilation-dir=.",
+    "-fno-omit-frame-pointer",
+    "-D_GLIBCXX_ASSERTIONS",
+    "-DTFLITE_SEPARATE_TENSORS",
+    # Of UBSan what leads to a wrong access. Kernels overflow integers and read unaligned ones on
+    # purpose or harmlessly; a size that overflowed shows when memory is accessed by it.
+    "-fsanitize=address,array-bounds,null,return,unreachable,integer-divide-by-zero",
+    "-fno-sanitize-recover=all",
+    "-shared-libasan",
+)
+"""The flags of a build for tests, after those of all builds."""
+
+_CLANG_WRAPPER = """\
+#!/bin/sh
+# clang {clang} with sanitizers. A compiler cache's key has the digest of this text.
+end=
+for word do
+  shift
+  case $word in
+  # XNNPACK's kernels read up to 16 bytes beyond a tensor, which they do not use.
+  */xnnpack/src/*-*/*.c) set -- "$@" "$word" -mllvm -asan-instrument-reads=0 ;;
+  # Unlike zig's linker, Debian's looks into each library but once.
+  -shared) set -- "$@" -shared -Wl,--start-group; end=-Wl,--end-group ;;
+  # What only zig or only a wheel needs; the routine to wrap is that of zig's C++ library.
+  -s | -rtlib=none | -fc++-static-destructors=* | -Wl,--wrap=*) ;;
+  *) set -- "$@" "$word" ;;
+  esac
+done
+exec {program} "$@" $end {options}
+"""
+
 _CMAKE_TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR {cmake})
@@ -177,6 +225,36 @@ def toolchain(processor: str, floor: str) -> Step:
             "zig": version("ziglang"),
         },
     )
+
+
+def sanitizing(processor: str) -> Step:
+    """The step that writes the toolchain with clang's sanitizers, for this machine's processor."""
+    return Step(
+        kind="toolchains",
+        label=f"clang-{processor}",
+        recipe=_write_sanitizing,
+        needs={"clang": CLANG},
+        parameters={
+            "options": " ".join(SANITIZER_FLAGS),
+            "cmake": architecture(processor).cmake,
+        },
+    )
+
+
+def _write_sanitizing(inputs: Inputs, folder: Path) -> None:
+    clang = inputs.needs["clang"]
+    words = {"clang": file_digest(clang), "options": inputs.parameters["options"]}
+    compilers = {"cc": clang, "c++": clang.with_name("clang++-14")}
+    scripts = {
+        name: _CLANG_WRAPPER.format(program=program, **words) for name, program in compilers.items()
+    }
+    for name in ("ar", "ranlib"):
+        scripts[name] = f'#!/bin/sh\nexec {clang.with_name(f"llvm-{name}-14")} "$@"\n'
+    for name, text in scripts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    text = _CMAKE_TOOLCHAIN.format(cmake=inputs.parameters["cmake"])
+    (folder / "toolchain.cmake").write_text(text)
 
 
 def _write(inputs: Inputs, folder: Path) -> None:

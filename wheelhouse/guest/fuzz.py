@@ -8,8 +8,8 @@ package, or null where it is installed, and the mutants; paths are relative to t
 
 ``seed`` decides the resolver and the inputs. A ``hostile`` one gets integers out of range and
 shapes that do not fit; ``values`` are right ones, by the input's name. The report has a row for
-each mutant: what ended it (``signal``, or null), in which ``stage``, its ``seconds`` and the
-largest memory, ``megabytes``.
+each mutant: what ended it (``signal``, or null), in which ``stage``, its ``seconds``, the
+largest memory, ``megabytes``, and what it ``said`` on standard error if a signal ended it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["TFLITE_LOG_LEVEL"] = "silent"
@@ -32,8 +33,11 @@ import numpy as np
 
 STAGES = ("load", "allocate", "details", "get", "signatures", "invoke")
 SECONDS = 20
+SANITIZED_SECONDS = 60
 BYTES = 4 << 30
-"""The address space of a process, which the machine has for sure."""
+"""The address space that a process may add, which the machine has for sure."""
+SAID = 1 << 16
+"""The most characters of standard error to report."""
 LARGEST = 1 << 16
 """Inputs of more elements are not filled with random values but with zeros."""
 INTEGERS = (-1, -2, 0, 1, 2, 3, 5, 64, 1000, 65536, -65536, 2**30, 2**31 - 1, -(2**31))
@@ -53,17 +57,26 @@ def main(plan_path: str, report_path: str) -> None:
 
 def tried(module: Any, folder: Path, mutant: dict[str, Any]) -> dict[str, Any]:
     """What became of a process that uses the mutant."""
+    with tempfile.TemporaryFile() as said:
+        row = ended(module, folder, mutant, said)
+        said.seek(0)
+        text = said.read(SAID).decode("utf-8", "replace")
+    return {**row, "said": text if row["signal"] else ""}
+
+
+def ended(module: Any, folder: Path, mutant: dict[str, Any], said: IO[bytes]) -> dict[str, Any]:
+    """How a process ended that used the mutant; ``said`` gets what it wrote to standard error."""
     shared = mmap.mmap(-1, 1)
     start = time.monotonic()
     child = os.fork()
     if child == 0:
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(said.fileno(), 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+        largest = address_space() + BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (largest, largest))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
+        signal.alarm(SANITIZED_SECONDS if "ASAN_OPTIONS" in os.environ else SECONDS)
         try:
             use(module, folder / mutant["model"], mutant, shared)
         finally:
@@ -75,6 +88,12 @@ def tried(module: Any, folder: Path, mutant: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(time.monotonic() - start, 2),
         "megabytes": usage.ru_maxrss // 1024,
     }
+
+
+def address_space() -> int:
+    """The bytes of address space that this process has; a sanitizer reserves terabytes."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+    return pages * resource.getpagesize()
 
 
 def use(module: Any, path: Path, mutant: dict[str, Any], shared: Any) -> None:

@@ -30,9 +30,12 @@ def emulation() -> dict[str, str]:
 
 
 def missing(programs: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """The Debian packages whose program is not on PATH; ``programs`` default to emulation's."""
+    """The Debian packages whose program is not on PATH; ``programs`` default to emulation's.
+
+    A program may be any file, by its absolute path.
+    """
     required = emulation() if programs is None else programs
-    packages = [package for name, package in required.items() if not shutil.which(name)]
+    packages = [package for name, package in required.items() if not shutil.which(name, os.F_OK)]
     if programs is None and not KEYRING.exists():
         packages.append("debian-archive-keyring")
     return tuple(dict.fromkeys(packages))

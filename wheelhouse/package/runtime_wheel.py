@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -126,14 +126,38 @@ class RuntimeWheel:
         parameters = {"tflite": self.tflite, "abi3": self.target.abi3}
         return wheel.wheel_step(self, _pack, needs, parameters)
 
+    @property
+    def sanitized(self) -> Step:
+        """The step whose folder holds the package as tests import it, with clang's sanitizers."""
+        core = replace(self.extension.core, sanitize=True)
+        needs = {
+            "module": replace(self.extension, core=core).step,
+            "wrapper": self.extension.components["wrapper"].tree,
+        }
+        parameters = {"tflite": self.tflite, "version": str(self.version)}
+        return Step("sanitized", self.label, _write_package, needs, parameters)
+
 
 def _pack(inputs: Inputs, folder: Path) -> None:
     parameters = inputs.parameters
-    tflite = parameters["tflite"]
+    files = _files(inputs, parameters["metadata"]["version"])
+    wheel.pack(inputs, folder, files, audit.stable_abi if parameters["abi3"] else _accept)
+
+
+def _write_package(inputs: Inputs, folder: Path) -> None:
+    package = folder / PROJECT
+    package.mkdir()
+    for name, content in _files(inputs, inputs.parameters["version"]).items():
+        (package / name).write_bytes(content)
+
+
+def _files(inputs: Inputs, version: str) -> dict[str, bytes]:
+    """The files of the package, by name."""
+    tflite = inputs.parameters["tflite"]
     module = f"{extension.MODULE}.so"
     python = inputs.needs["wrapper"] / "tensorflow" / "lite" / "python"
-    files = {
-        "__init__.py": _init(parameters["metadata"]["version"], tflite),
+    return {
+        "__init__.py": _init(version, tflite),
         module: (inputs.needs["module"] / module).read_bytes(),
         "interpreter.py": (python / "interpreter.py").read_bytes(),
         "metrics_interface.py": (python / "metrics" / "metrics_interface.py").read_bytes(),
@@ -141,7 +165,6 @@ def _pack(inputs: Inputs, folder: Path) -> None:
         "xnnpack.py": (_PACKAGE / "xnnpack.py").read_bytes(),
         **types(tflite),
     }
-    wheel.pack(inputs, folder, files, audit.stable_abi if parameters["abi3"] else _accept)
 
 
 def _accept(_: Path) -> None:

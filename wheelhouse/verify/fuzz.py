@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -25,6 +26,7 @@ from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-
 from wheelhouse.common import console, process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.root import ROOT
+from wheelhouse.compile.toolchain import SANITIZERS
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter
 from wheelhouse.specimens.kernels import Specimen, specimens
@@ -39,6 +41,24 @@ _CHECKS = {
     "LD_PRELOAD": "libc_malloc_debug.so.0",
 }
 """What lets glibc end a process that wrote beyond its memory, or used it before it was set."""
+
+_SANITIZERS = {
+    # The C++ library must be there when the sanitizers look for its functions.
+    "LD_PRELOAD": f"{SANITIZERS} libstdc++.so.6",
+    "ASAN_OPTIONS": "abort_on_error=1:handle_abort=1:allocator_may_return_null=1:detect_leaks=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-14",
+    "PYTHONMALLOC": "malloc",
+}
+"""What lets a build with sanitizers end a process at its first wrong access, and tell the place."""
+
+_ERROR = re.compile(
+    r"SUMMARY: AddressSanitizer: ([\w-]+)|ERROR: AddressSanitizer (failed to allocate)"
+    r"|: runtime error: (.*)"
+)
+_FRAME = re.compile(r"^ *#\d+ \w+ in (?P<function>.*) (?P<source>[^ ]+?\.\w+):(?P<line>\d+)", re.M)
+_MEMORY = ("out-of-memory", "allocation-size-too-big", "failed-to-allocate")
+"""Errors of the sanitizers' allocator where a wheel's raises an exception."""
 
 _CHUNK = 250
 """Mutants that one plan has; few enough that their files fit into memory."""
@@ -78,19 +98,30 @@ class Mutant:
 class Finding:
     """A mutant that ended its process, or used more time or memory than it may.
 
-    ``signal`` is the name of the signal, or ``memory``; ``kernel`` the operators that are left of
-    the model when all are cut off that it does not need.
+    ``signal`` is the name of the signal, or ``memory``, or what a sanitizer found; ``kernel`` the
+    operators that are left of the model when all are cut off that it does not need. ``place`` is
+    the function, file and line that a sanitizer names, and ``said`` all that it said.
     """
 
     mutant: Mutant
     stage: str
     signal: str
     kernel: str
+    place: str = ""
+    said: str = ""
 
     @property
     def dies(self) -> bool:
         """Whether it ends the process, and not only goes on for too long or takes much memory."""
         return self.signal not in ("SIGALRM", "memory")
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    """The folder of the runtime's package, and the environment of processes that use it."""
+
+    site: Path
+    environment: Mapping[str, str]
 
 
 def origins(archives: Mapping[str, Path]) -> list[Specimen]:
@@ -120,15 +151,19 @@ def _choice(random: np.random.RandomState, right: Sequence[Specimen]) -> int:
 def run(wheel: Path, drawn: Iterable[Mutant], keep: Path) -> tuple[int, list[Finding]]:
     """Use all mutants with a wheel; ``keep`` gets the files of those that are found.
 
-    Returns how many there were, and the findings.
+    A folder with the package in it, in the wheel's place, is a build with sanitizers. Returns how
+    many mutants there were, and the findings.
     """
     found: list[Finding] = []
     count = 0
     with tempfile.TemporaryDirectory() as scratch:
-        site = Path(scratch, "site")
-        with zipfile.ZipFile(wheel) as opened:
-            opened.extractall(site)
-        for used, findings in _in_parallel(lambda chunk: _chunk_findings(site, chunk), drawn):
+        if wheel.is_dir():
+            runtime = _Runtime(wheel, _SANITIZERS)
+        else:
+            runtime = _Runtime(Path(scratch, "site"), _CHECKS)
+            with zipfile.ZipFile(wheel) as opened:
+                opened.extractall(runtime.site)
+        for used, findings in _in_parallel(lambda chunk: _findings(runtime, chunk), drawn):
             for finding in findings:
                 found.append(finding)
                 _keep(finding, keep)
@@ -153,20 +188,21 @@ def _in_parallel(
             yield used, future.result()
 
 
-def _chunk_findings(site: Path, chunk: Sequence[Mutant]) -> list[Finding]:
-    with tempfile.TemporaryDirectory(dir=site.parent) as scratch:
+def _findings(runtime: _Runtime, chunk: Sequence[Mutant]) -> list[Finding]:
+    with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        rows = _use(site, work, chunk)
-        found = (_finding(site, work, *pair) for pair in zip(chunk, rows, strict=True))
+        rows = _use(runtime, work, chunk)
+        found = (_finding(runtime, work, *pair) for pair in zip(chunk, rows, strict=True))
         return [finding for finding in found if finding]
 
 
 def table(found: Sequence[Finding]) -> list[str]:
-    """The findings, counted by stage, signal and kernel."""
-    counts = Counter((each.stage, each.signal, each.kernel) for each in found)
+    """The findings, counted by stage, signal, kernel and place."""
+    counts = Counter((each.stage, each.signal, each.kernel, each.place) for each in found)
+    rows = sorted(counts.items(), key=lambda row: -row[1])
     return [
-        f"{count:4} {stage:10} {signal:8} {kernel}"
-        for (stage, signal, kernel), count in sorted(counts.items(), key=lambda row: -row[1])
+        f"{count:4} {stage:10} {signal:8} {kernel} {place}".rstrip()
+        for (stage, signal, kernel, place), count in rows
     ]
 
 
@@ -177,7 +213,7 @@ def judge(count: int, found: Sequence[Finding], keep: Path) -> None:
     if early or len(late) * 1000 > count:
         raise WheelhouseError(
             f"Of {count} mutants, {len(early)} end the process before invoke(), {len(late)} in it.",
-            f"Run `./inv fuzz --again {keep}` after each correction.",
+            f"Run `./inv fuzz --again {keep}`, with the same options, after each correction.",
         )
 
 
@@ -200,14 +236,16 @@ def _chunks(drawn: Iterable[Mutant]) -> Iterator[list[Mutant]]:
         yield chunk
 
 
-def _use(site: Path, work: Path, chunk: Sequence[Mutant]) -> list[dict[str, Any]]:
+def _use(runtime: _Runtime, work: Path, chunk: Sequence[Mutant]) -> list[dict[str, Any]]:
     entries = []
     for number, mutant in enumerate(chunk):
         (work / f"{number}.tflite").write_bytes(mutant.content)
         entries.append({"model": f"{number}.tflite", **mutant.entry})
-    (work / "plan.json").write_text(json.dumps({"runtime": str(site), "mutants": entries}))
+    (work / "plan.json").write_text(json.dumps({"runtime": str(runtime.site), "mutants": entries}))
     report = work / "report.json"
-    done = process.run([sys.executable, "-I", GUEST, work / "plan.json", report], env=_CHECKS)
+    done = process.run(
+        [sys.executable, "-I", GUEST, work / "plan.json", report], env=runtime.environment
+    )
     if done.status:
         raise WheelhouseError(
             f"The models could not be used: {process.failure_reason(done.status, [done.stderr])}.",
@@ -218,16 +256,32 @@ def _use(site: Path, work: Path, chunk: Sequence[Mutant]) -> list[dict[str, Any]
 
 
 def _symptom(row: Mapping[str, Any]) -> str:
+    if error := _ERROR.search(row["said"]):
+        kind = re.sub(r"[\W\d]+", "-", error[error.lastindex or 0]).strip("-")
+        return "memory" if kind in _MEMORY else kind
     return str(row["signal"] or ("memory" if row["megabytes"] > LARGE else ""))
 
 
-def _finding(site: Path, work: Path, mutant: Mutant, row: Mapping[str, Any]) -> Finding | None:
+def _place(said: str) -> str:
+    """The first function of the runtime in the stack of a sanitizer's error."""
+    for frame in _FRAME.finditer(said):
+        source = frame["source"].removeprefix("./")
+        if source[0] != "/" and "./" not in source:  # else it is of a library, as of libc
+            function = frame["function"].replace("(anonymous namespace)::", "").split("(")[0]
+            return f"{function} {source}:{frame['line']}"
+    return ""
+
+
+def _finding(
+    runtime: _Runtime, work: Path, mutant: Mutant, row: Mapping[str, Any]
+) -> Finding | None:
     if not (symptom := _symptom(row)):
         return None
     least = mutant
     if symptom != "SIGALRM":
-        least = _least(mutant, lambda each: _same(_use(site, work, [each])[0], row))
-    return Finding(least, row["stage"], symptom, _kernels(least.content))
+        least = _least(mutant, lambda each: _same(_use(runtime, work, [each])[0], row))
+    kernel = _kernels(least.content)
+    return Finding(least, row["stage"], symptom, kernel, _place(row["said"]), row["said"])
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -284,6 +338,8 @@ def _keep(finding: Finding, folder: Path) -> None:
     (folder / f"{name}.tflite").write_bytes(mutant.content)
     told = {"origin": mutant.origin, "mutator": mutant.mutator, **mutant.entry}
     (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    if finding.said:
+        (folder / f"{name}.txt").write_text(finding.said, encoding="utf-8")
 
 
 def _wrong_bytes(content: bytes, random: np.random.RandomState) -> bytes:
