@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ Row = tuple[str, str, str]
 
 _OURS: set[str] = set()
 """The locks that threads of this process hold: nobody else need be waited for."""
+
+_INTACT: dict[Path, tuple[str, str]] = {}
+"""Folders that this process found to be as sealed: their seal, and their state then."""
+
+_SETTLED_NS = 2_000_000_000
+"""A file that changed longer ago than that gets another time if it changes again."""
 
 
 def digest(*parts: object) -> str:
@@ -72,6 +79,24 @@ def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> 
     return rows_digest(rows)
 
 
+def _tree_state(root: Path) -> str | None:
+    """A digest of all that the file system tells of what is below a folder, without reading files.
+
+    Each change gives a file another change time (``ctime``), which no program can set. None if
+    something changed just now: a further change could have the same time.
+    """
+    rows, newest, folders = [], 0, [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as found:
+            for entry in found:
+                told = entry.stat(follow_symlinks=False)
+                rows.append((entry.path, told.st_mode, told.st_ino, told.st_size, told.st_ctime_ns))
+                newest = max(newest, told.st_ctime_ns)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return digest(sorted(rows)) if newest < time.time_ns() - _SETTLED_NS else None
+
+
 def rows_digest(rows: list[Row]) -> str:
     """The :func:`tree_digest` of a folder that has these paths."""
     return digest(sorted(rows, key=lambda row: row[0].split("/")))
@@ -102,6 +127,8 @@ class Store:
     """
 
     root: Path
+    compilers: Path | None = None
+    """The folder of compilers' own caches, for the one step whose recipe gets this store."""
 
     @classmethod
     def default(cls) -> Store:
@@ -168,8 +195,7 @@ class Store:
         final = self.path(entry)
         if not final.is_dir():
             return None
-        seal = self.seal(final)
-        if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
+        if not check or _is_intact(final, self.seal(final)):
             with suppress(OSError):  # the cache may be another user's
                 os.utime(final)  # when it was last used
             return final
@@ -223,6 +249,23 @@ class Store:
         finally:
             _OURS.discard(lock.lock_file)
             lock.release()
+
+
+def _is_intact(final: Path, seal: Path) -> bool:
+    """Whether a folder is as it was sealed.
+
+    Its content is read once in a process, and again if the file system tells of any change.
+    """
+    if not seal.is_file():
+        return False
+    sealed, state = seal.read_text(), _tree_state(final)
+    if state and _INTACT.get(final) == (sealed, state):
+        return True
+    if sealed != tree_digest(final):
+        return False
+    if state:
+        _INTACT[final] = (sealed, state)
+    return True
 
 
 @contextmanager
