@@ -62,9 +62,8 @@ class Step:
     ``kind`` and ``label`` name it, as in ``trees`` and ``ruy-1``. ``needs`` are other steps, pinned
     files to fetch, and files on this machine, whose content is part of the key. ``parameters`` are
     JSON-serialisable. With ``resume`` the recipe gets the folder that an interrupted run left.
-    With ``sealed`` an output is checked before each use, and made again if it was changed.
-    ``cache`` is a step whose output a copy of which compilers begin with, as their own cache. It
-    saves time and decides no content, so it is not in the key.
+    Compilers' own cache begins as a copy of the output of ``cache``; that saves time and decides
+    no content, so it is not in the key.
 
     Example: ``Step("trees", "ruy-1", unpack, {"archive": component})``.
     """
@@ -75,7 +74,6 @@ class Step:
     needs: Mapping[str, Step | Pinned | Path] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
-    sealed: bool = True
     cache: Step | None = None
 
     @cached_property
@@ -120,7 +118,7 @@ def get_or_make(step: Step, fetcher: Fetcher) -> Path:
         ):
             step.recipe(Inputs(needs, step.parameters, store), folder)
 
-    return fetcher.store.get_or_make(step.entry, make, resume=step.resume, check=step.sealed)
+    return fetcher.store.get_or_make(step.entry, make, resume=step.resume)
 
 
 @contextmanager
@@ -148,7 +146,7 @@ def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
 
 def is_cached(step: Step, store: Store) -> Path | None:
     """The folder of a step's output, or None if it does not exist; a changed one is removed."""
-    return store.cached(step.entry, check=step.sealed)
+    return store.cached(step.entry)
 
 
 def plan(*wanted: Step) -> list[Step]:

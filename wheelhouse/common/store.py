@@ -153,24 +153,19 @@ class Store:
         return self.root / entry.kind / entry.folder
 
     def get_or_make(
-        self,
-        entry: Entry,
-        make: Callable[[Path], None],
-        *,
-        resume: bool = False,
-        check: bool = True,
+        self, entry: Entry, make: Callable[[Path], None], *, resume: bool = False
     ) -> Path:
         """The folder of an output; ``make(folder)`` fills it if it does not exist.
 
         With ``resume`` the folder that an interrupted run left is handed to ``make`` again; without
-        it ``make`` gets an empty one. With ``check`` an output that was changed since it was made
-        is made again. Raises what ``make`` raises, and WheelhouseError if the disk is full or the
-        cache cannot be written.
+        it ``make`` gets an empty one. An output that was changed since it was made is made again.
+        Raises what ``make`` raises, and WheelhouseError if the disk is full or the cache cannot be
+        written.
         """
         final = self.path(entry)
         lock = self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made")
         with disk_space(self.root), lock:
-            if self.cached(entry, check=check):
+            if self.cached(entry):
                 return final
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
@@ -182,24 +177,25 @@ class Store:
                 if not resume:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
-            if check:
-                self.seal(final).write_text(tree_digest(partial))
+            self.seal(final).write_text(tree_digest(partial))
             partial.rename(final)
         return final
 
-    def cached(self, entry: Entry, *, check: bool = True) -> Path | None:
+    def cached(self, entry: Entry) -> Path | None:
         """The folder of an output, or None if it does not exist.
 
-        With ``check`` an output that was changed since it was made is removed.
+        An output that was changed since it was made is removed.
         """
         final = self.path(entry)
         if not final.is_dir():
             return None
-        if not check or _is_intact(final, self.seal(final)):
+        seal = self.seal(final)
+        if _is_intact(final, seal):
             with suppress(OSError):  # the cache may be another user's
                 os.utime(final)  # when it was last used
             return final
-        console.warn(f"{entry.label} in the cache is damaged; it is made again.")
+        fault = "is damaged" if seal.is_file() else "has no digest to check it by"
+        console.warn(f"{entry.label} in the cache {fault}; it is made again.")
         shutil.rmtree(final)
         return None
 
@@ -207,6 +203,7 @@ class Store:
         """Remove the folder of an output, if it exists."""
         with self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made"):
             shutil.rmtree(self.path(entry), ignore_errors=True)
+            self.seal(self.path(entry)).unlink(missing_ok=True)
 
     def seal(self, final: Path) -> Path:
         """The file that holds the :func:`tree_digest` of an output's folder."""

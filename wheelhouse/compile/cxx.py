@@ -1,7 +1,7 @@
 """What zig links every shared library with: libc++, its ABI library and unwinder, glibc's symbols.
 
-zig compiles them on first use, which takes 40 CPU seconds, and keeps them in a cache of its own that
-it does not check. So they are a step's output here, one for each toolchain.
+zig compiles them on first use, which takes 35 CPU seconds, and keeps them in a cache of its own,
+which it does not check. So they are the output of a step here, one for each toolchain.
 """
 
 from __future__ import annotations
