@@ -2,6 +2,9 @@
 
 zig compiles them on first use, which takes 35 CPU seconds, and keeps them in a cache of its own,
 which it does not check. So they are the output of a step here, one for each toolchain.
+
+zig knows sources by inode and time. Another installation of the same zig would find nothing in the
+output, so the step is of one installation: its key differs between machines, as no other one's does.
 """
 
 from __future__ import annotations
@@ -16,14 +19,20 @@ from wheelhouse.common.step import Inputs, Step
 from wheelhouse.compile import ninja, toolchain
 from wheelhouse.compile.toolchain import Toolchain
 
+KIND = "cxx"
+
+_SOURCE = toolchain.ZIG.with_name("lib") / "libcxxabi" / "src" / "cxa_guard.cpp"
+
 
 def libraries(processor: str, floor: str) -> Step:
     """The step whose output is zig's cache once it has linked a shared library."""
+    installed = _SOURCE.stat()
     return Step(
-        kind="cxx",
+        kind=KIND,
         label=f"cxx-{processor}-{floor}",
         recipe=_compile,
         needs={"toolchain": toolchain.toolchain(processor, floor)},
+        parameters={"installed": [installed.st_ino, installed.st_mtime_ns]},
     )
 
 
