@@ -4,7 +4,7 @@ zig compiles them on first use, which takes 35 CPU seconds, and keeps them in a 
 which it does not check. So they are the output of a step here, one for each toolchain.
 
 zig knows sources by inode and time. Another installation of the same zig would find nothing in the
-output, so the step is of one installation: its key differs between machines, as no other one's does.
+output, so the step is of one installation, and its key is another one on each machine.
 """
 
 from __future__ import annotations
