@@ -17,9 +17,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support import REPO, copy_of_project
 from tests.support.daemon import daemon, prepare
-from tests.support.running import Cli
+from tests.support.running import Cli, Copied
 from wheelhouse.common.process import Completed
+from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store
+from wheelhouse.compile import cxx
 from wheelhouse.machines import docker
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
@@ -142,10 +144,23 @@ def cache(tmp_path: Path) -> Callable[..., Path]:
     def share(*kinds: str) -> Path:
         root = tmp_path / "cache"
         root.mkdir()
+        if "cxx" in kinds:  # nothing makes it for modules that are cached
+            get_or_make(cxx.libraries("aarch64", "2.17"), Fetcher(Store.default()))
         for kind in kinds:
-            # zig's files are rewritten in place, so they are copied; the rest never changes.
-            how = "-a" if kind == "zig" else "-al"
-            subprocess.run(["cp", how, Store.default().root / kind, root / kind], check=True)
+            subprocess.run(["cp", "-al", Store.default().root / kind, root / kind], check=True)
         return root
 
     return share
+
+
+@pytest.fixture
+def copied() -> Copied:
+    """Copy what a step makes, and its seal, from the user's own cache into another one."""
+
+    def copy(step: Step, store: Store) -> Path:
+        made, final = get_or_make(step, Fetcher(Store.default())), store.path(step.entry)
+        final.parent.mkdir(parents=True)
+        subprocess.run(["cp", "-a", made, Store.default().seal(made), final.parent], check=True)
+        return final
+
+    return copy

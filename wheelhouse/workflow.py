@@ -189,7 +189,7 @@ class Request:
             step = todo.pop()
             if step.key not in there | found.keys():
                 found[step.key] = step
-                todo += [need for need in step.needs.values() if isinstance(need, Step)]
+                todo += step.steps
         return list(found.values())
 
     def _cost(self, steps: Iterable[Step]) -> float:
@@ -201,7 +201,7 @@ class Request:
             key=step.key,
             kind=step.kind,
             label=step.label,
-            needs=tuple(need.key for need in step.needs.values() if isinstance(need, Step)),
+            needs=tuple(need.key for need in step.steps),
             cached=place.is_dir(),
             place=str(place.relative_to(self.store.root)),
             cpu_seconds=costs.expected(self.store, step.kind, step.label),

@@ -12,10 +12,9 @@ from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-
 from numpy.typing import NDArray
 
 from tests.emulated.wrong_models import kernel_models, wrong_models
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common import process
 from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation, Signature
 
@@ -42,7 +41,7 @@ def lay_out(folder: Path, store: Store, processor: str = "aarch64") -> None:
     half = "-Dtflite_plugin_destroy_delegate=something_else"
     for name, options in (("delegate.so", []), ("half.so", [half])):
         words = [*command, *options, "-o", folder / name]
-        done = process.run(words, env=ninja.environment(store))
+        done = process.run(words, env=environment())
         assert done.status == 0, done.stderr
 
 

@@ -141,7 +141,7 @@ def test_a_wheel_that_is_not_ours_is_refused(name: str, tmp_path: Path, cli: Cli
 
 @pytest.mark.usefixtures("wheels")
 def test_a_killed_build_goes_on(cache: Cache, project: Path) -> None:
-    root = cache("files", "trees", "toolchains", "zig")
+    root = cache("files", "trees", "toolchains", "cxx")
     first = _killed_after(project, root, steps=30)
     assert not list((root / "cores").glob("*[0-9a-f]"))
     again = _killed_after(project, root, steps=3)
@@ -177,7 +177,7 @@ def _killed_after(project: Path, root: Path, *, steps: int) -> dict[str, int]:
 def test_two_builds_at_once_share_the_work(
     wheels: dict[str, Path], cache: Cache, project: Path
 ) -> None:
-    root = cache("files", "trees", "toolchains", "zig", "cores")
+    root = cache("files", "trees", "toolchains", "cxx", "cores")
     both = [
         subprocess.Popen(
             [sys.executable, "-m", "invoke", "build", "--py", "3.13", "--no-verify"],
@@ -230,7 +230,7 @@ def test_offline_says_what_is_missing_and_works_once_it_is_here(
     refused = cli(*build, "--no-verify", through=NO_NETWORK, cwd=project, WHEELHOUSE_CACHE=empty)
     assert refused.status == Kind.FETCH
     assert "`invoke sources`" in refused.stderr
-    root = cache("files", "trees", "toolchains", "zig", "cores")
+    root = cache("files", "trees", "toolchains", "cxx", "cores")
     done = cli(*build, through=NO_NETWORK, cwd=project, WHEELHOUSE_CACHE=str(root))
     assert done.status == 0, done.stderr
     assert "not verified" in done.stderr

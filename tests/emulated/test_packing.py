@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common import process
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.sources import pins, releases
 from wheelhouse.sources.fetch import Fetcher
@@ -85,7 +84,7 @@ def programs(
 
 
 def _run(store: Store, *command: str | Path) -> None:
-    done = process.run(command, env=ninja.environment(store))
+    done = process.run(command, env=environment())
     assert done.status == 0, done.stderr
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common import process
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja
 from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
@@ -73,7 +72,7 @@ def test_an_old_pc_refuses_the_instructions_that_it_lacks(
     store, board = Store.default(), systems.board(name)
     program, source = tmp_path / "instructions", Path(__file__).with_name("instructions.c")
     done = process.run(
-        [compiler(store, "x86_64").cc, "-O1", source, "-o", program], env=ninja.environment(store)
+        [compiler(store, "x86_64").cc, "-O1", source, "-o", program], env=environment()
     )
     assert done.status == 0, done.stderr
     ran = qemu.run(["./instructions"], tree=tree_for(board), board=board, work=tmp_path)

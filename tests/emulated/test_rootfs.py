@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.running import Copied
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store
 from wheelhouse.machines import qemu, rootfs
@@ -34,6 +36,35 @@ def test_a_tree_is_made_once() -> None:
     born = (tree / "etc/passwd").stat().st_ctime_ns
     assert rootfs.tree(systems.system("bookworm"), Store.default()) == tree
     assert (tree / "etc/passwd").stat().st_ctime_ns == born
+
+
+def test_an_altered_system_tries_nothing(
+    tmp_path: Path, copied: Copied, capfd: pytest.CaptureFixture[str]
+) -> None:
+    system, store = systems.system("bookworm"), Store(tmp_path / "store")
+    step = rootfs.system_tree(system)
+    copied(step, store)
+
+    def said(tree: Path) -> str:
+        work = tmp_path / "home"
+        work.mkdir(exist_ok=True)
+        done = qemu.run(["python3", "-c", "import this"], tree=tree, board=PI, work=work)
+        assert done.status == 0, done.stderr
+        return done.stdout
+
+    tree = rootfs.tree(system, store)
+    assert "Beautiful is better than ugly." in said(tree)
+    module = tree / "usr/lib/python3.11/this.py"
+    before = module.stat()
+    module.write_text("print('altered')".ljust(before.st_size))
+    os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (module.parent / "__pycache__/this.cpython-311.pyc").unlink()
+    assert said(tree) == "altered\n"
+
+    capfd.readouterr()
+    again = rootfs.tree(system, store)
+    assert "bookworm in the cache is damaged; it is made again." in capfd.readouterr().err
+    assert "Beautiful is better than ugly." in said(again)
 
 
 def test_modules_are_compiled(tmp_path: Path) -> None:

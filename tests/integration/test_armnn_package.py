@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja
+from tests.support.compiler import environment
 from wheelhouse.compile.toolchain import ZIG
 
 PACKAGE = "tflite_armnn_delegate"
@@ -57,7 +56,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-o",
         f"{PACKAGE}/libarmnnDelegate.so",
     ]
-    subprocess.run(command, cwd=folder, check=True, env=ninja.environment(Store.default()))
+    subprocess.run(command, cwd=folder, check=True, env=environment())
     return folder
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile import toolchain
 from wheelhouse.targets import architectures
 
 NAMES = ("__udivti3", "__mulsc3", "__unordtf2", "__letf2", "__eqtf2")
@@ -68,7 +68,7 @@ def test_our_builtins_equal_the_compilers(
 ) -> None:
     tools = compiler(store, architectures.native().name)
     (tmp_path / "check.cc").write_text(CHECK)
-    env = {**ninja.environment(store), **zig_cache}
+    env = {**environment(), **zig_cache}
     compiled = [str(tools.cxx), *toolchain.COMPILE_FLAGS, "-c"]
     renamed = [f"-D{name}=our_{name}" for name in NAMES]
     sources = [ROOT / "native" / name for name in ("builtins.cc", "quad.cc")]

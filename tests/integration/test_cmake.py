@@ -38,11 +38,9 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(folder / "cache")
-        self.store.root.mkdir(parents=True)
         libraries = Store.default().root / "zig"  # zig's own, which are slow to compile
-        libraries.mkdir(parents=True, exist_ok=True)
-        (self.store.root / "zig").symlink_to(libraries)
+        self.store = Store(folder / "cache", libraries)
+        self.store.root.mkdir(parents=True)
         for name, text in FILES.items():
             path = folder / "sources" / name
             path.parent.mkdir(parents=True, exist_ok=True)

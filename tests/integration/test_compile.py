@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import Store
 from wheelhouse.compile import ninja
@@ -38,7 +38,7 @@ def project(store: Store, tmp_path: Path, zig_cache: dict[str, str]) -> Build:
             tmp_path,
             "Compiling thing",
             store.log("thing"),
-            {**ninja.environment(store), **zig_cache},
+            {**environment(), **zig_cache},
         )
         return tmp_path
 

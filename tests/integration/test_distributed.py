@@ -18,13 +18,14 @@ import pytest
 
 from tests.support import REPO, compile_cache
 from tests.support.compile_cache import compiled, of_folder, of_ruy, sources
+from tests.support.compiler import environment
 from tests.support.loopback import closed
 from tests.support.others import CLIENT, Others, others, prepare
 from tests.support.running import Cli, Until
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import Step, get_or_make
 from wheelhouse.common.store import Store, file_digest
-from wheelhouse.compile import distributed, ninja, sccache, shared_cache
+from wheelhouse.compile import distributed, sccache, shared_cache
 from wheelhouse.compile.distributed import ADDRESS, ARCHIVE
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.pins import release_components
@@ -418,7 +419,7 @@ class TestArchive:
         )
         env = {
             **os.environ,
-            **ninja.environment(Store.default()),
+            **environment(),
             "SCCACHE_CONF": str(configured),
             "SCCACHE_SERVER_UDS": str(tmp_path / "socket"),
             "SCCACHE_DIR": str(tmp_path / "objects"),

@@ -371,6 +371,7 @@ def test_such_a_user_makes_an_environment_where_it_can_be_written(
 
 
 COMPILE = """
+from dataclasses import replace
 from wheelhouse.common import process
 from wheelhouse.common.step import get_or_make
 from wheelhouse.compile import ninja
@@ -384,7 +385,8 @@ cc = f"{ninja.LAUNCHER} {tools.cc}"
 (store.root / "a.c").write_text("int a;")
 rule = f"rule cc\\n command = {cc} -c $in -o $out\\nbuild a.o: cc a.c\\n"
 (store.root / "build.ninja").write_text(rule)
-ninja.build(store.root, "It", store.log("it"), ninja.environment(store), cached=store)
+own = replace(store, compilers=store.root / "zig")
+ninja.build(store.root, "It", store.log("it"), ninja.environment(own), cached=store)
 assert (store.root / "a.o").is_file()
 print(process.run([*process.PYTHON, "pip", "--version"]).stdout)
 """

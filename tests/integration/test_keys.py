@@ -85,24 +85,24 @@ INSTALLED = {"installed", *TRIED}
 CHANGES = [
     # Settings, flags, includes and tools of compilers.
     ("wheelhouse/compile/toolchain.py", '"-O3"', '"-O2"', COMPILED),
-    ("wheelhouse/compile/toolchain.py", '"-s",', "", LINKED),
+    ("wheelhouse/compile/toolchain.py", '"-s",', "", {"cxx", *LINKED}),
     (
         "wheelhouse/compile/toolchain.py",
         "chosen=$chosen$new",
         "chosen=$new",
-        {"toolchains", "tools", *COMPILED},
+        {"toolchains", "cxx", "tools", *COMPILED},
     ),
     (
         "wheelhouse/targets/architectures.toml",
         '"+fp16" = "+fullfp16"',
         '"+fp16" = ""',
-        {"toolchains", *COMPILED, *INSTALLED},
+        {"toolchains", "cxx", *COMPILED, *INSTALLED},
     ),
     (
         "wheelhouse/targets/architectures.toml",
         'cmake = "aarch64"',
         'cmake = "arm64"',
-        {"toolchains", *COMPILED, *INSTALLED},
+        {"toolchains", "cxx", *COMPILED, *INSTALLED},
     ),
     (
         "wheelhouse/compile/core.py",
@@ -110,6 +110,7 @@ CHANGES = [
         '"CMAKE_BUILD_TYPE": "None", "MORE": 1,',
         CORES,
     ),
+    ("wheelhouse/compile/cxx.py", '"none.cc", "-o"', '"-g", "none.cc", "-o"', {"cxx"}),
     ("wheelhouse/compile/flatc.py", "-O1 -g0", "-O2 -g0", {"tools", *CORES}),
     ("wheelhouse/compile/extension.py", '        "eigen",\n', "", LINKED - {"delegates"}),
     (

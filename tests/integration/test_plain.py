@@ -52,7 +52,7 @@ def place(tmp_path: Path) -> Place:
         libraries = Store.default().root / "zig"
         libraries.mkdir(parents=True, exist_ok=True)
         (root / "zig").symlink_to(libraries)
-        return Store(root)
+        return Store(root, root / "zig")
 
     return place
 

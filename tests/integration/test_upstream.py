@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.compiler import compiler
+from tests.support.compiler import compiler, environment
 from wheelhouse.common import process
 from wheelhouse.common.store import Store
-from wheelhouse.compile import ninja
 from wheelhouse.specimens import models
 from wheelhouse.verify import runtime_trials, upstream
 
@@ -86,7 +85,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "registerer.c").write_text(REGISTERER)
     cc = compiler(store, "x86_64").cc
     words = (cc, "-shared", "-fPIC", "registerer.c", "-o", "test_registerer.so")
-    done = process.run(words, cwd=folder, env=ninja.environment(store))
+    done = process.run(words, cwd=folder, env=environment())
     assert done.status == 0, done.stderr
     known = {model.name: model.content for model in models.generated()}
     files = {

@@ -94,6 +94,41 @@ def test_every_part_of_a_step_is_in_its_key(joined: Step, tmp_path: Path) -> Non
     assert len({*keys}) == len(keys)
 
 
+def compiles(inputs: Inputs, folder: Path) -> None:
+    """As a compiler does, use what its cache has, and keep there what it made."""
+    assert inputs.store.compilers
+    (folder / "found").write_text(" ".join(path.name for path in inputs.store.compilers.iterdir()))
+    (inputs.store.compilers / f"by-{inputs.parameters['turn']}").touch()
+    (folder / "where").write_text(str(inputs.store.compilers))
+
+
+def test_compilers_keep_nothing_for_other_steps(bringer: Bringer) -> None:
+    tree = Step("trees", "tree", unpack, {"archive": Archive("archive")})
+    turns = [Step("made", "made", compiles, {}, {"turn": turn}, cache=tree) for turn in (1, 2)]
+    alone = Step("made", "alone", compiles, {}, {"turn": 3})
+    folders = [get_or_make(step, bringer) for step in (*turns, alone)]
+    assert [(each / "found").read_text() for each in folders] == ["text", "text", ""]
+    assert not any(Path((each / "where").read_text()).exists() for each in folders)
+    assert is_cached(tree, bringer.store)
+    assert bringer.store.compilers is None
+
+
+def test_what_compilers_begin_with_is_checked(bringer: Bringer) -> None:
+    tree = Step("trees", "tree", unpack, {"archive": Archive("archive")})
+    (get_or_make(tree, bringer) / "more").write_text("altered")
+    step = Step("made", "made", compiles, {}, {"turn": 1}, cache=tree)
+    assert (get_or_make(step, bringer) / "found").read_text() == "text"
+    assert RUNS == ["tree", "tree"]
+
+
+def test_what_compilers_begin_with_is_in_the_plan_and_not_in_the_key() -> None:
+    tree = Step("trees", "tree", unpack, {"archive": Archive("archive")})
+    alone = Step("made", "made", compiles, {}, {"turn": 1})
+    step = replace(alone, cache=tree)
+    assert plan(step) == [tree, step]
+    assert step.key == alone.key
+
+
 def test_a_label_is_for_readers(joined: Step) -> None:
     assert replace(joined, label="other").key == joined.key
 

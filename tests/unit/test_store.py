@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import Entry, Store, tree_digest
 
 ENTRY = Entry("things", "thing", "0" * 64)
+DAMAGED, UNSEALED = "is damaged", "has no digest to check it by"
 
 
 class Maker:
@@ -42,29 +45,103 @@ def test_what_exists_is_not_made_again(step: Maker) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "told"),
     [
-        lambda folder: (folder / "sub" / "out").write_text("other"),
-        lambda folder: (folder / "sub" / "out").unlink(),
-        lambda folder: (folder / "sub" / "out").chmod(0o755),
-        lambda folder: (folder / "more").write_text(""),
-        lambda folder: (folder / "link").symlink_to("sub"),
-        lambda folder: shutil.rmtree(folder / "sub"),
-        lambda folder: folder.with_name(f"{folder.name}.sha256").unlink(),
-        lambda folder: folder.with_name(f"{folder.name}.sha256").write_text(""),
+        (lambda folder: (folder / "sub" / "out").write_text("other"), DAMAGED),
+        (lambda folder: (folder / "sub" / "out").unlink(), DAMAGED),
+        (lambda folder: (folder / "sub" / "out").chmod(0o755), DAMAGED),
+        (lambda folder: (folder / "more").write_text(""), DAMAGED),
+        (lambda folder: (folder / "link").symlink_to("sub"), DAMAGED),
+        (lambda folder: shutil.rmtree(folder / "sub"), DAMAGED),
+        (lambda folder: folder.with_name(f"{folder.name}.sha256").unlink(), UNSEALED),
+        (lambda folder: folder.with_name(f"{folder.name}.sha256").write_text(""), DAMAGED),
     ],
     ids=["changed", "lost", "mode", "added", "link", "emptied", "no seal", "empty seal"],
 )
 def test_what_was_damaged_is_made_again_and_said(
-    step: Maker, damage: Callable[[Path], object], capfd: pytest.CaptureFixture[str]
+    step: Maker, damage: Callable[[Path], object], told: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     damage(step.get_or_make())
     folder = step.get_or_make()
-    assert "thing in the cache is damaged; it is made again." in capfd.readouterr().err
+    assert f"thing in the cache {told}; it is made again." in capfd.readouterr().err
     assert [path.name for path in folder.rglob("*")] == ["sub", "out"]
     assert (folder / "sub" / "out").read_text() == "whole"
     step.get_or_make()
     assert step.runs == 2
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders whose content was read. Files count as settled at once."""
+    folders: list[Path] = []
+
+    def noted(root: Path) -> str:
+        folders.append(root)
+        return tree_digest(root)
+
+    monkeypatch.setattr(store, "tree_digest", noted)
+    monkeypatch.setattr(store, "_SETTLED_NS", 0)
+    return folders
+
+
+def rewritten(path: Path) -> None:
+    """Change a file's content, but neither its size nor its time."""
+    before = path.stat()
+    path.write_text(path.read_text()[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def renamed(path: Path) -> None:
+    """Put another file of the same size and time in a file's place."""
+    other = path.with_name("other")
+    shutil.copy2(path, other)
+    rewritten(other)
+    other.replace(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: rewritten(folder / "sub" / "out"),
+        lambda folder: renamed(folder / "sub" / "out"),
+        lambda folder: (folder / "more").write_text(""),
+        lambda folder: (folder / "sub" / "out").unlink(),
+        lambda folder: (folder / "sub" / "out").chmod(0o755),
+        lambda folder: folder.with_name(f"{folder.name}.sha256").write_text("0" * 64),
+    ],
+    ids=["rewritten", "renamed", "added", "lost", "mode", "seal"],
+)
+def test_content_is_read_once_and_again_after_any_change(
+    step: Maker, damage: Callable[[Path], object], read: list[Path]
+) -> None:
+    folder = step.get_or_make()
+    read.clear()
+    time.sleep(0.05)  # the kernel's clock of files is coarse
+    for _ in range(3):
+        step.get_or_make()
+    assert read == [folder]
+    damage(folder)
+    step.get_or_make()
+    assert step.runs == 2
+    assert (folder / "sub" / "out").read_text() == "whole"
+
+
+def test_content_that_changed_just_now_is_read_each_time(
+    step: Maker, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_SETTLED_NS", 60 * 10**9)
+    folder = step.get_or_make()
+    read.clear()
+    for _ in range(3):
+        step.get_or_make()
+    assert read == [folder] * 3
+    assert step.runs == 1
+
+
+def test_a_discarded_output_leaves_nothing(step: Maker) -> None:
+    step.get_or_make()
+    step.store.discard(ENTRY)
+    assert not list((step.store.root / "things").iterdir())
 
 
 def test_a_step_that_fails_leaves_nothing_and_starts_anew(step: Maker) -> None:

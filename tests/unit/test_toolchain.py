@@ -11,7 +11,9 @@ from wheelhouse.common import toml
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
+from wheelhouse.compile import cxx
 from wheelhouse.compile.toolchain import toolchain
+from wheelhouse.package import products
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import architectures
 
@@ -140,3 +142,18 @@ def test_no_wrapper_contains_a_path_and_each_tells_its_target_and_compiler(tmp_p
             assert "site-packages" not in text
             texts[processor, floor] = text
     assert len({*texts.values()}) == 4
+
+
+def test_zigs_libraries_are_of_one_installation_and_wheels_of_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keys() -> tuple[str, str]:
+        return cxx.libraries("aarch64", "2.17").key, products.universal().step.key
+
+    libraries, wheel = keys()
+    assert keys() == (libraries, wheel)
+    other = tmp_path / "cxa_guard.cpp"
+    other.touch()
+    monkeypatch.setattr(cxx, "_SOURCE", other)
+    assert keys()[0] != libraries
+    assert keys()[1] == wheel

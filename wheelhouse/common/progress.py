@@ -16,6 +16,7 @@ LONG = 10.0
 
 _WORDS = {
     "cores": "library",
+    "cxx": "C++ libraries",
     "extensions": "module",
     "libraries": "library",
     "rootfs": "system",

@@ -6,8 +6,11 @@ under that key. A recipe gets only what its step declares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,7 +43,8 @@ class Inputs:
     """Everything that a recipe may use.
 
     ``needs`` has, by name, the folders of other steps' outputs and the files that the step
-    declares. ``store`` is for logs and for compilers' caches.
+    declares. ``store`` is for logs and for compilers' caches, which begin with the step's own
+    :attr:`Step.cache` and are gone afterwards.
     """
 
     needs: Mapping[str, Path]
@@ -58,7 +62,8 @@ class Step:
     ``kind`` and ``label`` name it, as in ``trees`` and ``ruy-1``. ``needs`` are other steps, pinned
     files to fetch, and files on this machine, whose content is part of the key. ``parameters`` are
     JSON-serialisable. With ``resume`` the recipe gets the folder that an interrupted run left.
-    With ``sealed`` an output is checked before each use, and made again if it was changed.
+    Compilers' own cache begins as a copy of the output of ``cache``; that saves time and decides
+    no content, so it is not in the key.
 
     Example: ``Step("trees", "ruy-1", unpack, {"archive": component})``.
     """
@@ -69,7 +74,7 @@ class Step:
     needs: Mapping[str, Step | Pinned | Path] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
-    sealed: bool = True
+    cache: Step | None = None
 
     @cached_property
     def key(self) -> str:
@@ -79,6 +84,12 @@ class Step:
         """
         needs = {name: _identity(need) for name, need in self.needs.items()}
         return digest(self.kind, needs, self.parameters, recipe.digest_of(self.recipe))
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps whose outputs it uses."""
+        needs = [need for need in self.needs.values() if isinstance(need, Step)]
+        return [*needs, self.cache] if self.cache else needs
 
     @property
     def entry(self) -> Entry:
@@ -99,14 +110,28 @@ def get_or_make(step: Step, fetcher: Fetcher) -> Path:
     """
 
     def make(folder: Path) -> None:
-        inputs = Inputs(_needs(step, fetcher), step.parameters, fetcher.store)
+        needs = _needs(step, fetcher)
         with (
+            _compilers(step, fetcher) as store,
             progress.making(step.kind, step.label),
             costs.noted(fetcher.store, step.kind, step.label, folder),
         ):
-            step.recipe(inputs, folder)
+            step.recipe(Inputs(needs, step.parameters, store), folder)
 
-    return fetcher.store.get_or_make(step.entry, make, resume=step.resume, check=step.sealed)
+    return fetcher.store.get_or_make(step.entry, make, resume=step.resume)
+
+
+@contextmanager
+def _compilers(step: Step, fetcher: Fetcher) -> Iterator[Store]:
+    """The store, with a folder for the caches of the compilers that one recipe runs.
+
+    What they keep would come into later outputs, and nothing could tell whether it was changed.
+    """
+    kept = get_or_make(step.cache, fetcher) if step.cache else None
+    with tempfile.TemporaryDirectory(prefix="tflite-wheelhouse-") as scratch:
+        if kept:
+            shutil.copytree(kept, scratch, dirs_exist_ok=True)
+        yield replace(fetcher.store, compilers=Path(scratch))
 
 
 def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
@@ -121,7 +146,7 @@ def _needs(step: Step, fetcher: Fetcher) -> dict[str, Path]:
 
 def is_cached(step: Step, store: Store) -> Path | None:
     """The folder of a step's output, or None if it does not exist; a changed one is removed."""
-    return store.cached(step.entry, check=step.sealed)
+    return store.cached(step.entry)
 
 
 def plan(*wanted: Step) -> list[Step]:
@@ -130,9 +155,8 @@ def plan(*wanted: Step) -> list[Step]:
 
     def visit(step: Step) -> None:
         if step.key not in found:
-            for need in step.needs.values():
-                if isinstance(need, Step):
-                    visit(need)
+            for need in step.steps:
+                visit(need)
             found[step.key] = step
 
     for step in wanted:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ Row = tuple[str, str, str]
 
 _OURS: set[str] = set()
 """The locks that threads of this process hold: nobody else need be waited for."""
+
+_INTACT: dict[Path, tuple[str, str]] = {}
+"""Folders that this process found to be as sealed: their seal, and their state then."""
+
+_SETTLED_NS = 2_000_000_000
+"""A file that changed longer ago than that gets another time if it changes again."""
 
 
 def digest(*parts: object) -> str:
@@ -72,6 +79,24 @@ def tree_digest(root: Path, keep: Callable[[str], bool] = lambda name: True) -> 
     return rows_digest(rows)
 
 
+def _tree_state(root: Path) -> str | None:
+    """A digest of all that the file system tells of what is below a folder, without reading files.
+
+    Each change gives a file another change time (``ctime``), which no program can set. None if
+    something changed just now: a further change could have the same time.
+    """
+    rows, newest, folders = [], 0, [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as found:
+            for entry in found:
+                told = entry.stat(follow_symlinks=False)
+                rows.append((entry.path, told.st_mode, told.st_ino, told.st_size, told.st_ctime_ns))
+                newest = max(newest, told.st_ctime_ns)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return digest(sorted(rows)) if newest < time.time_ns() - _SETTLED_NS else None
+
+
 def rows_digest(rows: list[Row]) -> str:
     """The :func:`tree_digest` of a folder that has these paths."""
     return digest(sorted(rows, key=lambda row: row[0].split("/")))
@@ -102,6 +127,8 @@ class Store:
     """
 
     root: Path
+    compilers: Path | None = None
+    """The folder of compilers' own caches, for the one step whose recipe gets this store."""
 
     @classmethod
     def default(cls) -> Store:
@@ -126,24 +153,19 @@ class Store:
         return self.root / entry.kind / entry.folder
 
     def get_or_make(
-        self,
-        entry: Entry,
-        make: Callable[[Path], None],
-        *,
-        resume: bool = False,
-        check: bool = True,
+        self, entry: Entry, make: Callable[[Path], None], *, resume: bool = False
     ) -> Path:
         """The folder of an output; ``make(folder)`` fills it if it does not exist.
 
         With ``resume`` the folder that an interrupted run left is handed to ``make`` again; without
-        it ``make`` gets an empty one. With ``check`` an output that was changed since it was made
-        is made again. Raises what ``make`` raises, and WheelhouseError if the disk is full or the
-        cache cannot be written.
+        it ``make`` gets an empty one. An output that was changed since it was made is made again.
+        Raises what ``make`` raises, and WheelhouseError if the disk is full or the cache cannot be
+        written.
         """
         final = self.path(entry)
         lock = self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made")
         with disk_space(self.root), lock:
-            if self.cached(entry, check=check):
+            if self.cached(entry):
                 return final
             partial = final.with_name(f"{final.name}.partial")
             if not resume:
@@ -155,25 +177,25 @@ class Store:
                 if not resume:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
-            if check:
-                self.seal(final).write_text(tree_digest(partial))
+            self.seal(final).write_text(tree_digest(partial))
             partial.rename(final)
         return final
 
-    def cached(self, entry: Entry, *, check: bool = True) -> Path | None:
+    def cached(self, entry: Entry) -> Path | None:
         """The folder of an output, or None if it does not exist.
 
-        With ``check`` an output that was changed since it was made is removed.
+        An output that was changed since it was made is removed.
         """
         final = self.path(entry)
         if not final.is_dir():
             return None
         seal = self.seal(final)
-        if not check or (seal.is_file() and seal.read_text() == tree_digest(final)):
+        if _is_intact(final, seal):
             with suppress(OSError):  # the cache may be another user's
                 os.utime(final)  # when it was last used
             return final
-        console.warn(f"{entry.label} in the cache is damaged; it is made again.")
+        fault = "is damaged" if seal.is_file() else "has no digest to check it by"
+        console.warn(f"{entry.label} in the cache {fault}; it is made again.")
         shutil.rmtree(final)
         return None
 
@@ -181,6 +203,7 @@ class Store:
         """Remove the folder of an output, if it exists."""
         with self.locked(f"{entry.kind}-{entry.folder}", f"{entry.label} is being made"):
             shutil.rmtree(self.path(entry), ignore_errors=True)
+            self.seal(self.path(entry)).unlink(missing_ok=True)
 
     def seal(self, final: Path) -> Path:
         """The file that holds the :func:`tree_digest` of an output's folder."""
@@ -223,6 +246,23 @@ class Store:
         finally:
             _OURS.discard(lock.lock_file)
             lock.release()
+
+
+def _is_intact(final: Path, seal: Path) -> bool:
+    """Whether a folder is as it was sealed.
+
+    Its content is read once in a process, and again if the file system tells of any change.
+    """
+    if not seal.is_file():
+        return False
+    sealed, state = seal.read_text(), _tree_state(final)
+    if state and _INTACT.get(final) == (sealed, state):
+        return True
+    if sealed != tree_digest(final):
+        return False
+    if state:
+        _INTACT[final] = (sealed, state)
+    return True
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from packaging.version import Version
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile import cxx, ninja, toolchain
 from wheelhouse.compile.core import Core
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.sources import pins
@@ -101,7 +101,8 @@ class Extension:
             "headers": self.target.headers,
             "defines": self.defines(),
         }
-        return Step("extensions", self.label, _compile, needs, parameters)
+        kept = cxx.libraries(self.core.processor, self.core.floor)
+        return Step("extensions", self.label, _compile, needs, parameters, cache=kept)
 
     def defines(self) -> tuple[str, ...]:
         """The compiler flags that depend on the release, the target and the core."""

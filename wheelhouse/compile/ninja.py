@@ -32,14 +32,20 @@ _FULL = re.compile("No space left on device|NoSpaceLeft")  # as the C library an
 
 
 def environment(store: Store) -> dict[str, str]:
-    """The environment variables that a process needs to run a toolchain's compiler."""
+    """The environment variables that a process needs to run a toolchain's compiler in a step.
+
+    Raises ValueError for a store that is no step's: compilers would keep there what nobody checks.
+    """
+    if not store.compilers:
+        raise ValueError("compilers run in steps")
+    cache = str(plain_path(store.compilers))
     return {
         "TMPDIR": str(plain_path(Path(tempfile.gettempdir()))),
         "WHEELHOUSE_ZIG": str(plain_path(ZIG)),
         # Else zig would put the real path of its folder into objects.
         "ZIG_LIB_DIR": str(plain_path(ZIG).with_name("lib")),
-        "ZIG_GLOBAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
-        "ZIG_LOCAL_CACHE_DIR": str(plain_path(store.root) / "zig"),
+        "ZIG_GLOBAL_CACHE_DIR": cache,
+        "ZIG_LOCAL_CACHE_DIR": cache,
         "SOURCE_DATE_EPOCH": str(EPOCH),  # compiler caches must see it too
     }
 

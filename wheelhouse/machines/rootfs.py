@@ -55,7 +55,7 @@ def system_tree(system: System) -> Step:
     }
     ours, default = system.architecture, architectures.default()
     label = system.suite if ours == default else f"{system.suite}-{ours.debian}"
-    return Step("rootfs", label, _make_system, parameters=parameters, sealed=False)
+    return Step("rootfs", label, _make_system, parameters=parameters)
 
 
 def suite_tree(suite: str, architecture: str, packages: Sequence[str]) -> Step:
@@ -64,7 +64,7 @@ def suite_tree(suite: str, architecture: str, packages: Sequence[str]) -> Step:
     ``architecture`` is Debian's name of it, for example arm64.
     """
     parameters = {"suite": suite, "architecture": architecture, "packages": packages}
-    return Step("rootfs", f"{suite}-{architecture}", _make, parameters=parameters, sealed=False)
+    return Step("rootfs", f"{suite}-{architecture}", _make, parameters=parameters)
 
 
 def _make(inputs: Inputs, folder: Path) -> None:

@@ -107,7 +107,7 @@ def _split(steps: Sequence[Step], store: Store) -> tuple[list[Step], list[Step]]
             ready[step.key] = step
         else:
             made[step.key] = step
-            pending += [need for need in step.needs.values() if isinstance(need, Step)]
+            pending += step.steps
     return list(made.values()), list(ready.values())
 
 

@@ -17,7 +17,7 @@ from ninja.ninja_syntax import Writer
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
-from wheelhouse.compile import arm_compute, armnn, library, ninja, toolchain
+from wheelhouse.compile import arm_compute, armnn, cxx, library, ninja, toolchain
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.package import audit, wheel
 from wheelhouse.package.wheel import CoreMetadata
@@ -100,7 +100,8 @@ class DelegateWheel:
         parts = (armnn.backends, armnn.delegate, armnn.tflite, arm_compute.kernels)
         makers = dict(zip((*_PARTS, "toolchain"), (*parts, toolchain.toolchain), strict=True))
         needs = {name: make(self.processor, self.floor) for name, make in makers.items()}
-        return Step("delegates", f"armnn-delegate-{self.processor}", _link, needs)
+        label, kept = f"armnn-delegate-{self.processor}", cxx.libraries(self.processor, self.floor)
+        return Step("delegates", label, _link, needs, cache=kept)
 
     @property
     def linked(self) -> list[Component]:

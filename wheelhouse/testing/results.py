@@ -22,6 +22,7 @@ from wheelhouse.common.files import write_whole
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import plan
 from wheelhouse.common.store import Entry, Store, digest, file_digest, tree_digest
+from wheelhouse.compile import cxx
 from wheelhouse.machines import debian_packages
 from wheelhouse.package import products
 
@@ -61,8 +62,9 @@ def digests(root: Path = ROOT) -> dict[str, str]:
 
 @cache
 def _keys() -> list[str]:
-    """The keys of all steps of all wheels."""
-    return sorted(step.key for step in plan(*(each.step for each in products.every())))
+    """The keys of all steps of all wheels that are the same on each machine."""
+    steps = plan(*(each.step for each in products.every()))
+    return sorted(step.key for step in steps if step.kind != cxx.KIND)
 
 
 def _content(path: Path) -> str:

@@ -144,7 +144,6 @@ def installation(
         recipe=_install,
         needs={**wheels, **_tree(system, engine)},
         parameters={"system": system.name, "wheels": list(wheels), **_image(system, engine)},
-        sealed=False,
     )
 
 

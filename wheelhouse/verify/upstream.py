@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from wheelhouse.common import process, toml
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Pinned, Step
-from wheelhouse.compile import ninja, toolchain
+from wheelhouse.compile import cxx, ninja, toolchain
 from wheelhouse.compile.core import Core
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.package import products
@@ -131,7 +131,14 @@ def libraries(core: Core) -> Step:
         "data": pins.release_components(DATA)["wrapper"].tree,
         "toolchain": toolchain.toolchain(core.processor, core.floor),
     }
-    return Step("libraries", f"upstream-{core.label}", _compile, needs, {"flags": core.defines()})
+    return Step(
+        kind="libraries",
+        label=f"upstream-{core.label}",
+        recipe=_compile,
+        needs=needs,
+        parameters={"flags": core.defines()},
+        cache=cxx.libraries(core.processor, core.floor),
+    )
 
 
 def _compile(inputs: Inputs, folder: Path) -> None:
