@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <initializer_list>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -303,12 +304,18 @@ class Checker {
     CheckIndices("inputs", op.inputs(), optional);
     CheckIndices("outputs", op.outputs(), optional == kAll ? kAll : 0);
     CheckIndices("intermediates", op.intermediates(), kAll);
+    std::map<int, int64_t> places;  // of outputs, by their tensor
     for (int64_t place = 0; place < Size(op.outputs()); ++place) {
       const int index = op.outputs()->Get(place);
       if (index == kOptional) continue;
       if (IsConstant(*tensors_->Get(index))) {
         Refuse(Here(), "outputs[%lld] is %s, a constant", static_cast<long long>(place),
                TensorName(index).data);
+      }
+      const auto [other, first] = places.emplace(index, place);
+      if (!first) {
+        Refuse(Here(), "outputs[%lld] is %s, as outputs[%lld] is", static_cast<long long>(place),
+               TensorName(index).data, static_cast<long long>(other->second));
       }
     }
     if (CodeOf(op) == tflite::BuiltinOperator_SPLIT) {

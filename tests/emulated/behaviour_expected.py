@@ -336,6 +336,9 @@ RESULTS: dict[str, Any] = {
         for kind in ("int8", "float32")
         for name in ("all", "pixels", "columns", "rows")
     },
+    "resized_weights": {
+        shapes: True for shapes in ("2x4, 5x4", "2x4, 3x2", "4x4, 3x8", "2x7, 3x7")
+    },
     "slopes": {
         "int8": [True, True],
         "uint8": [True, True],
@@ -681,6 +684,8 @@ WRONG_MODELS = {
     "splits": "operator 0 (SPLIT) of subgraph 0: num_splits is 127, for 2 outputs",
     "state": "operator 0 (SVDF) of subgraph 0: inputs[4] is a variable of type INT4, not FLOAT32",
     "subgraphs": "subgraphs: there are none",
+    "twice": "operator 0 (SPLIT) of subgraph 0: outputs[1] is tensor 2 (y0) of subgraph 0, as "
+    "outputs[0] is",
     "type": "operator 0 (RESHAPE) of subgraph 0: outputs[0] is of type INT8, inputs[0] of STRING",
     "variant": f"{_GATHER_OF_0}: tensor 1 (index) of subgraph 0 is a VARIANT",
     "while": "operator 0 (WHILE) of subgraph 0: body_subgraph_index is 3, of 3",

@@ -59,6 +59,7 @@ def specimens() -> dict[str, bytes]:
         "products": _products(),
         "gather": _gather(),
         "chain": _chain(),
+        "dense": _dense(),
         "unused": _unused(),
         "branches": _branches(),
         "means": _means(),
@@ -180,6 +181,16 @@ def _products() -> bytes:
     writer.operator("NEG", 1, [ones], [negative])
     writer.operator("FULLY_CONNECTED", 1, [negative, weights, -1], [products])
     return writer.pack([shape], [products, turned])
+
+
+def _dense() -> bytes:
+    """A FULLY_CONNECTED whose weights and bias are inputs, too."""
+    writer = ModelWriter("dense")
+    shapes = {"x": (2, 4), "weights": (3, 4), "bias": (3,)}
+    inputs = [writer.tensor(name, shape, "float32") for name, shape in shapes.items()]
+    y = writer.tensor("y", (2, 3), "float32")
+    writer.operator("FULLY_CONNECTED", 1, inputs, [y])
+    return writer.pack(inputs, [y])
 
 
 def _dequantised(writer: ModelWriter, name: str, values: NDArray[Any]) -> int:

@@ -104,6 +104,7 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "splits": ("kernel-SPLIT", _set(f"{_GATHER}.builtinOptions.numSplits", 127)),
     "state": ("kernel-SVDF", _set("subgraphs.0.tensors.4.type", schema.TensorType.INT4)),
     "subgraphs": ("gather", _set("subgraphs", None)),
+    "twice": ("kernel-SPLIT", _set(f"{_GATHER}.outputs", [2, 2])),
     "type": ("words", _set("subgraphs.0.tensors.1.type", schema.TensorType.INT8)),
     "variant": ("gather", _set("subgraphs.0.tensors.1.type", schema.TensorType.VARIANT)),
     "while": ("while", _set(f"{_GATHER}.builtinOptions.bodySubgraphIndex", 3)),

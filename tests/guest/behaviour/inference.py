@@ -175,6 +175,29 @@ def padded() -> object:
     return found
 
 
+@mortal
+def resized_weights() -> object:
+    """Whether products with weights that are an input are NumPy's, after these are resized."""
+    found = {}
+    for rows, columns, units, channels in ((2, 4, 5, 4), (2, 4, 3, 2), (4, 4, 3, 8), (2, 7, 3, 7)):
+        interpreter = ready("dense")
+        x, weights, bias = values = [
+            np.arange(np.prod(shape), dtype=np.float32).reshape(shape) - 3
+            for shape in ((rows, columns), (units, channels), (units,))
+        ]
+        for index, value in enumerate(values):
+            interpreter.resize_tensor_input(index, value.shape)
+        interpreter.allocate_tensors()
+        for index, value in enumerate(values):
+            interpreter.set_tensor(index, value)
+        interpreter.invoke()
+        expected = x.reshape(-1, channels).dot(weights.T) + bias
+        output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        same = bool(np.array_equal(output, expected))
+        found[f"{rows}x{columns}, {units}x{channels}"] = same
+    return found
+
+
 @case
 def tensors_between() -> object:
     """A tensor between two operators, which XNNPACK keeps to itself."""
