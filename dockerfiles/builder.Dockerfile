@@ -21,15 +21,4 @@ COPY --from=toolchain /opt/toolchain /opt/toolchain
 RUN mkdir -p /cache /project /home/builder && chown 1000:1000 /cache /project /home/builder
 ENV HOME=/home/builder LANG=C.UTF-8
 USER 1000:1000
-# zig compiles its C and C++ libraries when it first links for a target: once here, not in every
-# container. Here, because zig's cache knows files by their inodes, and a copy has others.
-ARG COMPILE
-ARG LINK
-ARG TARGETS
-RUN cd /tmp && echo 'int main() {}' > main.cc && \
-    export ZIG_GLOBAL_CACHE_DIR=/cache/zig ZIG_LOCAL_CACHE_DIR=/cache/zig && \
-    echo "${TARGETS}" | while read -r target; do \
-      /opt/toolchain/bin/python -m ziglang c++ ${target} ${COMPILE} -c main.cc -o main.o && \
-      /opt/toolchain/bin/python -m ziglang c++ ${target} ${LINK} main.o -o main.so || exit 1; \
-    done && rm main*
 WORKDIR /project

@@ -25,7 +25,6 @@ from tests.support.daemon import daemon
 from tests.support.running import Cli, Until
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.store import Store, tree_digest
-from wheelhouse.compile import toolchain
 from wheelhouse.machines import binfmt, docker, images, volumes
 from wheelhouse.machines.docker import Limits
 from wheelhouse.machines.volumes import Kept
@@ -149,27 +148,6 @@ class TestImages:
         told = str(image.history()) + str(image.attrs["Config"])
         assert "://" not in told
         assert "PIP_" not in told
-
-    def test_its_compiler_has_its_libraries_for_every_target(self, box: docker.Box) -> None:
-        """zig would compile them anew in each container, in two minutes."""
-        targets = {(target.processor, target.floor) for target in matrix.targets()}
-        assert targets
-        for target in targets:
-            options = toolchain.toolchain(*target).parameters["options"]
-            (compile, link) = (toolchain.COMPILE_FLAGS, toolchain.LINK_FLAGS)
-            script = f"""
-                set -e
-                zig=$(echo /opt/toolchain/lib/python*/site-packages/ziglang/zig)
-                echo 'int f() {{ return 0; }}' > f.cc
-                $zig c++ {options} {" ".join(compile)} -c f.cc -o f.o
-                $zig c++ {options} {" ".join(link)} f.o -o f.so
-            """
-            zig = {"ZIG_GLOBAL_CACHE_DIR": "/cache/zig", "ZIG_LOCAL_CACHE_DIR": "/cache/zig"}
-            env = {**zig, "ZIG_VERBOSE_CC": "1"}
-            done = box.run(["sh", "-c", script], env=env, cwd="/home/builder")
-            assert done.status == 0, done.stderr
-            compiled = [line.split()[2] for line in done.stderr.splitlines() if " clang " in line]
-            assert compiled == ["f.cc"]
 
     def test_a_system_s_image_is_for_its_processor_without_root(self, engine: DockerClient) -> None:
         for system in systems.table().systems:

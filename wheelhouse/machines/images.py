@@ -25,7 +25,7 @@ from wheelhouse.compile import ninja, toolchain
 from wheelhouse.machines import binfmt, docker, rootfs
 from wheelhouse.sources import pip
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.targets import architectures, matrix, systems
+from wheelhouse.targets import architectures, systems
 from wheelhouse.targets.architectures import Architecture
 from wheelhouse.targets.systems import System
 
@@ -89,18 +89,10 @@ def builder(client: DockerClient, fetcher: Fetcher) -> str:
 
 
 def _builder_arguments(client: DockerClient, native: Architecture) -> dict[str, str]:
-    """The builder's base, and how it compiles and links for each target of the matrix."""
     base = _base_name(native)
     if not docker.image_is_here(client, base):
         base = catalogue().bases[catalogue().builder.suite]
-    targets = dict.fromkeys((target.processor, target.floor) for target in matrix.targets())
-    options = [toolchain.toolchain(*each).parameters["options"] for each in targets]
-    return {
-        "BASE": base,
-        "COMPILE": " ".join(toolchain.COMPILE_FLAGS),
-        "LINK": " ".join(toolchain.LINK_FLAGS),
-        "TARGETS": "\n".join(options),
-    }
+    return {"BASE": base}
 
 
 def _builder_name(arguments: Mapping[str, str]) -> str:
