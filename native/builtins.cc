@@ -9,6 +9,8 @@
 
 extern "C" {
 
+#ifdef __SIZEOF_INT128__
+
 // The quotient of 128-bit integers; the divisor is not 0.
 unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 divisor) {
   if (dividend <= UINT64_MAX && divisor <= UINT64_MAX) {
@@ -28,6 +30,98 @@ unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 diviso
   }
   return quotient;
 }
+
+#elif defined(__ARM_EABI__)
+
+// 32-bit Arm's run-time ABI: arithmetic of 64-bit integers. Floating-point numbers are passed in
+// core registers. Conversions end at the nearest integer there is, as 64-bit Arm's do.
+#define AEABI __attribute__((pcs("aapcs")))
+
+__attribute__((used)) uint64_t DivideUnsigned(uint64_t dividend, uint64_t divisor,
+                                              uint64_t* remainder) {
+  const auto bits = [](uint64_t value) { return 64 - __builtin_clzll(value | 1); };
+  uint64_t quotient = 0;
+  if ((dividend | divisor) >> 32 == 0) {
+    const uint32_t small = static_cast<uint32_t>(dividend), by = static_cast<uint32_t>(divisor);
+    *remainder = small % by;
+    return small / by;
+  }
+  for (int shift = bits(dividend) - bits(divisor); shift >= 0; --shift) {
+    quotient <<= 1;
+    if (dividend >= divisor << shift) {
+      dividend -= divisor << shift;
+      quotient |= 1;
+    }
+  }
+  *remainder = dividend;
+  return quotient;
+}
+
+__attribute__((used)) int64_t DivideSigned(int64_t dividend, int64_t divisor, int64_t* remainder) {
+  const auto magnitude = [](int64_t value) {
+    return value < 0 ? -static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  };
+  uint64_t rest = 0;
+  const uint64_t quotient = DivideUnsigned(magnitude(dividend), magnitude(divisor), &rest);
+  *remainder = static_cast<int64_t>(dividend < 0 ? -rest : rest);
+  return static_cast<int64_t>((dividend < 0) != (divisor < 0) ? -quotient : quotient);
+}
+
+// The quotient is returned in r0 and r1, the remainder in r2 and r3.
+#define DIVIDE(function)    \
+  asm("push {r11, lr}\n"    \
+      "sub sp, sp, #16\n"   \
+      "add r12, sp, #8\n"   \
+      "str r12, [sp]\n"     \
+      "bl " function "\n"   \
+      "ldr r2, [sp, #8]\n"  \
+      "ldr r3, [sp, #12]\n" \
+      "add sp, sp, #16\n"   \
+      "pop {r11, pc}\n")
+
+__attribute__((naked)) void __aeabi_uldivmod() { DIVIDE("DivideUnsigned"); }
+
+__attribute__((naked)) void __aeabi_ldivmod() { DIVIDE("DivideSigned"); }
+
+constexpr double kHigh = 4294967296.0;  // 2 to the power of 32
+
+// Either part is exact, so their sum is rounded once.
+AEABI double __aeabi_ul2d(uint64_t value) {
+  return static_cast<uint32_t>(value >> 32) * kHigh + static_cast<uint32_t>(value);
+}
+
+AEABI double __aeabi_l2d(int64_t value) {
+  return static_cast<int32_t>(value >> 32) * kHigh + static_cast<uint32_t>(value);
+}
+
+// Bits that double has no room for become one that is not 0: it is float that rounds.
+AEABI float __aeabi_ul2f(uint64_t value) {
+  if (value >> 53 && value & 0x7FF) value = (value | 0x800) & ~uint64_t{0x7FF};
+  return static_cast<float>(__aeabi_ul2d(value));
+}
+
+AEABI float __aeabi_l2f(int64_t value) {
+  return value < 0 ? -__aeabi_ul2f(-static_cast<uint64_t>(value)) : __aeabi_ul2f(value);
+}
+
+AEABI uint64_t __aeabi_d2ulz(double value) {
+  if (!(value > 0)) return 0;
+  if (value >= kHigh * kHigh) return UINT64_MAX;
+  const auto high = static_cast<uint32_t>(value / kHigh);
+  return uint64_t{high} << 32 | static_cast<uint32_t>(value - high * kHigh);
+}
+
+AEABI int64_t __aeabi_d2lz(double value) {
+  const uint64_t magnitude = __aeabi_d2ulz(std::fabs(value));
+  if (value < 0) return magnitude >> 63 ? INT64_MIN : -static_cast<int64_t>(magnitude);
+  return magnitude >> 63 ? INT64_MAX : static_cast<int64_t>(magnitude);
+}
+
+AEABI uint64_t __aeabi_f2ulz(float value) { return __aeabi_d2ulz(value); }
+
+AEABI int64_t __aeabi_f2lz(float value) { return __aeabi_d2lz(value); }
+
+#endif
 
 // The product of complex numbers a + ib and c + id. An infinite factor makes it infinite also where
 // the usual formula gives NaN, as the C standard's annex G asks.

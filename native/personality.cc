@@ -11,6 +11,40 @@
 
 #include <cstdint>
 
+// libc++abi's exceptions, thrown by this library alone: "CLNGC++" and a last byte of its own.
+static bool IsOurs(uint64_t exception_class) {
+  return (exception_class & ~uint64_t{0xFF}) == 0x434C4E47432B2B00;
+}
+
+#ifdef _LIBUNWIND_ARM_EHABI
+
+#include <dlfcn.h>
+
+// On 32-bit Arm it is the personality routine that restores the caller's registers, so libgcc_s has
+// to do that for its own context.
+extern "C" {
+
+_Unwind_Reason_Code __real___gxx_personality_v0(_Unwind_State, _Unwind_Exception*,
+                                                _Unwind_Context*);
+
+_Unwind_Reason_Code __wrap___gxx_personality_v0(_Unwind_State state, _Unwind_Exception* exception,
+                                                _Unwind_Context* context) {
+  if (IsOurs(exception->exception_class)) {
+    return __real___gxx_personality_v0(state, exception, context);
+  }
+  using Restore = _Unwind_Reason_Code (*)(_Unwind_Exception*, _Unwind_Context*);
+  static const auto restore = [] {
+    void* libgcc = dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    return reinterpret_cast<Restore>(libgcc ? dlsym(libgcc, "__gnu_unwind_frame") : nullptr);
+  }();
+  const bool restored = restore && restore(exception, context) == _URC_OK;
+  return restored ? _URC_CONTINUE_UNWIND : _URC_FAILURE;
+}
+
+}  // extern "C"
+
+#else
+
 extern "C" {
 
 _Unwind_Reason_Code __real___gxx_personality_v0(int, _Unwind_Action, uint64_t, _Unwind_Exception*,
@@ -20,10 +54,10 @@ _Unwind_Reason_Code __wrap___gxx_personality_v0(int version, _Unwind_Action acti
                                                 uint64_t exception_class,
                                                 _Unwind_Exception* exception,
                                                 _Unwind_Context* context) {
-  // libc++abi's exceptions, thrown by this library alone: "CLNGC++" and a last byte of its own.
-  constexpr uint64_t kOurs = 0x434C4E47432B2B00;
-  if ((exception_class & ~uint64_t{0xFF}) != kOurs) return _URC_CONTINUE_UNWIND;
+  if (!IsOurs(exception_class)) return _URC_CONTINUE_UNWIND;
   return __real___gxx_personality_v0(version, actions, exception_class, exception, context);
 }
 
 }  // extern "C"
+
+#endif

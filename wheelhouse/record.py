@@ -50,12 +50,15 @@ class Trial(_Struct, frozen=True):
     ``board``: the board's name, as in ``Raspberry Pi 5``.
     ``numpy``: NumPy's version and where it came from, as in ``1.24.2 (own)``.
     ``checks``: the checks, in the order in which they were made.
+    ``beyond``: the instructions that the emulator executed as well and the board does not have, as
+    in ``i8mm``; absent if it has exactly the board's.
     """
 
     system: str
     board: str
     numpy: str
     checks: tuple[Check, ...]
+    beyond: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Check, ...]:

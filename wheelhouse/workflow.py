@@ -110,6 +110,7 @@ def published() -> list[Product]:
         RuntimeWheel(target, tflite, True)
         for tflite in releases.known_versions()
         for target in matrix.targets()
+        if target.architecture.released
     )
     return [*wheels, products.armnn(), *products.apps()]
 

@@ -44,7 +44,7 @@ def test_the_tools_know_these_names(known: Architecture) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(WheelhouseError, match="named 'x86-64'") as caught:
         architectures.architecture("x86-64")
-    assert caught.value.hint == "Did you mean 'x86_64'? Known are: aarch64, x86_64."
+    assert caught.value.hint == "Did you mean 'x86_64'? Known are: aarch64, x86_64, armv7l."
     assert caught.value.kind is Kind.USAGE
 
 
@@ -119,7 +119,7 @@ def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
 def test_another_processor_is_a_row(edited: Path, tmp_path: Path) -> None:
     row = """
 [[architectures]]
-name = "armv7l"
+name = "armv6l"
 devices = "Raspberry Pi 2"
 linux = "32-bit Raspberry Pi OS"
 machine = "armv7l"
@@ -139,11 +139,11 @@ qemu = { program = "qemu-arm", package = "qemu-user" }
     edited.write_text(edited.read_text() + row)
     architectures.architectures.cache_clear()
     assert "qemu-arm" in debian_packages.emulation()
-    assert architectures.chosen("all") == ("aarch64", "x86_64", "armv7l")
-    target = matrix.Target("3.9", "3.9", ("buster",), (), "armv7l", abi3=False)
+    assert architectures.chosen("all") == ("aarch64", "x86_64", "armv6l")
+    target = matrix.Target("3.9", "3.9", ("buster",), (), "armv6l", abi3=False)
     assert target.floor == "2.28"
     assert fits("cp39-cp39-manylinux_2_28_armv7l", RuntimeWheel(target, "2.14.1", True))
-    step = toolchain.toolchain("armv7l", target.floor)
+    step = toolchain.toolchain("armv6l", target.floor)
     tools_of = Toolchain(get_or_make(step, Fetcher(Store(tmp_path / "store"))))
     script = tools_of.cc.read_text()
     assert "-target arm-linux-gnueabihf.2.28 -mcpu=generic+v7a+neon" in script

@@ -9,7 +9,7 @@ from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
 
 ALL = " or ".join(target.python for target in matrix.choose("all"))
-PROCESSORS = ("aarch64", "x86_64")
+PROCESSORS = ("aarch64", "x86_64", "armv7l")
 DEFAULT, NEWEST = releases.known_versions()
 
 

@@ -19,7 +19,8 @@ from wheelhouse.targets import architectures
 
 AARCH64 = "cc -target aarch64-linux-gnu.2.17"
 X86_64 = "cc -target x86_64-linux-gnu.2.17"
-ARMV7 = "cc -target arm-linux-gnueabihf.2.17 -mcpu=generic+v7a"
+ARMV6 = "cc -target arm-linux-gnueabihf.2.17 -mcpu=generic+v7a"
+ARMV7 = f"{ARMV6}+neon+vfp4+fp16+hwdiv+hwdiv_arm"
 
 
 def given(folder: Path, processor: str, words: str) -> str:
@@ -45,6 +46,12 @@ def given(folder: Path, processor: str, words: str) -> str:
         ("aarch64", "-march=unheard+of", f"{AARCH64} -march=unheard+of"),
         ("x86_64", "-mavx512f -mno-avx", f"{X86_64} -mavx512f -mno-avx"),
         ("x86_64", "-march=x86-64-v3 a.c", f"{X86_64} a.c -mcpu=x86_64_v3"),
+        ("armv7l", "-marm -march=armv7-a -mfpu=neon-vfpv4 a.c", f"{ARMV7} a.c"),
+        (
+            "armv7l",
+            "-march=armv8.2-a+dotprod+fp16 -mfpu=neon-fp-armv8",
+            f"{ARMV7} -mcpu=generic+v8_2a+dotprod+fullfp16+neon+fp_armv8",
+        ),
     ],
 )
 def test_flags_of_clang_become_those_of_zig(
@@ -56,11 +63,11 @@ def test_flags_of_clang_become_those_of_zig(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("-marm a.c", f"{ARMV7} a.c"),
-        ("-mfpu=neon-fp16", f"{ARMV7} -mcpu=generic+v7a+neon+fp16"),
+        ("-marm a.c", f"{ARMV6} a.c"),
+        ("-mfpu=neon-fp16", f"{ARMV6} -mcpu=generic+v7a+neon+fp16"),
         (
             "-marm -march=armv8.2-a+dotprod -mfpu=neon-fp-armv8",
-            f"{ARMV7} -mcpu=generic+v8_2a+dotprod+fp_armv8",
+            f"{ARMV6} -mcpu=generic+v8_2a+dotprod+fp_armv8",
         ),
     ],
 )
@@ -71,7 +78,7 @@ def test_another_processor_needs_no_code(
         architectures.FILE.read_text()
         + """
 [[architectures]]
-name = "armv7l"
+name = "armv6l"
 devices = "Raspberry Pi 2"
 linux = "32-bit Raspberry Pi OS"
 machine = "armv7l"
@@ -99,7 +106,7 @@ cpu = "generic+v7a"
     monkeypatch.setattr(architectures, "FILE", file)
     architectures.architectures.cache_clear()
     try:
-        assert given(tmp_path / "cache", "armv7l", words) == expected
+        assert given(tmp_path / "cache", "armv6l", words) == expected
     finally:
         monkeypatch.undo()
         architectures.architectures.cache_clear()

@@ -198,6 +198,8 @@ def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -
             kind, _, number = version.partition("_")
             if kind == "GLIBC" and _number(number) > _number(floor):
                 yield f"{name} needs {symbol}@{version}, which is newer than glibc {floor}"
+        for symbol in sorted(_unversioned(elf)):
+            yield f"{name} needs {symbol}, which no library has"
 
 
 def _objects(wheel: Path) -> Iterator[tuple[str, ELFFile]]:
@@ -236,6 +238,19 @@ def versions(elf: ELFFile) -> Iterator[tuple[str, str]]:
         index = indices.get_symbol(position)["ndx"]
         if isinstance(index, int) and (index & 0x7FFF) in names:
             yield symbol.name, names[index & 0x7FFF]
+
+
+def _unversioned(elf: ELFFile) -> set[str]:
+    """The names of the symbols that an object needs of no library's version, nor of CPython."""
+    symbols = elf.get_section_by_name(".dynsym")
+    listed = symbols.iter_symbols() if isinstance(symbols, SymbolTableSection) else ()
+    wanted = {
+        symbol.name
+        for symbol in listed
+        if symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL"
+        if not symbol.name.startswith(("Py", "_Py"))
+    }
+    return wanted - {name for name, _ in versions(elf)} - {""}
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -242,7 +242,7 @@ def _unpack_stream(url: str, carton: Artefact, keep: Sequence[str], folder: Path
     blocks = hashed()
     folder.mkdir()
     feed = BufferedReader(archives.BlockReader(blocks), 1 << 20)
-    archives.untar(feed, folder, strip=carton.strip, keep=keep)
+    archives.untar(feed, folder, strip=carton.depth, keep=keep)
     for _ in blocks:
         pass
     found = hasher.hexdigest()

@@ -40,8 +40,9 @@ class Artefact(Table, frozen=True):
     """The file's path in npm's registry, as in ``@scope/name/-/name-1.0.0.tgz``."""
     url: str = ""
     """Any other address."""
-    strip: int = 1
-    """The number of leading path parts to drop when a tar archive is unpacked."""
+    strip: int | None = None
+    """The number of leading path parts to drop when it is unpacked; if it is not set, 1 for a tar
+    archive and 0 for a wheel or a Debian package."""
     folder: str = ""
     """The folder in the archive that is the component, if its pin has a ``tree``."""
 
@@ -68,7 +69,9 @@ class Artefact(Table, frozen=True):
     @property
     def depth(self) -> int:
         """The number of leading path parts to drop when it is unpacked."""
-        return 0 if self.filename.endswith((".whl", ".deb")) else self.strip
+        if self.strip is not None:
+            return self.strip
+        return 0 if self.filename.endswith((".whl", ".deb")) else 1
 
     @property
     def origin(self) -> str:

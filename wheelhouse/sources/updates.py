@@ -374,7 +374,7 @@ def _different(pinned: PinnedFile, new: Artefact, fetcher: Fetcher) -> list[str]
     with tempfile.TemporaryDirectory(dir=fetcher.store.root) as scratch:
         archive = Fetcher(Store(Path(scratch, "store"))).file(single)
         keep = [f"{use.folder}/{name}".lstrip("/") for use in trees for name in use.pin.keep]
-        archives.unpack(archive, Path(scratch, "tree"), strip=new.strip, keep=keep)
+        archives.unpack(archive, Path(scratch, "tree"), strip=new.depth, keep=keep)
         return [use.name for use in trees if _tree(Path(scratch, "tree"), use) != use.pin.tree]
 
 

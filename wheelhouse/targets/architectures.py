@@ -73,6 +73,12 @@ class Architecture(toml.Table, frozen=True):
     """The path of glibc's dynamic loader."""
     docker: str
     """The platform of its Docker images, after ``linux/``."""
+    kernels: tuple[str, ...] = ()
+    """What ``uname -m`` prints too, under kernels for a newer processor, as in ``aarch64``."""
+    builds: bool = True
+    """Whether wheels can be built on it."""
+    released: bool = True
+    """Whether a release has its wheels, and so ``--arch all`` means it too."""
     cpu: str = ""
     """The oldest processor to compile for: zig's ``-mcpu``; the target's baseline if empty."""
     atomics: Atomics | None = None
@@ -151,18 +157,19 @@ def chosen(words: str) -> tuple[str, ...]:
     None stands for the default. Raises WheelhouseError as :func:`architecture` does.
     """
     if words == "all":
-        return tuple(each.name for each in architectures())
+        return tuple(each.name for each in architectures() if each.released)
     named = [word.strip() for word in words.split(",") if word.strip()]
     return tuple(dict.fromkeys(architecture(name).name for name in named)) or (default().name,)
 
 
 def native() -> Architecture:
     """The architecture of this machine; raises WheelhouseError if it is not known."""
-    found = next((each for each in architectures() if each.machine == platform.machine()), None)
+    builders = [each for each in architectures() if each.builds]
+    found = next((each for each in builders if each.machine == platform.machine()), None)
     if not found:
-        known = " or ".join(each.machine for each in architectures())
+        known = " or ".join(each.machine for each in builders)
         raise WheelhouseError(
-            f"This machine is {platform.machine()}, for which architectures.toml has no row.",
+            f"This machine is {platform.machine()}, on which wheels cannot be built.",
             f"Use a machine that is {known}.",
             Kind.MACHINE,
         )

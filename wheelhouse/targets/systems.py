@@ -39,6 +39,7 @@ class Board(ForProcessor, frozen=True):
     ``cores``: the number of processor cores of an emulated one.
     ``cpuinfo``: the fields of each core in ``/proc/cpuinfo``; ``{core}`` stands for its number.
     ``footer``: the fields that follow all cores.
+    ``beyond``: the instructions that qemu executes and the device does not have, as in ``i8mm``.
     ``numpys``: beside which NumPys the runtime is tried: the system's own, and pip's choice.
     """
 
@@ -47,6 +48,7 @@ class Board(ForProcessor, frozen=True):
     cores: int = 0
     cpuinfo: Mapping[str, str] = {}
     footer: Mapping[str, str] = {}
+    beyond: tuple[str, ...] = ()
     numpys: tuple[Literal["own", "newest"], ...] = ("own", "newest")
 
     def __post_init__(self) -> None:

@@ -98,7 +98,8 @@ class TrialSetup:
                 seen = self._probe(pi, work)
             numpy = seen.report.get("system", {}).get("numpy", "unknown")
             checks = tuple(self.judge(seen))
-        return Trial(self.system.name, self.board.name, f"{numpy} ({self.numpy})", checks)
+        board, numpys = self.board, f"{numpy} ({self.numpy})"
+        return Trial(self.system.name, board.name, numpys, checks, board.beyond)
 
     def write_files(self, work: Path) -> None:
         """Write what the probe needs into the home folder."""
