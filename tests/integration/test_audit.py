@@ -121,6 +121,13 @@ def test_a_library_that_not_every_system_has_is_named(zig: Link, packed: Pack) -
     ]
 
 
+def test_a_function_that_no_library_has_is_named(zig: Link, packed: Pack) -> None:
+    path = packed(zig("thing", CALL, "aarch64-linux-gnu.2.17"))
+    assert complaint(path).splitlines()[1:] == [
+        "  tiny/thing.so needs made_up, which no library has"
+    ]
+
+
 def test_an_object_for_another_processor_is_named(zig: Link, packed: Pack) -> None:
     good = zig("good", THREADS, "aarch64-linux-gnu.2.17")
     path = packed(good, zig("thing", THREADS, "x86_64-linux-gnu.2.17"))

@@ -48,7 +48,6 @@ _SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:handle_abort=1:allocator_may_return_null=1:detect_leaks=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-14",
-    "PYTHONMALLOC": "malloc",
 }
 """What lets a build with sanitizers end a process at its first wrong access, and tell the place."""
 
@@ -244,7 +243,7 @@ def _use(runtime: _Runtime, work: Path, chunk: Sequence[Mutant]) -> list[dict[st
     (work / "plan.json").write_text(json.dumps({"runtime": str(runtime.site), "mutants": entries}))
     report = work / "report.json"
     done = process.run(
-        [sys.executable, "-I", GUEST, work / "plan.json", report], env=runtime.environment
+        [sys.executable, "-I", "-B", GUEST, work / "plan.json", report], env=runtime.environment
     )
     if done.status:
         raise WheelhouseError(
