@@ -467,7 +467,7 @@ def show_matrix() -> None:
     """Print a table of targets for each processor."""
     default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
-    for processor in dict.fromkeys(target.processor for target in matrix.targets()):
+    for processor in dict.fromkeys(target.processor for target in matrix.released()):
         rows = []
         for target in matrix.choose("all", (processor,)):
             on = [systems.system(name, processor) for name in target.systems]

@@ -109,8 +109,7 @@ def published() -> list[Product]:
     wheels = (
         RuntimeWheel(target, tflite, True)
         for tflite in releases.known_versions()
-        for target in matrix.targets()
-        if target.architecture.released
+        for target in matrix.released()
     )
     return [*wheels, products.armnn(), *products.apps()]
 

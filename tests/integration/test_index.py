@@ -250,7 +250,7 @@ def test_uv_can_look_at_the_index_as_of_a_day(
 def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """An index with a file of the right name for each target of the matrix."""
     folder = tmp_path_factory.mktemp("matrix")
-    for target in matrix.targets():
+    for target in matrix.released():
         wheel(folder / "files", tag=f"{target.tag}-{target.abi}-{platforms(target.processor)}")
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
     make_site([folder / "files"], settings, Place(), folder / "site")

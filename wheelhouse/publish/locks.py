@@ -83,7 +83,7 @@ def _locks(projects: Sequence[ProjectFiles]) -> Iterator[Lock]:
 def _pinned_numpy() -> dict[str, dict[str, Artefact]]:
     """For each CPython the pinned wheels of NumPy by processor, as Python names that."""
     found: dict[str, dict[str, Artefact]] = {}
-    for processor in dict.fromkeys(target.processor for target in matrix.targets()):
+    for processor in dict.fromkeys(target.processor for target in matrix.released()):
         for name, pin in pins.pins().shared.items():
             if name.startswith("numpy-") and name.endswith(f"-{processor}"):
                 python = name.removeprefix("numpy-").removesuffix(f"-{processor}")
