@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 
+from tests.support.runtimes import INTERPRETER
 from tests.support.wheels import wheel
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.specimens import models
@@ -14,16 +15,9 @@ from wheelhouse.specimens.flatbuffer import ModelWriter
 from wheelhouse.specimens.kernels import Specimen, specimens
 from wheelhouse.verify import fuzz
 
-RUNTIME = """
-import ctypes, enum, sys
-import numpy as np
-OpResolverType = enum.Enum("OpResolverType", "A B C D")
-class Interpreter:
-    def __init__(self, model_path=None, model_content=None, **_):
-        self.content = model_content or open(model_path, "rb").read()
-        self._interpreter = self
-    def __getattr__(self, name):
-        return lambda *_: []
+RUNTIME = (
+    INTERPRETER
+    + """\
     def NumTensors(self, _):
         return 1
     def get_tensor(self, _):
@@ -33,11 +27,13 @@ class Interpreter:
     def invoke(self):
         self.die("MUL")
         if b"SLOW" in self.content:
+            import numpy as np
             self.memory = np.ones(200_000_000)
     def die(self, word):
         if word.encode() in self.content:
             ctypes.string_at(0)
 """
+)
 
 
 @pytest.fixture

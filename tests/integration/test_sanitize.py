@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.runtimes import INTERPRETER
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile.toolchain import COMPILE_FLAGS, SANITIZER_PACKAGES, Toolchain, sanitizing
@@ -35,24 +36,20 @@ extern "C" __attribute__((visibility("default"))) int go(char kind, int size) {
 }
 """
 
-RUNTIME = """
-import ctypes, enum, pathlib
-OpResolverType = enum.Enum("OpResolverType", "A B C D")
-library = ctypes.CDLL(str(pathlib.Path(__file__).with_name("library.so")))
-class Interpreter:
-    def __init__(self, model_path=None, model_content=None, **_):
-        self.content = model_content or open(model_path, "rb").read()
-        self._interpreter = self
-    def __getattr__(self, name):
-        return lambda *_: []
+RUNTIME = (
+    INTERPRETER
+    + """\
     def NumTensors(self, _):
         return 0
     def invoke(self):
+        import pathlib
+        library = ctypes.CDLL(str(pathlib.Path(__file__).with_name("library.so")))
         kind = self.content[:1]
         result = library.go(ctypes.c_char(kind), 4)
         if result != {b"E": 5}.get(kind, 0):
             ctypes.string_at(0)
 """
+)
 
 
 @pytest.fixture
