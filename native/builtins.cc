@@ -6,21 +6,23 @@
 #include <cmath>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 
-extern "C" {
-
-#ifdef __SIZEOF_INT128__
-
-// The quotient of 128-bit integers; the divisor is not 0.
-unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 divisor) {
-  if (dividend <= UINT64_MAX && divisor <= UINT64_MAX) {
-    return static_cast<uint64_t>(dividend) / static_cast<uint64_t>(divisor);
+// The quotient of integers that the processor cannot divide, but those of type Half it can. The
+// dividend becomes the remainder. The divisor is not 0.
+template <typename Half, typename Whole>
+static Whole Divide(Whole& dividend, Whole divisor) {
+  constexpr int kHalf = std::numeric_limits<Half>::digits;
+  if ((dividend | divisor) >> kHalf == 0) {
+    const Half small = static_cast<Half>(dividend), by = static_cast<Half>(divisor);
+    dividend = small % by;
+    return small / by;
   }
-  const auto bits = [](unsigned __int128 value) {
-    const auto high = static_cast<uint64_t>(value >> 64), low = static_cast<uint64_t>(value);
-    return high ? 128 - __builtin_clzll(high) : 64 - __builtin_clzll(low | 1);
+  const auto bits = [](Whole value) {
+    const auto high = static_cast<uint64_t>(value >> kHalf), low = static_cast<uint64_t>(value);
+    return high ? kHalf + 64 - __builtin_clzll(high) : 64 - __builtin_clzll(low | 1);
   };
-  unsigned __int128 quotient = 0;
+  Whole quotient = 0;
   for (int shift = bits(dividend) - bits(divisor); shift >= 0; --shift) {
     quotient <<= 1;
     if (dividend >= divisor << shift) {
@@ -31,6 +33,14 @@ unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 diviso
   return quotient;
 }
 
+extern "C" {
+
+#ifdef __SIZEOF_INT128__
+
+unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 divisor) {
+  return Divide<uint64_t>(dividend, divisor);
+}
+
 #elif defined(__ARM_EABI__)
 
 // 32-bit Arm's run-time ABI: arithmetic of 64-bit integers. Floating-point numbers are passed in
@@ -39,20 +49,7 @@ unsigned __int128 __udivti3(unsigned __int128 dividend, unsigned __int128 diviso
 
 __attribute__((used)) uint64_t DivideUnsigned(uint64_t dividend, uint64_t divisor,
                                               uint64_t* remainder) {
-  const auto bits = [](uint64_t value) { return 64 - __builtin_clzll(value | 1); };
-  uint64_t quotient = 0;
-  if ((dividend | divisor) >> 32 == 0) {
-    const uint32_t small = static_cast<uint32_t>(dividend), by = static_cast<uint32_t>(divisor);
-    *remainder = small % by;
-    return small / by;
-  }
-  for (int shift = bits(dividend) - bits(divisor); shift >= 0; --shift) {
-    quotient <<= 1;
-    if (dividend >= divisor << shift) {
-      dividend -= divisor << shift;
-      quotient |= 1;
-    }
-  }
+  const uint64_t quotient = Divide<uint32_t>(dividend, divisor);
   *remainder = dividend;
   return quotient;
 }

@@ -16,7 +16,7 @@ static bool IsOurs(uint64_t exception_class) {
   return (exception_class & ~uint64_t{0xFF}) == 0x434C4E47432B2B00;
 }
 
-#ifdef _LIBUNWIND_ARM_EHABI
+#ifdef __ARM_EABI__
 
 #include <dlfcn.h>
 
