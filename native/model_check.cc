@@ -304,20 +304,7 @@ class Checker {
     CheckIndices("inputs", op.inputs(), optional);
     CheckIndices("outputs", op.outputs(), optional == kAll ? kAll : 0);
     CheckIndices("intermediates", op.intermediates(), kAll);
-    std::map<int, int64_t> places;  // of outputs, by their tensor
-    for (int64_t place = 0; place < Size(op.outputs()); ++place) {
-      const int index = op.outputs()->Get(place);
-      if (index == kOptional) continue;
-      if (IsConstant(*tensors_->Get(index))) {
-        Refuse(Here(), "outputs[%lld] is %s, a constant", static_cast<long long>(place),
-               TensorName(index).data);
-      }
-      const auto [other, first] = places.emplace(index, place);
-      if (!first) {
-        Refuse(Here(), "outputs[%lld] is %s, as outputs[%lld] is", static_cast<long long>(place),
-               TensorName(index).data, static_cast<long long>(other->second));
-      }
-    }
+    CheckOutputs(op);
     if (CodeOf(op) == tflite::BuiltinOperator_SPLIT) {
       const auto* options = op.builtin_options_as_SplitOptions();
       if (Size(op.inputs()) != 2 || !options || options->num_splits() != Size(op.outputs())) {
@@ -338,6 +325,26 @@ class Checker {
       Refuse(Here(), "large_custom_options_offset is beyond the file's end");
     }
 #endif
+  }
+
+  void CheckOutputs(const tflite::Operator& op) const {
+    for (int64_t place = 0; place < Size(op.outputs()); ++place) {
+      const int index = op.outputs()->Get(place);
+      if (index != kOptional && IsConstant(*tensors_->Get(index))) {
+        Refuse(Here(), "outputs[%lld] is %s, a constant", static_cast<long long>(place),
+               TensorName(index).data);
+      }
+    }
+    if (Size(op.outputs()) < 2) return;
+    std::map<int, int64_t> places;  // of outputs, by their tensor
+    for (int64_t place = 0; place < Size(op.outputs()); ++place) {
+      const int index = op.outputs()->Get(place);
+      const auto [other, first] = places.emplace(index, place);
+      if (!first && index != kOptional) {
+        Refuse(Here(), "outputs[%lld] is %s, as outputs[%lld] is", static_cast<long long>(place),
+               TensorName(index).data, static_cast<long long>(other->second));
+      }
+    }
   }
 
   tflite::TensorType TypeOf(int index) const { return tensors_->Get(index)->type(); }
