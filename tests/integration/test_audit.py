@@ -196,3 +196,25 @@ def test_an_export_too_many_or_too_few_is_named(
     ) as failure:
         audit.exports(path, wrong)
     assert failure.value.kind is Kind.AUDIT
+
+
+STACK = """\
+void fill(char *);
+int PyInit_thing(void) { char local[16]; fill(local); return local[3]; }
+"""
+
+
+def test_what_an_object_lacks_against_misuse_is_named(zig: Link, packed: Pack) -> None:
+    protected = ("-fstack-protector-strong",)
+    audit.hardening(packed(zig("thing", STACK, "aarch64-linux-gnu.2.17", *protected)))
+    weak = {
+        "read-only relocations (-z relro)": (*protected, "-Wl,-z,norelro"),
+        "relocation at the start (-z now)": (*protected, "-Wl,-z,lazy"),
+        "checks of the stack (-fstack-protector-strong)": (),
+    }
+    for lacking, words in weak.items():
+        path = packed(zig("thing", STACK, "aarch64-linux-gnu.2.17", *words))
+        with pytest.raises(WheelhouseError) as failure:
+            audit.hardening(path)
+        assert failure.value.what == f"tiny/thing.so lacks {lacking}."
+        assert failure.value.kind is Kind.AUDIT

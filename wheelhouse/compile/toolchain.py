@@ -30,6 +30,8 @@ COMPILE_FLAGS = (
     "-g0",
     "-fPIC",
     "-fno-sanitize=undefined",  # zig's default for C is to trap
+    "-fstack-protector-strong",
+    "-D_FORTIFY_SOURCE=2",
     "-fvisibility=hidden",
     "-ffunction-sections",
     "-fdata-sections",

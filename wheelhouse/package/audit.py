@@ -1,4 +1,4 @@
-"""Audit a wheel: its glibc, libraries, processor, stable ABI, exported symbols and atomics.
+"""Audit a wheel: its glibc, libraries, processor, stable ABI, exports, atomics and hardening.
 
 Uses auditwheel, abi3audit, capstone and pyelftools.
 """
@@ -19,9 +19,10 @@ from auditwheel.libc import Libc
 from auditwheel.policy import Policy, WheelPolicies
 from auditwheel.wheel_abi import analyze_wheel_abi
 from capstone import Cs
-from elftools.elf.constants import SH_FLAGS
+from elftools.elf.constants import P_FLAGS, SH_FLAGS
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_DT_FLAGS
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
@@ -149,6 +150,21 @@ def atomics(wheel: Path, processor: str) -> None:
 
 
 @failures_of(Kind.AUDIT)
+def hardening(wheel: Path) -> None:
+    """Check that the wheel's objects have what Debian's compiler gives programs against misuse.
+
+    Relocations are done at the start and then read-only, the stack holds no code and its overflow
+    is noticed. Raises WheelhouseError naming an object and what it lacks.
+    """
+    for name, elf in _objects(wheel):
+        if lacking := list(_lacking(elf)):
+            raise WheelhouseError(
+                f"{name} lacks {', '.join(lacking)}.",
+                "Correct the flags in wheelhouse/compile/toolchain.py.",
+            )
+
+
+@failures_of(Kind.AUDIT)
 def processor(wheel: Path, name: str) -> None:
     """Check that the wheel's objects are for the processor that its file name tells.
 
@@ -183,6 +199,23 @@ def portable(wheel: Path) -> None:
 
 def _is_for(target: Architecture, elf: ELFFile) -> bool:
     return (elf["e_machine"], elf.elfclass) == (target.elf, target.bits)
+
+
+def _lacking(elf: ELFFile) -> Iterator[str]:
+    segments = {segment["p_type"]: segment["p_flags"] for segment in elf.iter_segments()}
+    dynamic = elf.get_section_by_name(".dynamic")
+    tags = list(dynamic.iter_tags()) if isinstance(dynamic, DynamicSection) else []
+    flags = sum(tag["d_val"] for tag in tags if tag["d_tag"] == "DT_FLAGS")
+    if "PT_GNU_RELRO" not in segments:
+        yield "read-only relocations (-z relro)"
+    if not flags & ENUM_DT_FLAGS["DF_BIND_NOW"]:
+        yield "relocation at the start (-z now)"
+    if segments.get("PT_GNU_STACK", P_FLAGS.PF_X) & P_FLAGS.PF_X:
+        yield "a stack without code (-z noexecstack)"
+    if any(tag["d_tag"] == "DT_TEXTREL" for tag in tags):
+        yield "code without relocations (-fPIC)"
+    if "__stack_chk_fail" not in {name for name, _ in versions(elf)}:
+        yield "checks of the stack (-fstack-protector-strong)"
 
 
 def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -> Iterator[str]:

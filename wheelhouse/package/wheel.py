@@ -144,6 +144,7 @@ def pack(
     tag = parameters["tag"]
     draft = write(metadata, tag, contents, (f"linux_{parameters['machine']}",), folder)
     platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"])
+    audit.hardening(draft)
     audit_draft(draft)
     write(metadata, tag, contents, platforms, folder)
     draft.unlink()
