@@ -26,9 +26,10 @@ static const struct type {
   pack_gemm *gemm;
   pack_conv *conv;
   uint8_t greatest; /* by its amount */
+  int padded;       /* with the zero point of the weights */
 } types[] = {
-    {"int8", xnn_pack_qs8_gemm_goi_w, xnn_pack_qs8_conv_goki_w, 0x80},
-    {"uint8", xnn_pack_qu8_gemm_goi_w, xnn_pack_qu8_conv_goki_w, 0xFF},
+    {"int8", xnn_pack_qs8_gemm_goi_w, xnn_pack_qs8_conv_goki_w, 0x80, 0},
+    {"uint8", xnn_pack_qu8_gemm_goi_w, xnn_pack_qu8_conv_goki_w, 0xFF, 1},
 };
 
 struct layout {
@@ -67,6 +68,7 @@ static void pack(const struct type *type, struct layout l, size_t g, size_t nc, 
   if (kc == DEEP) memset(k, type->greatest, g * nc * kc); /* the greatest sums */
   int32_t *b = with_bias ? filled(g * nc * sizeof *b) : NULL;
   uint8_t *packed = memset(malloc(size + 128), UNTOUCHED, size + 128);
+  memset(packed + 64, type->padded ? zero.kernel : 0, size); /* as XNNPACK's operators do */
   if (ks)
     type->conv(g, nc, ks, kc, l.nr, l.kr, l.sr, k, b, NULL, packed + 64, extra, &zero);
   else
