@@ -218,16 +218,20 @@ def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
 
 @task(
     help={
-        "seed": "which mutants; the same number makes the same ones",
-        "count": "how many mutants",
+        "kind": "what to try, with commas between: mutants (right models changed at random), "
+        "operators (one operator with a wrong tensor), integers (right models with hostile "
+        "integers), tensors (each tensor of whole models is read); default: all",
+        "seed": "which ones; the same number makes the same ones",
+        "count": "how many of each kind; of operators and tensors there may be fewer",
         "release": "as --tflite for build",
         "wheel": "a wheel to try instead of the one that this checkout builds for this machine",
-        "again": "a folder in artefacts/fuzz: try the mutants that it keeps",
+        "again": "a folder in artefacts/fuzz: try what it keeps",
         "sanitize": "try the same sources compiled with AddressSanitizer and UBSan, on a PC",
     }
 )
 def fuzz(
     _: Context,
+    kind: str = "",
     seed: int = 1,
     count: int = 2000,
     release: str = "",
@@ -244,7 +248,7 @@ def fuzz(
             "Leave out one of them.",
             Kind.USAGE,
         )
-    pipeline.fuzz(seed, count, choose(release), given, folder, sanitize=sanitize)
+    pipeline.fuzz(kind, seed, count, choose(release), given, folder, sanitize=sanitize)
 
 
 @task(

@@ -335,6 +335,7 @@ def verification(path: Path, fetcher: Fetcher, engine: str) -> Step:
 
 
 def fuzz(
+    words: str,
     seed: int,
     count: int,
     release: TfliteRelease,
@@ -343,16 +344,17 @@ def fuzz(
     *,
     sanitize: bool = False,
 ) -> None:
-    """Try ``count`` mutants of right models with a release's wheel for this machine, natively.
+    """Try ``count`` trials of each kind with a release's wheel for this machine, natively.
 
-    ``wheel`` takes the place of that wheel, and ``again``, a folder of an earlier run, that of the
-    mutants. With ``sanitize`` the same sources are compiled with sanitizers and tried. Raises
-    WheelhouseError if more end the process than may.
+    ``words`` names the kinds; all if it is empty. ``wheel`` takes the place of that wheel, and
+    ``again``, a folder of an earlier run, that of the trials. With ``sanitize`` the same sources
+    are compiled with sanitizers and tried. Raises WheelhouseError for an unknown kind, and if more
+    end the process than may.
     """
     # Imported here because no other task needs TFLite's schema.
     from wheelhouse.verify import fuzz as fuzzing
-    from wheelhouse.verify import runtime_trials
 
+    kinds = fuzzing.kinds(words)
     fetcher = Fetcher.from_options()
     if sanitize:
         if platform.machine() != "x86_64":
@@ -363,18 +365,15 @@ def fuzz(
         chosen = targets("3.7", platform.machine())
         asked = wanted(chosen, True, release, armnn=False)
         tried = wheel or _build_products(asked, fetcher, "host", release)[0]
-    if again:
-        drawn = fuzzing.again(again)
-    else:
-        archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
-        drawn = fuzzing.mutants(seed, count, fuzzing.origins(archives))
+    drawn = fuzzing.again(again) if again else fuzzing.drawn(kinds, seed, count, fetcher)
     name = f"{release.version}-{seed}{'-sanitized' if sanitize else ''}"
     keep = ROOT / "artefacts" / "fuzz" / name
-    used, found = fuzzing.run(tried, drawn, keep)
-    for line in fuzzing.table(found):
+    counts, found = fuzzing.run(tried, drawn, keep)
+    for line in (*fuzzing.summary(counts, found), *fuzzing.listing(found)):
         console.result(line)
-    console.say(f"{used} mutants: {len(found)} found; their files are in {keep}.")
-    fuzzing.judge(used, found, keep)
+    if found:
+        console.say(f"The files of what is found are in {keep}.")
+    fuzzing.judge(counts, found, keep)
 
 
 def _sanitized(tflite: str, checkout: Path | None = None) -> Step:

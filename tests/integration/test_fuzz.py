@@ -29,6 +29,10 @@ RUNTIME = (
         if b"SLOW" in self.content:
             import numpy as np
             self.memory = np.ones(200_000_000)
+        while b"SPIN" in self.content:
+            pass
+        import time
+        time.sleep({b"NAPS": 1.5, b"WAIT": 60}.get(self.content[-4:], 0))
     def die(self, word):
         if word.encode() in self.content:
             ctypes.string_at(0)
@@ -47,15 +51,19 @@ def _mutant(content: bytes, **fields: str) -> fuzz.Mutant:
 
 def test_what_ends_a_process_is_named_and_kept(fake: Path, tmp_path: Path) -> None:
     texts = (b"nothing", b"in GET", b"and MUL", b"is SLOW")
-    count, found = fuzz.run(fake, map(_mutant, texts), tmp_path / "kept")
-    assert count == 4
+    counts, found = fuzz.run(fake, map(_mutant, texts), tmp_path / "kept")
+    assert counts == {"mutants": 4}
     assert [(each.stage, each.signal, each.kernel) for each in found] == [
         ("get", "SIGSEGV", "unknown"),
         ("invoke", "SIGSEGV", "unknown"),
         ("invoke", "memory", "unknown"),
     ]
     assert [each.dies for each in found] == [True, True, False]
-    assert fuzz.table(found)[0].split() == ["1", "get", "SIGSEGV", "unknown"]
+    assert fuzz.listing(found)[0].split() == ["1", "mutants", "get", "SIGSEGV", "unknown"]
+    assert fuzz.summary(counts | {"tensors": 9}, found) == [
+        "mutants         4 tried: 1 died in get, 1 died in invoke, 1 took too much memory",
+        "tensors         9 tried: nothing found",
+    ]
     kept = list(fuzz.again(tmp_path / "kept"))
     assert {each.content for each in kept} == set(texts[1:])
     assert len(fuzz.run(fake, kept, tmp_path / "again")[1]) == 3
@@ -64,11 +72,40 @@ def test_what_ends_a_process_is_named_and_kept(fake: Path, tmp_path: Path) -> No
 def test_a_run_fails_where_a_process_died_too_early(fake: Path, tmp_path: Path) -> None:
     _, early = fuzz.run(fake, [_mutant(b"in GET")], tmp_path)
     _, late = fuzz.run(fake, [_mutant(b"and MUL")], tmp_path)
-    fuzz.judge(1000, late, tmp_path)
-    with pytest.raises(WheelhouseError, match="0 end the process before invoke"):
-        fuzz.judge(999, late, tmp_path)
-    with pytest.raises(WheelhouseError, match="1 end the process before invoke"):
-        fuzz.judge(100_000, early, tmp_path)
+    fuzz.judge({"mutants": 1000}, late, tmp_path)
+    with pytest.raises(WheelhouseError, match="1 of 999 trials end the process; 1 of them are"):
+        fuzz.judge({"mutants": 999}, late, tmp_path)
+    with pytest.raises(WheelhouseError, match="1 of 100000 trials end the process; 0 of them are"):
+        fuzz.judge({"mutants": 100_000}, early, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["operators", "integers", "tensors"])
+def test_no_trial_of_another_kind_may_end_the_process(
+    fake: Path, tmp_path: Path, kind: str
+) -> None:
+    counts, late = fuzz.run(fake, [_mutant(b"and MUL", kind=kind)], tmp_path / "kept")
+    assert counts == {kind: 1}
+    with pytest.raises(WheelhouseError, match="1 of 100001 trials"):
+        fuzz.judge({**counts, "mutants": 100_000}, late, tmp_path)
+    assert [each.kind for each in fuzz.again(tmp_path / "kept")] == [kind]
+
+
+def test_only_the_time_of_the_processor_is_short(
+    fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = fuzz.GUEST.read_text()
+    for line, shorter in (("\nSECONDS = 20\n", "\nSECONDS = 1\n"), ("ASLEEP = 10", "ASLEEP = 8")):
+        assert line in text
+        text = text.replace(line, shorter)
+    monkeypatch.setattr(fuzz, "GUEST", tmp_path / "fuzz.py")
+    fuzz.GUEST.write_text(text)
+    texts = (b"it SPINS", b"it NAPS", b"it must WAIT")
+    counts, found = fuzz.run(fake, map(_mutant, texts), tmp_path / "kept")
+    assert [(each.mutant.content, each.signal) for each in found] == [
+        (b"it SPINS", "SIGXCPU"),
+        (b"it must WAIT", "SIGALRM"),
+    ]
+    assert fuzz.summary(counts, found) == ["mutants         3 tried: 2 took too long"]
 
 
 def test_operators_that_are_not_needed_are_cut_off(fake: Path, tmp_path: Path) -> None:
@@ -96,6 +133,60 @@ def test_mutants_differ_from_what_is_right() -> None:
     changed = [each.content != right.content for each in drawn if each.mutator != "integers"]
     assert sum(changed) > 0.8 * len(changed)
     assert all(each.content == right.content for each in drawn if each.mutator == "integers")
+
+
+def test_operators_have_each_wrong_input_of_each_model() -> None:
+    right = [each for each in specimens() if each.name.startswith(("SLICE", "SOFTMAX"))]
+    drawn = list(fuzz.operators(1, 10_000, right))
+    assert list(fuzz.operators(1, 20, right)) == drawn[:20]
+    assert list(fuzz.operators(2, 20, right)) != drawn[:20]
+    for origin in right:
+        of_it = [each.content for each in drawn if each.origin == origin.name]
+        assert len(set(of_it)) > 0.9 * len(of_it) > 36
+        changed = [schema.ModelT.InitFromPackedBuf(each).subgraphs[0] for each in of_it]
+        inputs = schema.ModelT.InitFromPackedBuf(origin.content).subgraphs[0].operators[-1].inputs
+        lists = [list(each.operators[-1].inputs) for each in changed]
+        for place in range(len(inputs)):
+            before, after = list(inputs[:place]), list(inputs[place + 1 :])
+            assert [*before, -1, *after] in lists
+            assert [*before, *after] in lists
+            tensors = [each.tensors[inputs[place]] for each in changed]
+            ranks = {0 if each.shape is None else len(each.shape) for each in tensors}
+            assert {0, 1, 2, 3, 4, 5, 9} <= ranks
+            assert any(0 in each.shape for each in tensors if each.shape is not None)
+            assert {each.type for each in tensors} == set(fuzz._BITS)
+
+
+def test_a_constant_of_another_type_has_its_size() -> None:
+    right = next(each for each in specimens() if each.name.startswith("SLICE-"))
+    for mutant in fuzz.operators(1, 10_000, [right]):
+        model = schema.ModelT.InitFromPackedBuf(mutant.content)
+        tensor = model.subgraphs[0].tensors[model.subgraphs[0].operators[0].inputs[1]]
+        if tensor.type == schema.TensorType.INT64:
+            assert len(model.buffers[tensor.buffer].data) == 8 * tensor.shape[0]
+            break
+    else:
+        pytest.fail("no such mutant")
+
+
+def test_hostile_integers_are_given_to_right_models() -> None:
+    right = list(specimens())
+    drawn = list(fuzz.integers(1, 300, right))
+    assert len(drawn) == 300
+    assert len({each.origin for each in drawn}) > 30
+    contents = {each.name: each.content for each in right}
+    assert all(each.content == contents[each.origin] and each.values for each in drawn)
+    assert all(each.entry["hostile"] for each in drawn)
+    assert len({each.seed for each in drawn}) == 300
+
+
+def test_each_whole_model_is_used_in_several_ways() -> None:
+    right = [Specimen(name, name.encode(), {}) for name in ("one", "two")]
+    drawn = list(fuzz.tensors(1, 1000, right))
+    assert [each.origin for each in drawn] == ["one", "two"] * 4
+    assert len({each.seed for each in drawn}) == 8
+    assert not any(each.entry["hostile"] for each in drawn)
+    assert list(fuzz.tensors(1, 3, right)) == drawn[:3]
 
 
 def test_specimens_have_most_kernels() -> None:

@@ -94,4 +94,4 @@ def test_a_wrong_access_is_named(
 @pytest.mark.parametrize("word", ["Exception", "Much", "all is well"])
 def test_what_is_no_wrong_access_is_not_found(sanitized: Path, tmp_path: Path, word: str) -> None:
     mutant = fuzz.Mutant("origin", "bytes", word.encode(), 1)
-    assert fuzz.run(sanitized, [mutant], tmp_path) == (1, [])
+    assert fuzz.run(sanitized, [mutant], tmp_path) == ({"mutants": 1}, [])

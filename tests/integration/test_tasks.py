@@ -89,6 +89,26 @@ def test_lint_finds_what_climbs_goes_in_a_circle_or_has_no_layer(
     assert f"{broken} BROKEN" in done.stdout
 
 
+def test_an_unknown_kind_of_trials_is_answered_with_the_nearest(cli: Cli) -> None:
+    done = cli("fuzz", "--kind", "mutants,integer")
+    assert done.status == Kind.USAGE
+    assert done.stderr == (
+        "error: There is no kind of trials named integer; did you mean integers?\n"
+        "next: Give --kind one of these: mutants, operators, integers, tensors.\n"
+    )
+    assert done.stdout == ""
+
+
+def test_a_finished_wheel_has_no_sanitizers(cli: Cli, tmp_path: Path) -> None:
+    done = cli("fuzz", "--sanitize", "--wheel", str(tmp_path / "any.whl"))
+    assert done.status == Kind.USAGE
+    assert done.stderr == (
+        "error: --sanitize compiles what it tries, and --wheel names a finished wheel.\n"
+        "next: Leave out one of them.\n"
+    )
+    assert done.stdout == ""
+
+
 def test_an_unknown_kind_of_tests_is_answered_with_the_nearest(cli: Cli) -> None:
     done = cli("test", "--only", "unit,emulate")
     assert done.status == Kind.USAGE

@@ -1,7 +1,9 @@
 """Try whether a wrong model or a wrong input ends the process: make mutants and use them all.
 
-Three mutators change right models: bytes of the file, fields of its schema, and, when it runs, the
-integers and the shapes of its inputs. The same seed makes the same mutants.
+There are four kinds, each a row of what `./inv fuzz` prints. ``mutants`` are right models changed
+at random: bytes of the file, fields of its schema, or, when it runs, the integers and the shapes of
+its inputs. ``operators`` are models of one operator with a wrong tensor, ``integers`` right ones of
+one operator with hostile inputs, ``tensors`` whole right ones. The same seed makes the same ones.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +28,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.errors import WheelhouseError, require_known
 from wheelhouse.common.root import ROOT
 from wheelhouse.compile.toolchain import SANITIZERS
-from wheelhouse.specimens import models
+from wheelhouse.package import models_wheel
+from wheelhouse.sources import pins
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.specimens import models, table
 from wheelhouse.specimens.flatbuffer import ModelWriter
 from wheelhouse.specimens.kernels import Specimen, specimens
+from wheelhouse.verify import runtime_trials
 
 GUEST = ROOT / "wheelhouse" / "guest" / "fuzz.py"
 
@@ -59,8 +67,12 @@ _FRAME = re.compile(r"^ *#\d+ \w+ in (?P<function>.*) (?P<source>[^ ]+?\.\w+):(?
 _MEMORY = ("out-of-memory", "allocation-size-too-big", "failed-to-allocate")
 """Errors of the sanitizers' allocator where a wheel's raises an exception."""
 
+_TIME = ("SIGXCPU", "SIGALRM")
+"""The signals that end what takes too much of the processor's time, or sleeps for too long."""
+
 _CHUNK = 250
-"""Mutants that one plan has; few enough that their files fit into memory."""
+_CHUNK_BYTES = 64 << 20
+"""Mutants that one plan has, and their bytes: few enough that their files fit into memory."""
 
 _SHARES = {"bytes": 0.25, "schema": 0.45, "integers": 0.3}
 """The part of the mutants that each mutator makes."""
@@ -72,6 +84,16 @@ _RARE = (
     *(schema.TensorMapT, schema.QuantizationParametersT),
 )
 """Tables whose fields are checked early, so that little behind them is tried if they are wrong."""
+
+_BITS = {
+    value: int((re.findall(r"\d+", name) or [8])[0])
+    for name, value in vars(schema.TensorType).items()
+    if not name.startswith("_")
+}
+"""The types of tensors, and the size of an element, which most of their names say."""
+
+_WAYS = 4
+"""How often each whole model is used: the seed decides the resolver, and whether tensors stay."""
 
 _INTEGERS = (-1, -2, 0, 1, 2, 3, 4, 7, 8, 16, 127, 255, 1000, 65536, 2**30, 2**31 - 1, -(2**31))
 
@@ -85,6 +107,7 @@ class Mutant:
     content: bytes
     seed: int
     values: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "mutants"
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -112,7 +135,7 @@ class Finding:
     @property
     def dies(self) -> bool:
         """Whether it ends the process, and not only goes on for too long or takes much memory."""
-        return self.signal not in ("SIGALRM", "memory")
+        return self.signal not in (*_TIME, "memory")
 
 
 @dataclass(frozen=True)
@@ -123,10 +146,44 @@ class _Runtime:
     environment: Mapping[str, str]
 
 
-def origins(archives: Mapping[str, Path]) -> list[Specimen]:
+def kinds(words: str) -> list[str]:
+    """The names of :data:`KINDS` in a comma-separated list; all if it is empty.
+
+    Raises WheelhouseError for an unknown one.
+    """
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        require_known(name, list(KINDS), "kind of trials named", "--kind")
+    return [name for name in KINDS if name in names or not names]
+
+
+def drawn(chosen: Iterable[str], seed: int, count: int, fetcher: Fetcher) -> Iterator[Mutant]:
+    """The first ``count`` of each kind, or all of it."""
+    for kind in chosen:
+        draw, right = KINDS[kind]
+        yield from draw(seed, count, right(fetcher))
+
+
+def origins(fetcher: Fetcher) -> list[Specimen]:
     """The right models: one for each kernel, the generated networks, and published ones."""
+    return [*specimens(), *_published(fetcher)]
+
+
+def networks(fetcher: Fetcher) -> list[Specimen]:
+    """Whole right models: generated, published, the examples', and of published tables."""
+    examples = models_wheel.files(fetcher).items()
+    rows = (row for row in table.rows() if row.width == min(table.WIDTHS))
+    return [
+        *_published(fetcher),
+        *(Specimen(name, content, {}) for name, content in examples),
+        *(Specimen(row.name, row.model.content, {}) for row in rows),
+    ]
+
+
+def _published(fetcher: Fetcher) -> list[Specimen]:
+    archives = {name: fetcher.file(pins.shared(name)) for name in runtime_trials.ARCHIVES}
     whole = [*models.generated(), *models.real_models(archives)]
-    return [*specimens(), *(Specimen(each.name, each.content, {}) for each in whole)]
+    return [Specimen(each.name, each.content, {}) for each in whole]
 
 
 def mutants(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant]:
@@ -141,20 +198,71 @@ def mutants(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant
         yield Mutant(origin.name, mutator, content, int(random.randint(2**31)), values)
 
 
+def operators(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant]:
+    """Models whose last operator lacks an input or has a tensor of another shape or type."""
+    every = [(origin, change) for origin in right for change in _operator_changes(origin.content)]
+    for number in np.random.RandomState([seed, 0]).permutation(len(every))[:count]:
+        origin, change = every[number]
+        model = schema.ModelT.InitFromPackedBuf(origin.content)
+        change(model)
+        content = _serialised(model, origin.content)
+        yield _used(origin, content, [seed, int(number)], "schema", "operators")
+
+
+def integers(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant]:
+    """Right models with hostile integers, in turn all whose integers decide what they do."""
+    chosen = [
+        each for each in right if any(value.dtype.kind in "iu" for value in each.inputs.values())
+    ]
+    for number in range(count):
+        origin = chosen[number % len(chosen)]
+        yield _used(origin, origin.content, [seed, number], "integers", "integers")
+
+
+def tensors(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant]:
+    """Right models, whose tensors are all read, before they run and after it."""
+    for number in range(min(count, _WAYS * len(right))):
+        origin = right[number % len(right)]
+        yield _used(origin, origin.content, [seed, number], "none", "tensors")
+
+
+def _used(
+    origin: Specimen, content: bytes, seeds: Sequence[int], mutator: str, kind: str
+) -> Mutant:
+    seed = int(np.random.RandomState(seeds).randint(2**31))
+    values = {name: value.tolist() for name, value in origin.inputs.items()}
+    return Mutant(origin.name, mutator, content, seed, values, kind)
+
+
+KINDS: Mapping[
+    str,
+    tuple[
+        Callable[[int, int, Sequence[Specimen]], Iterator[Mutant]],
+        Callable[[Fetcher], Sequence[Specimen]],
+    ],
+] = {
+    "mutants": (mutants, origins),
+    "operators": (operators, lambda _: list(specimens())),
+    "integers": (integers, lambda _: list(specimens())),
+    "tensors": (tensors, networks),
+}
+"""What makes the trials of a kind, and of which right models."""
+
+
 def _choice(random: np.random.RandomState, right: Sequence[Specimen]) -> int:
     """Large models are rarer: they take more time and have few kernels."""
     weights = np.array([1.0 if len(each.content) < 20_000 else 0.5 for each in right])
     return int(random.choice(len(right), p=weights / weights.sum()))
 
 
-def run(wheel: Path, drawn: Iterable[Mutant], keep: Path) -> tuple[int, list[Finding]]:
+def run(wheel: Path, tried: Iterable[Mutant], keep: Path) -> tuple[Counter[str], list[Finding]]:
     """Use all mutants with a wheel; ``keep`` gets the files of those that are found.
 
     A folder with the package in it, in the wheel's place, is a build with sanitizers. Returns how
-    many mutants there were, and the findings.
+    many of each kind there were, and the findings.
     """
     found: list[Finding] = []
-    count = 0
+    counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         if wheel.is_dir():
             runtime = _Runtime(wheel, _SANITIZERS)
@@ -162,27 +270,30 @@ def run(wheel: Path, drawn: Iterable[Mutant], keep: Path) -> tuple[int, list[Fin
             runtime = _Runtime(Path(scratch, "site"), _CHECKS)
             with zipfile.ZipFile(wheel) as opened:
                 opened.extractall(runtime.site)
-        for used, findings in _in_parallel(lambda chunk: _findings(runtime, chunk), drawn):
+        for used, findings in _in_parallel(lambda chunk: _findings(runtime, chunk), tried):
             for finding in findings:
                 found.append(finding)
                 _keep(finding, keep)
-            count += used
-            console.say(f"{count} mutants: {len(found)} found.")
-    return count, found
+            counts += used
+            console.say(f"{counts.total()} tried: {len(found)} found.")
+    return counts, found
 
 
 def _in_parallel(
-    use: Callable[[list[Mutant]], list[Finding]], drawn: Iterable[Mutant]
-) -> Iterator[tuple[int, list[Finding]]]:
-    """What each chunk has, in their order, with as many at once as there are processors."""
+    use: Callable[[list[Mutant]], list[Finding]], tried: Iterable[Mutant]
+) -> Iterator[tuple[Counter[str], list[Finding]]]:
+    """The kinds and the findings of each chunk, in their order.
+
+    As many are used at once as there are processors.
+    """
     at_once = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(at_once) as pool:
-        waiting: list[tuple[int, Future[list[Finding]]]] = []
-        for chunk in _chunks(drawn):
+        waiting: list[tuple[Counter[str], Future[list[Finding]]]] = []
+        for chunk in _chunks(tried):
             if len(waiting) == at_once:
                 used, future = waiting.pop(0)
                 yield used, future.result()
-            waiting.append((len(chunk), pool.submit(use, chunk)))
+            waiting.append((Counter(each.kind for each in chunk), pool.submit(use, chunk)))
         for used, future in waiting:
             yield used, future.result()
 
@@ -195,23 +306,45 @@ def _findings(runtime: _Runtime, chunk: Sequence[Mutant]) -> list[Finding]:
         return [finding for finding in found if finding]
 
 
-def table(found: Sequence[Finding]) -> list[str]:
-    """The findings, counted by stage, signal, kernel and place."""
-    counts = Counter((each.stage, each.signal, each.kernel, each.place) for each in found)
+def summary(counts: Mapping[str, int], found: Sequence[Finding]) -> list[str]:
+    """A row for each kind: how many were tried, and how many of them ended at which stage."""
+    rows = []
+    for kind, count in counts.items():
+        ends = Counter(_end(each) for each in found if each.mutant.kind == kind)
+        told = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
+        rows.append(f"{kind:10}{count:7} tried: {told or 'nothing found'}")
+    return rows
+
+
+def _end(finding: Finding) -> str:
+    if finding.dies:
+        return f"died in {finding.stage}"
+    return "took too long" if finding.signal in _TIME else "took too much memory"
+
+
+def listing(found: Sequence[Finding]) -> list[str]:
+    """The findings, counted by kind, stage, signal, kernel and place."""
+    counts = Counter(
+        (each.mutant.kind, each.stage, each.signal, each.kernel, each.place) for each in found
+    )
     rows = sorted(counts.items(), key=lambda row: -row[1])
     return [
-        f"{count:4} {stage:10} {signal:8} {kernel} {place}".rstrip()
-        for (stage, signal, kernel, place), count in rows
+        f"{count:4} {kind:10} {stage:10} {signal:8} {kernel} {place}".rstrip()
+        for (kind, stage, signal, kernel, place), count in rows
     ]
 
 
-def judge(count: int, found: Sequence[Finding], keep: Path) -> None:
-    """Raise WheelhouseError if more processes died than SECURITY.md lets."""
-    early = [each for each in found if each.dies and each.stage != "invoke"]
-    late = [each for each in found if each.dies and each.stage == "invoke"]
-    if early or len(late) * 1000 > count:
+def judge(counts: Mapping[str, int], found: Sequence[Finding], keep: Path) -> None:
+    """Raise WheelhouseError if more processes died than SECURITY.md lets.
+
+    That is none, but one of 1,000 mutants in ``invoke()``.
+    """
+    dead = [each for each in found if each.dies]
+    late = [each for each in dead if each.mutant.kind == "mutants" and each.stage == "invoke"]
+    if len(dead) > len(late) or len(late) * 1000 > counts["mutants"]:
         raise WheelhouseError(
-            f"Of {count} mutants, {len(early)} end the process before invoke(), {len(late)} in it.",
+            f"{len(dead)} of {sum(counts.values())} trials end the process; "
+            f"{len(late)} of them are mutants in invoke(), of which 1 in 1,000 may.",
             f"Run `./inv fuzz --again {keep}`, with the same options, after each correction.",
         )
 
@@ -221,14 +354,15 @@ def again(folder: Path) -> Iterator[Mutant]:
     for path in sorted(folder.glob("*.json")):
         told = json.loads(path.read_text(encoding="utf-8"))
         content = path.with_suffix(".tflite").read_bytes()
-        yield Mutant(told["origin"], told["mutator"], content, told["seed"], told["values"])
+        named = {name: told[name] for name in ("origin", "mutator", "seed", "values", "kind")}
+        yield Mutant(content=content, **named)
 
 
-def _chunks(drawn: Iterable[Mutant]) -> Iterator[list[Mutant]]:
+def _chunks(tried: Iterable[Mutant]) -> Iterator[list[Mutant]]:
     chunk: list[Mutant] = []
-    for mutant in drawn:
+    for mutant in tried:
         chunk.append(mutant)
-        if len(chunk) == _CHUNK:
+        if len(chunk) == _CHUNK or sum(len(each.content) for each in chunk) > _CHUNK_BYTES:
             yield chunk
             chunk = []
     if chunk:
@@ -277,7 +411,7 @@ def _finding(
     if not (symptom := _symptom(row)):
         return None
     least = mutant
-    if symptom != "SIGALRM":
+    if symptom not in _TIME:
         least = _least(mutant, lambda each: _same(_use(runtime, work, [each])[0], row))
     kernel = _kernels(least.content)
     return Finding(least, row["stage"], symptom, kernel, _place(row["said"]), row["said"])
@@ -335,7 +469,8 @@ def _keep(finding: Finding, folder: Path) -> None:
     mutant = finding.mutant
     name = f"{finding.stage}-{finding.kernel}-{finding.signal}-{mutant.seed}"
     (folder / f"{name}.tflite").write_bytes(mutant.content)
-    told = {"origin": mutant.origin, "mutator": mutant.mutator, **mutant.entry}
+    named = {"kind": mutant.kind, "origin": mutant.origin, "mutator": mutant.mutator}
+    told = {**named, **mutant.entry}
     (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
     if finding.said:
         (folder / f"{name}.txt").write_text(finding.said, encoding="utf-8")
@@ -367,10 +502,15 @@ def _wrong_fields(content: bytes, random: np.random.RandomState) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content)
     for _ in range(1 + random.randint(3)):
         _change(model, random)
+    return _serialised(model, content)
+
+
+def _serialised(model: Any, right: bytes) -> bytes:
+    """The model's file, or the right one's if the schema cannot say what the model is."""
     try:
         return ModelWriter.serialise(model)
-    except Exception:  # what the schema cannot say; the right model is used as it is
-        return content
+    except Exception:
+        return right
 
 
 def _change(model: Any, random: np.random.RandomState) -> None:
@@ -395,6 +535,38 @@ def _change(model: Any, random: np.random.RandomState) -> None:
         table.type = int(random.randint(20))
     else:
         setattr(table, name, _other(getattr(table, name), random))
+
+
+def _operator_changes(content: bytes) -> Iterator[Callable[[Any], None]]:
+    """All that :func:`operators` changes in a model."""
+    model = schema.ModelT.InitFromPackedBuf(content)
+    graph = model.subgraphs[0]
+    inputs = [int(each) for each in graph.operators[-1].inputs]
+    outputs = [int(each) for each in graph.operators[-1].outputs]
+    for place in range(len(inputs)):
+        for left in ([-1], []):
+            yield partial(_set_inputs, [*inputs[:place], *left, *inputs[place + 1 :]])
+    for tensor in dict.fromkeys(each for each in inputs if each >= 0):
+        constant = _length(model.buffers[graph.tensors[tensor].buffer].data) > 0
+        for shape, fitting in product(_SHAPES, (False, True) if constant else (False,)):
+            yield partial(_set_field, tensor, "shape", shape, fitting)
+    for tensor, kind in product(dict.fromkeys([*inputs, *outputs]), _BITS):
+        if tensor >= 0 and kind != graph.tensors[tensor].type:
+            yield partial(_set_field, tensor, "type", kind, True)
+
+
+def _set_inputs(inputs: list[int], model: Any) -> None:
+    model.subgraphs[0].operators[-1].inputs = inputs
+
+
+def _set_field(tensor: int, name: str, value: Any, fitting: bool, model: Any) -> None:
+    """Change a tensor's shape or type; with ``fitting`` a constant gets the size that it says."""
+    changed = model.subgraphs[0].tensors[tensor]
+    setattr(changed, name, value)
+    buffer = model.buffers[changed.buffer]
+    if fitting and _length(buffer.data):
+        bits = int(np.prod(changed.shape)) * _BITS[changed.type]
+        buffer.data = np.resize(np.array(buffer.data, np.uint8), (bits + 7) // 8)
 
 
 def _change_buffer(buffer: Any, random: np.random.RandomState) -> None:
