@@ -30,6 +30,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["TFLITE_LOG_LEVEL"] = "silent"
 
 import numpy as np
+import numpy.random  # which `numpy` imports late: each process would do it again
 
 STAGES = ("load", "allocate", "details", "get", "signatures", "invoke")
 SECONDS = 20
