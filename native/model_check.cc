@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <initializer_list>
 #include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "flatbuffers/flexbuffers.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
 namespace tflite_wheelhouse {
@@ -158,6 +160,18 @@ bool TakesHandles(BuiltinOperator code) {
     default:
       return OptionalInputs(code) == kAll;
   }
+}
+
+// Whether a custom operator is one of TFLite's own, whose kernels read their options as they are.
+bool TakesMap(std::string_view name) {
+  return name == "AudioSpectrogram" || name == "Mfcc" || name == "NumericVerify" ||
+         name == "TFLite_Detection_PostProcess" || name == "aeq.hadamard_rotation";
+}
+
+bool IsMap(const flatbuffers::Vector<uint8_t>* options) {
+  std::vector<uint8_t> seen;
+  return options && flexbuffers::VerifyBuffer(options->data(), options->size(), &seen) &&
+         flexbuffers::GetRoot(options->data(), options->size()).IsMap();
 }
 
 // The subgraphs that an operator runs, each with its field's name.
@@ -313,6 +327,7 @@ class Checker {
       }
     }
     CheckTypes(op);
+    CheckOptions(op);
     for (const auto& [field, graph] : Called(op)) {
       if (graph < 0 || graph >= Size(model_.subgraphs())) {
         Refuse(Here(), "%s is %d, of %lld", field, graph,
@@ -345,6 +360,22 @@ class Checker {
                TensorName(index).data, static_cast<long long>(other->second));
       }
     }
+  }
+
+  void CheckOptions(const tflite::Operator& op) const {
+    if (CodeOf(op) == tflite::BuiltinOperator_CUSTOM) {
+      const auto* name = model_.operator_codes()->Get(op.opcode_index())->custom_code();
+      if (name && TakesMap(name->string_view()) && !IsMap(op.custom_options())) {
+        Refuse(Here(), "custom_options of %s is no FlexBuffers map", name->c_str());
+      }
+    }
+#if TFLITE_MINOR >= 22
+    if (const auto* options = op.builtin_options_2_as_StableHLOCompositeOptions()) {
+      if (Size(options->composite_attributes()) > 0 && !IsMap(options->composite_attributes())) {
+        Refuse(Here(), "composite_attributes is no FlexBuffers map");
+      }
+    }
+#endif
   }
 
   tflite::TensorType TypeOf(int index) const { return tensors_->Get(index)->type(); }

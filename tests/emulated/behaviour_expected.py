@@ -656,6 +656,7 @@ RESULTS: dict[str, Any] = {
     "weights_options": ["'yes' is neither True nor False", "", ""],
 }
 
+_DETECTIONS = "operator 0 (CUSTOM) of subgraph 0: custom_options of TFLite_Detection_PostProcess"
 _GATHER_OF_0 = "operator 0 (GATHER) of subgraph 0"
 WRONG_MODELS = {
     "axis": "tensor 0 (input) of subgraph 0: quantization has 2 scales, which dimension 0 has not",
@@ -671,6 +672,8 @@ WRONG_MODELS = {
     "negative": "tensor 1 (index) of subgraph 0: shape[0] is -2",
     "opcode": "operator 0 (CUSTOM) of subgraph 0: opcode_index is 9, of 1",
     "optional": f"{_GATHER_OF_0}: inputs[1] is -1, which is not optional",
+    "options": f"{_DETECTIONS} is no FlexBuffers map",
+    "options-missing": f"{_DETECTIONS} is no FlexBuffers map",
     "signature": "signature arithmetic: subgraph_index is 7, of 1",
     "signature-input": "signature arithmetic: inputs[0] is tensor 99, of 4",
     "signature-shape": "tensor 1 (index) of subgraph 0: shape_signature has 2 dimensions, shape 1",

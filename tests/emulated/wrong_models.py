@@ -94,6 +94,8 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "negative": ("gather", _set("subgraphs.0.tensors.1.shape", [-2])),
     "opcode": ("gather", _set(f"{_GATHER}.opcodeIndex", 9)),
     "optional": ("gather", _set(f"{_GATHER}.inputs", [0, -1])),
+    "options": ("detections", _set(f"{_GATHER}.customOptions", [200, 36, 1])),
+    "options-missing": ("detections", _set(f"{_GATHER}.customOptions", None)),
     "signature": ("arithmetic", _set("signatureDefs.0.subgraphIndex", 7)),
     "signature-input": ("arithmetic", _set("signatureDefs.0.inputs.0.tensorIndex", 99)),
     "signature-shape": ("gather", _set("subgraphs.0.tensors.1.shapeSignature", [-1, 2])),
