@@ -157,6 +157,15 @@ def test_operators_have_each_wrong_input_of_each_model() -> None:
             assert {each.type for each in tensors} == set(fuzz._BITS)
 
 
+def test_operators_are_tried_without_what_makes_their_resources() -> None:
+    right = next(each for each in specimens() if each.name.startswith("ASSIGN_VARIABLE"))
+    drawn = fuzz.operators(1, 10_000, [right])
+    counts = {
+        len(schema.ModelT.InitFromPackedBuf(each.content).subgraphs[0].operators) for each in drawn
+    }
+    assert counts == {1, 2}
+
+
 def test_a_constant_of_another_type_has_its_size() -> None:
     right = next(each for each in specimens() if each.name.startswith("SLICE-"))
     for mutant in fuzz.operators(1, 10_000, [right]):

@@ -543,16 +543,23 @@ def _operator_changes(content: bytes) -> Iterator[Callable[[Any], None]]:
     graph = model.subgraphs[0]
     inputs = [int(each) for each in graph.operators[-1].inputs]
     outputs = [int(each) for each in graph.operators[-1].outputs]
+    yield _leave_alone
     for place in range(len(inputs)):
         for left in ([-1], []):
             yield partial(_set_inputs, [*inputs[:place], *left, *inputs[place + 1 :]])
-    for tensor in dict.fromkeys(each for each in inputs if each >= 0):
+    tensors = list(dict.fromkeys(each for each in [*inputs, *outputs] if each >= 0))
+    for tensor in tensors:
         constant = _length(model.buffers[graph.tensors[tensor].buffer].data) > 0
         for shape, fitting in product(_SHAPES, (False, True) if constant else (False,)):
             yield partial(_set_field, tensor, "shape", shape, fitting)
-    for tensor, kind in product(dict.fromkeys([*inputs, *outputs]), _BITS):
-        if tensor >= 0 and kind != graph.tensors[tensor].type:
+    for tensor, kind in product(tensors, _BITS):
+        if kind != graph.tensors[tensor].type:
             yield partial(_set_field, tensor, "type", kind, True)
+
+
+def _leave_alone(model: Any) -> None:
+    """Remove the operators before the last one, so that nothing makes what it takes of them."""
+    del model.subgraphs[0].operators[:-1]
 
 
 def _set_inputs(inputs: list[int], model: Any) -> None:
