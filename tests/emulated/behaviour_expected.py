@@ -43,7 +43,7 @@ UNRESOLVED = (
 )
 GATHER = "gather index out of boundsNode number 0 (GATHER) failed to invoke."
 NEVER_SET = (
-    "RuntimeError: tensorflow/tensorflow/lite/kernels/read_variable.cc:67 "
+    "RuntimeError: tensorflow/tensorflow/lite/kernels/read_variable.cc:68 "
     "variable != nullptr was not true.Node number 1 (READ_VARIABLE) failed to invoke."
 )
 NO_PRECISION = "is no precision: these are fp32, fp16"

@@ -65,13 +65,21 @@ def global_lock() -> object:
         action(*arguments)
         return counter[0] - before > 5
 
+    def invoke(interpreter: Interpreter) -> None:
+        """Long enough for a busy machine to run the other thread, if the lock is given up."""
+        before = counter[0]
+        for _ in range(400):
+            interpreter.invoke()
+            if counter[0] - before > 5:
+                return
+
     def attempt() -> dict[str, bool]:
         interpreter = opened("mobilenet-0.25-96-float32", num_threads=1)
         return {
             "create": moved(lambda: Interpreter(model_content=content)),
             "allocate": moved(interpreter.allocate_tensors),
             "set": moved(interpreter.set_tensor, 0, picture),
-            "invoke": moved(lambda: [interpreter.invoke() for _ in range(40)]),
+            "invoke": moved(invoke, interpreter),
             "get": moved(interpreter.get_tensor, 0),
         }
 
