@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,18 +172,34 @@ def test_what_every_cpythons_stable_abi_has_may_be_used(zig: Link, packed: Pack)
     audit.stable_abi(packed(thing, tag=UNIVERSAL))
 
 
-COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count, 1, 0); }\n"
+COUNT = "long count; long PyInit_thing(void) { return __atomic_fetch_add(&count, 1, 5); }\n"
 
 
-def test_an_atomic_that_a_raspberry_pi_4_lacks_is_named(zig: Link, packed: Pack) -> None:
-    newer = zig("thing", COUNT, "aarch64-linux-gnu.2.17", "-mcpu=cortex_a76")
+@pytest.mark.parametrize(
+    ("processor", "triple", "oldest", "newer", "lacked_by", "atomic"),
+    [
+        ("aarch64", "aarch64-linux-gnu", "generic", "cortex_a76", "a Raspberry Pi 4", "ldadd"),
+        ("armv7l", "arm-linux-gnueabihf", "cortex_a7", "cortex_a72", "a Raspberry Pi 2", "lda"),
+    ],
+)
+def test_an_atomic_that_the_oldest_processor_lacks_is_named(
+    processor: str,
+    triple: str,
+    oldest: str,
+    newer: str,
+    lacked_by: str,
+    atomic: str,
+    zig: Link,
+    packed: Pack,
+) -> None:
+    made = zig("thing", COUNT, f"{triple}.2.17", f"-mcpu={newer}")
     with pytest.raises(WheelhouseError) as failure:
-        audit.atomics(packed(newer), "aarch64")
+        audit.atomics(packed(made), processor)
     assert failure.value.kind is Kind.AUDIT
-    first, second = failure.value.what.splitlines()
-    assert first == "tiny/thing.so has 1 atomics that a Raspberry Pi 4 lacks:"
-    assert ": ldadd " in second
-    audit.atomics(packed(zig("thing", COUNT, "aarch64-linux-gnu.2.17")), "aarch64")
+    first, second, *_ = failure.value.what.splitlines()
+    assert re.fullmatch(rf"tiny/thing\.so has \d atomics that {lacked_by} lacks:", first)
+    assert f": {atomic}" in second
+    audit.atomics(packed(zig("thing", COUNT, f"{triple}.2.17", f"-mcpu={oldest}")), processor)
 
 
 @pytest.mark.parametrize("wrong", [("PyInit_thing",), ("PyInit_thing", "count", "more")])

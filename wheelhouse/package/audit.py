@@ -130,7 +130,7 @@ def atomics(wheel: Path, processor: str) -> None:
     newer = architecture(processor).atomics
     if not newer:
         return
-    decoder = Cs(getattr(capstone, newer.decoder), capstone.CS_MODE_LITTLE_ENDIAN)
+    decoder = Cs(getattr(capstone, newer.decoder), getattr(capstone, newer.mode))
     decoder.skipdata = True
     pattern = re.compile(newer.pattern)
     for name, elf in _objects(wheel):

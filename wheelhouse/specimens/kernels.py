@@ -32,6 +32,13 @@ _TYPES = {
     "var": "float32",
 }
 
+_TABLE = {
+    "tableId": 1,
+    "keyDtype": schema.TensorType.STRING,
+    "valueDtype": schema.TensorType.INT64,
+}
+"""A hash table from words to numbers."""
+
 
 class Kernel(toml.Table, frozen=True):
     """Operators that take the same tensors; the words of ``inputs`` and ``outputs`` are a tensor.
@@ -76,6 +83,8 @@ def specimens() -> Iterator[Specimen]:
                 yield _specimen(f"{name}-{number}-inputs", name, kernel, constant=False)
     yield Specimen("if", _if(), {})
     yield Specimen("while", _while(), {})
+    yield Specimen("variable", _variable(), {})
+    yield Specimen("hashtable", _hashtable(), {})
     yield Specimen("detections", _detections(), {})
 
 
@@ -99,11 +108,7 @@ def _specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Speci
         if word.startswith("resource"):
             writer.operator("HASHTABLE" if "HASH" in name else "VAR_HANDLE", 1, [], inputs[-1:])
             if "HASH" in name:
-                types = {
-                    "keyDtype": schema.TensorType.STRING,
-                    "valueDtype": schema.TensorType.INT64,
-                }
-                _set_options(writer, "HashtableOptions", {"tableId": 1, **types})
+                _set_options(writer, "HashtableOptions", _TABLE)
             else:
                 _set_options(writer, "VarHandleOptions", {})
         elif not word.startswith("var"):
@@ -170,6 +175,36 @@ def _while() -> bytes:
     x, y = writer.tensor("x", (1,), "int32"), writer.tensor("y", (1,), "int32")
     writer.operator("ADD", 1, [x, writer.constant("one", np.array([1], np.int32))], [y])
     return writer.pack([x], [y])
+
+
+def _variable() -> bytes:
+    """Writes x to a variable and reads it."""
+    writer = ModelWriter("variable")
+    x, y = writer.tensor("x", (2, 3), "float32"), writer.tensor("y", (2, 3), "float32")
+    handle = writer.tensor("handle", (1,), "resource")
+    writer.operator("VAR_HANDLE", 1, [], [handle])
+    _set_options(writer, "VarHandleOptions", {})
+    writer.operator("ASSIGN_VARIABLE", 1, [handle, x], [])
+    _set_options(writer, "AssignVariableOptions", {})
+    writer.operator("READ_VARIABLE", 1, [handle], [y])
+    _set_options(writer, "ReadVariableOptions", {})
+    return writer.pack([x], [y])
+
+
+def _hashtable() -> bytes:
+    """Fills a table of words and looks one up."""
+    writer = ModelWriter("hashtable")
+    handle = writer.tensor("handle", (1,), "resource")
+    words, numbers = writer.tensor("x0", (2,), "string"), writer.tensor("x1", (2,), "int64")
+    found, default = writer.tensor("x2", (2,), "string"), writer.tensor("x3", (), "int64")
+    y = writer.tensor("y", (2,), "int64")
+    writer.operator("HASHTABLE", 1, [], [handle])
+    _set_options(writer, "HashtableOptions", _TABLE)
+    writer.operator("HASHTABLE_IMPORT", 1, [handle, words, numbers], [])
+    _set_options(writer, "HashtableImportOptions", {})
+    writer.operator("HASHTABLE_FIND", 1, [handle, found, default], [y])
+    _set_options(writer, "HashtableFindOptions", {})
+    return writer.pack([words, numbers, found, default], [y])
 
 
 def _detections() -> bytes:

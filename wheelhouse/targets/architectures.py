@@ -34,6 +34,8 @@ class Atomics(toml.Table, frozen=True):
 
     decoder: str
     """The name of capstone's constant for the architecture, as in ``CS_ARCH_ARM64``."""
+    mode: str
+    """The name of capstone's constant for the mode that knows these instructions."""
     pattern: str
     """The regular expression that the mnemonic of such an instruction matches."""
     lacked_by: str
