@@ -2,7 +2,8 @@
  * in the file that `out=` names has them in decimal: branches and system instructions, integer
  * arithmetic, loads and stores, vector arithmetic. One is added when the process calls getppid(),
  * which so marks a place in a program, and the last when it exits. On other processors than 64-bit
- * Arm all count as integer arithmetic, and there are no marks. A forked child is not counted.
+ * Arm all count as integer arithmetic; on others than Arm's there are no marks. A forked child is
+ * not counted.
  *
  * The declarations are those of qemu 7.2's plugin interface, version 1, so that no header of
  * qemu's is needed; see "QEMU TCG Plugins" in its manual. */
@@ -42,13 +43,14 @@ enum kind { BRANCH, INTEGER, MEMORY, VECTOR, KINDS };
 /* A block's count of each kind, in 16 bits; a block has 512 instructions at most. */
 enum { BITS = 16 };
 
-/* 64-bit Arm's number of the system call. */
-enum { GETPPID = 173 };
+/* The numbers of the system call on 64-bit and 32-bit Arm. */
+enum { GETPPID = 173, GETPPID32 = 64 };
 
 static uint64_t total[KINDS];
 static char out[4096];
 static pid_t owner;
 static int arm64;
+static int64_t mark;
 
 /* Bits 25 to 28 are the main group: C4.1 of the Arm Architecture Reference Manual. */
 static enum kind kind_of(uint32_t word) {
@@ -91,7 +93,7 @@ static void tell(void) {
 static void called(plugin_id id, unsigned vcpu, int64_t number, uint64_t a, uint64_t b, uint64_t c,
                    uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
   (void)id, (void)vcpu, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
-  if (number == GETPPID) tell();
+  if (number == mark) tell();
 }
 
 static void ended(plugin_id id, void *unused) {
@@ -105,7 +107,9 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, 
   owner = getpid();
   arm64 = !strcmp(info->target_name, "aarch64");
   qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-  if (arm64) qemu_plugin_register_vcpu_syscall_cb(id, called);
+  if (arm64) mark = GETPPID;
+  if (!strcmp(info->target_name, "arm")) mark = GETPPID32;
+  if (mark) qemu_plugin_register_vcpu_syscall_cb(id, called);
   qemu_plugin_register_atexit_cb(id, ended, NULL);
   return 0;
 }

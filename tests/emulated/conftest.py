@@ -46,6 +46,13 @@ def pc(cli: Cli) -> Path:
 
 
 @pytest.fixture(scope="session")
+def arm32(cli: Cli) -> Path:
+    """The same for 32-bit Raspberry Pi OS."""
+    (path,) = _build(cli, "--arch", "armv7l")
+    return path
+
+
+@pytest.fixture(scope="session")
 def wheels(cli: Cli) -> dict[str, Path]:
     """All wheels, by their CPython."""
     return _by_tag(_build(cli, "--py", "all", "--xnnpack"))

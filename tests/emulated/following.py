@@ -32,11 +32,12 @@ class Reader:
     work: Path
 
     def run(self, *words: str, **env: str) -> qemu.Emulated:
-        """Run a command there."""
+        """Run a command there, as on the newest board."""
+        boards = systems.table().boards
         return qemu.run(
             words,
             tree=rootfs.tree(self.system, self.fetcher.store),
-            board=systems.board("Raspberry Pi 5"),
+            board=[each for each in boards if each.processor == self.system.processor][-1],
             work=self.work,
             binds={self.srv: "/srv"},
             env={"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1", **env},

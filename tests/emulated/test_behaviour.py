@@ -23,8 +23,10 @@ Reports = Callable[[str, str, Path], Report]
 OWN = {target.systems[0]: target.tag for target in matrix.choose("all") if not target.abi3}
 PC = [(system.name, "pc") for system in systems.table().systems if system.processor == "x86_64"]
 """What runs natively: seconds."""
+ARM32 = [(each.name, "arm32") for each in systems.table().systems if each.processor == "armv7l"]
 LONG = [
     *PC,
+    *ARM32,
     *((suite, f"wheels-{tag}") for suite, tag in OWN.items()),
     *((suite, "wheels-cp37") for suite in OWN),
 ]
@@ -59,6 +61,7 @@ def reports(fetcher: Fetcher) -> Reports:
 @pytest.fixture(
     params=[
         *PC,
+        *ARM32,
         ("bookworm", "universal"),
         *((suite, WHEELS[tag]) for suite, tag in OWN.items()),
         *((suite, "wheels-cp37") for suite in OWN if suite != "bookworm"),

@@ -25,6 +25,7 @@ RUNS = [
     *((name, "bookworm") for name in ("wheels-cp311", "newest-cp37", "newest-cp311")),
     *(("wheels-cp37", suite) for suite in ("bullseye", "bookworm", "trixie", "sid")),
     *(("pc", f"Debian {number} for PCs") for number in (11, 12, 13, 14)),
+    *(("arm32", f"32-bit Raspberry Pi OS {number}") for number in (11, 12, 13, 14)),
 ]
 """All are in the second tier, for these take long; ``wheels-cp37`` is the universal wheel."""
 

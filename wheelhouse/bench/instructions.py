@@ -123,8 +123,12 @@ def counter(
     env: Mapping[str, str] | None = None,
     workload: Path = _WORKLOAD,
 ) -> Iterator[Counter]:
-    """A counter for a wheel, on the system whose CPython is :data:`PYTHON`, with an environment."""
-    system = next(system for system in systems.table().systems if system.python == PYTHON)
+    """A counter for a wheel, on its processor's system with :data:`PYTHON`, with an environment."""
+    system = next(
+        each
+        for each in systems.table().systems
+        if each.python == PYTHON and wheel.stem.endswith(each.architecture.wheel)
+    )
     with TemporaryDirectory() as scratch:
         work = Path(scratch)
         # ai-edge-litert depends on packages that its interpreter does not import.

@@ -52,6 +52,9 @@ BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
 KINDS: tuple[MobilenetKind, ...] = ("int8", "float32")
 MEGABYTE = 1_000_000
 
+Goals = dict[tuple[MobilenetKind, str], float]
+"""The ratio to reach, for each kind of MobileNet on each board."""
+
 _COUNTED = "counted on an emulated board, one thread"
 _CORES = "counted on an emulated board, a core for each thread"
 _TIME = "wall time, empty cache at first"
@@ -119,6 +122,19 @@ def _emulated(fetcher: Fetcher) -> dict[str, Figure]:
         **_inference_figures(universal, theirs, fetcher),
         **_overhead_figures(universal, specific, theirs, fetcher),
         **_newest_release_figures(fetcher),
+    }
+
+
+def _arm32(fetcher: Fetcher) -> dict[str, Figure]:
+    """What inferences cost on 32-bit boards, and the size of the wheel for them."""
+    (target,) = matrix.choose("3.7", ("armv7l",))
+    (ours,) = pipeline.build_wheels([target], True, fetcher, "host")
+    theirs = fetcher.file(pins.shared("tflite-runtime-armv7l"))
+    oldest, *_, newest = target.boards
+    goals: Goals = {("int8", oldest): 0.85, ("float32", oldest): 1, ("int8", newest): 0.5}
+    return {
+        "wheel-arm32": _size_figure("Universal wheel for 32-bit Arm", [ours], 1.9),
+        **_mobilenet_figures(ours, theirs, goals, fetcher),
     }
 
 
@@ -289,6 +305,7 @@ PARTS: Mapping[str, Callable[[Fetcher], dict[str, Figure]]] = {
     "builds": _builds,
     "tests": _tests,
     "emulated": _emulated,
+    "arm32": _arm32,
     "loading": _loading,
     "precision": _precision,
     "compiled": _compiled,
@@ -441,14 +458,21 @@ def _size_figure(name: str, wheels: Sequence[Path], goal: float) -> Figure:
 
 
 def _inference_figures(ours: Path, theirs: Path, fetcher: Fetcher) -> dict[str, Figure]:
-    goals = {("int8", "cortex-a76"): 0.33, ("int8", "cortex-a72"): 0.85}
+    goals: Goals = {case: 0.99 for case in product(KINDS, matrix.targets()[0].boards)}
+    goals |= {("int8", "Raspberry Pi 4"): 0.85, ("int8", "Raspberry Pi 5"): 0.33}
+    return _mobilenet_figures(ours, theirs, goals, fetcher)
+
+
+def _mobilenet_figures(
+    ours: Path, theirs: Path, goals: Goals, fetcher: Fetcher
+) -> dict[str, Figure]:
+    """What inferences cost beside the official wheel."""
     found = {}
     with instructions.counter(ours, fetcher) as mine, instructions.counter(theirs, fetcher) as peer:
-        for kind, cpu in product(KINDS, matrix.targets()[0].boards):
+        for (kind, cpu), goal in goals.items():
             model, board = models.benchmark_mobilenet(kind).content, systems.board(cpu)
             pair = _pair(each.of_inference(model, 2, board) / MEGABYTE for each in (mine, peer))
             name = f"Instructions per inference, {kind} MobileNetV1-1.0, {board.name}"
-            goal = goals.get((kind, board.qemu_cpu), 0.99)
             key = f"mobilenet-{kind}-{board.qemu_cpu}"
             found[key] = _ratio(f"{name}, against {OFFICIAL}", pair, goal, "{:.0f} M")
     return found

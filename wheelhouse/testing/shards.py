@@ -70,6 +70,11 @@ GROUPS = (
         ],
         native=True,
     ),
+    Group(
+        "arm32",
+        "the wheel for 32-bit Arm",
+        products=lambda: _runtimes(0, "3.7", processors=("armv7l",)),
+    ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("other_machines", "caches and compilers of other machines"),
     Group("tensorflow_js", "converted models beside TensorFlow.js"),

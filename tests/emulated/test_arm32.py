@@ -1,0 +1,80 @@
+"""Particular to 32-bit Raspberry Pi OS: how pip finds its wheel, and what it is tried as."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.emulated.following import URL, Reader
+from tests.emulated.transcripts import bring_guest, differences, record
+from tests.support.running import Cli
+from tests.support.wheels import make_site
+from wheelhouse import record as records
+from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
+from wheelhouse.sources.fetch import Fetcher
+from wheelhouse.targets import systems
+
+SYSTEMS = [each for each in systems.table().systems if each.processor == "armv7l"]
+
+
+@pytest.fixture(scope="module")
+def srv(arm32: Path, universal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server holds: the index of wheels for both userlands."""
+    folder, found = tmp_path_factory.mktemp("srv"), tmp_path_factory.mktemp("wheels")
+    for path in (arm32, universal):
+        for each in (path, records.path_for(path)):
+            shutil.copyfile(each, found / each.name)
+    settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
+    make_site([found], settings, Place(site=f"{URL}/site/"), folder / "site")
+    return folder
+
+
+@pytest.mark.parametrize("kernel", ["linux-armv7l", "linux-aarch64"])
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda each: each.suite)
+def test_pip_takes_the_wheel_for_its_own_userland_whatever_the_kernel(
+    system: systems.System, kernel: str, arm32: Path, srv: Path, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    """Python's platform has the kernel's processor in it, which is 64-bit on a Raspberry Pi 5."""
+    bring_guest(tmp_path)
+    done = Reader(system, fetcher, srv, tmp_path).run(
+        *("python3", "-m", "guest.hosting_pip", "download", "--no-deps", "--dest", "got"),
+        *("--index-url", f"{URL}/site/simple/", "tflite-runtime"),
+        _PYTHON_HOST_PLATFORM=kernel,
+    )
+    assert done.status == 0, done.stderr
+    assert [path.name for path in (tmp_path / "got").iterdir()] == [arm32.name]
+
+
+def test_it_behaves_like_the_wheel_for_64_bits(
+    arm32: Path, universal: Path, fetcher: Fetcher
+) -> None:
+    one = record("behaviour", universal, "bookworm", fetcher)
+    assert differences(one, record("behaviour", arm32, "32-bit Raspberry Pi OS 12", fetcher)) == []
+
+
+def test_its_record_tells_what_the_emulator_can_do_and_the_board_cannot(arm32: Path) -> None:
+    trials = records.read(records.path_for(arm32).read_bytes()).trials
+    beyond = {trial.board: {*trial.beyond} for trial in trials}
+    assert beyond["Raspberry Pi 2"] == set()
+    assert "asimddp" in beyond["32-bit Raspberry Pi 4"]
+    assert "asimddp" not in beyond["32-bit Raspberry Pi 5"]
+    assert "i8mm" in beyond["32-bit Raspberry Pi 5"]
+
+
+def test_a_wheel_that_is_named_as_for_another_processor_is_not_tried(
+    arm32: Path, cli: Cli, tmp_path: Path
+) -> None:
+    wrong = tmp_path / arm32.name.replace("armv7l", "aarch64")
+    shutil.copyfile(arm32, wrong)
+    done = cli("verify", str(wrong))
+    assert done.status != 0
+    assert "is named as for aarch64" in done.stderr
+    assert [*tmp_path.iterdir()] == [wrong]
+
+
+def test_the_arm_nn_delegate_is_refused(cli: Cli) -> None:
+    done = cli("build", "--arch", "armv7l", "--armnn")
+    assert done.status != 0
+    assert "The Arm NN delegate is for aarch64 alone." in done.stderr
