@@ -817,11 +817,19 @@ RESIDENT = 1024
 """Kilobytes by which 2,000 cycles may grow a process: measured 212 at most, and the emulator's."""
 
 
+LONG32 = {
+    "wrong_types.l": _not_set("INT32"),
+    "resize_natively.int64": "ValueError: Shape must be type int32 (was 9).",
+}
+"""Results where C's long has 32 bits: what NumPy calls int64 is its long long."""
+
+
 def on(processor: Architecture, results: dict[str, Any]) -> dict[str, Any]:
     """The results on a processor, whose folder of libraries some of them name."""
+    own = LONG32 if processor.bits == 32 else {}
     return {
         path: result.replace("{libraries}", processor.multiarch)
         if isinstance(result, str)
         else result
-        for path, result in results.items()
+        for path, result in {**results, **own}.items()
     }

@@ -16,6 +16,20 @@ from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
 
+DIFFERENT = {
+    "load_delegate_fails.missing_symbol.message": "a path has the processor's name",
+    "run_mobilenets.float32.sha256": "sums are rounded in another order",
+    **dict.fromkeys(
+        (
+            *("wrong_types.l.message", "wrong_types.L.message", "scalars.int.message"),
+            *("strings.numbers.message", "resize_natively.list", "resize_natively.int64.message"),
+            *("resize_natively.uint32.message", "integers_of_one_size"),
+        ),
+        "C's long, and so NumPy's usual integer, has 32 bits",
+    ),
+}
+"""Results that are others than on 64 bits, and why."""
+
 SYSTEMS = [each for each in systems.table().systems if each.processor == "armv7l"]
 
 
@@ -51,7 +65,8 @@ def test_it_behaves_like_the_wheel_for_64_bits(
     arm32: Path, universal: Path, fetcher: Fetcher
 ) -> None:
     one = record("behaviour", universal, "bookworm", fetcher)
-    assert differences(one, record("behaviour", arm32, "32-bit Raspberry Pi OS 12", fetcher)) == []
+    other = record("behaviour", arm32, "32-bit Raspberry Pi OS 12", fetcher)
+    assert {line.partition(": ")[0] for line in differences(one, other)} == {*DIFFERENT}
 
 
 def test_its_record_tells_what_the_emulator_can_do_and_the_board_cannot(arm32: Path) -> None:

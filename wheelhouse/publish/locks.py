@@ -2,7 +2,7 @@
 
 ``pylock.toml`` (PEP 751) and a requirements file for pip's ``--require-hashes`` have the runtime's
 wheels in the index and the wheel of NumPy that they were tried with. They are made for a CPython if
-NumPy for it is pinned.
+a wheel of NumPy for it is pinned. For 32-bit Arm none is: there NumPy is Debian's package.
 """
 
 from __future__ import annotations
@@ -85,10 +85,11 @@ def _pinned_numpy() -> dict[str, dict[str, Artefact]]:
     found: dict[str, dict[str, Artefact]] = {}
     for processor in dict.fromkeys(target.processor for target in matrix.released()):
         for name, pin in pins.pins().shared.items():
-            if name.startswith("numpy-") and name.endswith(f"-{processor}"):
+            artefact = pin.artefacts[0]
+            if name.startswith("numpy-") and name.endswith(f"-{processor}") and artefact.pypi:
                 python = name.removeprefix("numpy-").removesuffix(f"-{processor}")
                 machine = architectures.architecture(processor).wheel
-                found.setdefault(python, {})[machine] = pin.artefacts[0]
+                found.setdefault(python, {})[machine] = artefact
     return dict(sorted(found.items(), key=lambda item: Version(item[0])))
 
 

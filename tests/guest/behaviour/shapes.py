@@ -127,7 +127,7 @@ def resize_what_is_no_input() -> object:
 def resize_natively() -> object:
     values = {
         "list": [1, 4],
-        "int64": np.array([1, 4]),
+        "int64": np.array([1, 4], np.int64),
         "uint32": np.array([1, 4], np.uint32),
         "float": np.array([1.0, 4.0]),
         "swapped": np.array([1, 4], np.int32).astype(">i4"),
