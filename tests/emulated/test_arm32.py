@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.emulated import behaviour_expected as expected
 from tests.emulated.following import URL, Reader
-from tests.emulated.transcripts import bring_guest, differences, record
+from tests.emulated.transcripts import at_path, brief, bring_guest, differences, record
 from tests.support.running import Cli
 from tests.support.wheels import make_site
 from wheelhouse import record as records
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import systems
+from wheelhouse.targets.architectures import architecture
 
 DIFFERENT = {
     "load_delegate_fails.missing_symbol.message": "a path has the processor's name",
@@ -67,6 +69,16 @@ def test_it_behaves_like_the_wheel_for_64_bits(
     one = record("behaviour", universal, "bookworm", fetcher)
     other = record("behaviour", arm32, "32-bit Raspberry Pi OS 12", fetcher)
     assert {line.partition(": ")[0] for line in differences(one, other)} == {*DIFFERENT}
+
+
+@pytest.mark.usefixtures("arm32")
+def test_the_newest_release_behaves_as_promised(cli: Cli, fetcher: Fetcher) -> None:
+    done = cli("build", "--tflite", "2.22", "--arch", "armv7l")
+    assert done.status == 0, done.stderr
+    (path,) = map(Path, done.stdout.splitlines())
+    cases = record("behaviour", path, "32-bit Raspberry Pi OS 12", fetcher)["cases"]
+    promised = expected.on(architecture("armv7l"), expected.NEWEST)
+    assert {path: brief(at_path(cases, path)) for path in promised} == promised
 
 
 def test_its_record_tells_what_the_emulator_can_do_and_the_board_cannot(arm32: Path) -> None:

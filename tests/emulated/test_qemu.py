@@ -219,5 +219,20 @@ def test_a_program_marks_places_and_kinds_are_told_apart(
     assert before.total < after.total < end.total
 
 
+def test_a_32_bit_program_marks_places(tmp_path: Path, counter: Path) -> None:
+    code = "import os; os.getppid(); sum(range(100_000)); os.getppid()"
+    board = systems.board("Raspberry Pi 2")
+    done = qemu.run(
+        ["python3", "-c", code],
+        tree=tree_for(board),
+        board=board,
+        work=tmp_path,
+        counter=counter,
+    )
+    before, after, end = done.instructions
+    assert (after - before).total > 1_000_000
+    assert before.total < after.total < end.total
+
+
 def test_without_a_counter_nothing_is_counted(tree: Path, tmp_path: Path) -> None:
     assert python("pass", tree, tmp_path).instructions == ()

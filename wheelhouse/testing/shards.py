@@ -73,7 +73,11 @@ GROUPS = (
     Group(
         "arm32",
         "the wheel for 32-bit Arm",
-        products=lambda: _runtimes(0, "3.7", processors=("armv7l",)),
+        products=lambda: [
+            product
+            for release in (0, -1)
+            for product in _runtimes(release, "3.7", processors=("armv7l",))
+        ],
     ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("other_machines", "caches and compilers of other machines"),
