@@ -469,10 +469,11 @@ def show_matrix() -> None:
     for processor in dict.fromkeys(target.processor for target in matrix.released()):
         rows = []
         for target in matrix.choose("all", (processor,)):
-            on = [systems.system(name, processor) for name in target.systems]
-            names = "\n".join(system.name for system in on)
-            suites = "\n".join(system.suite for system in on)
-            rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+            told = (target.python, target.name, f"glibc {target.floor}")
+            for name in target.systems:
+                system = systems.system(name, processor)
+                rows.append((*told[:2], system.name, system.suite, told[2]))
+                told = ("", "", "")
         console.table(
             f"TFLite {default} for {processor}{more}; --arch {processor}",
             ("--py", "for", "verified on", "Debian suite", "runs on"),

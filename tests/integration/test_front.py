@@ -23,17 +23,34 @@ PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 REASON = 'crashes <img src=x onerror="document.title=1"> & burns'
 
 
-def make(folder: Path, place: Place) -> Path:
-    """A site of two releases, the older one yanked, tried on four systems."""
-    trials = [
-        trial(f"Raspberry Pi OS {number}", board, numpy)
-        for number in (11, 12, 13, 14)
-        for board in ("Raspberry Pi 4", "Raspberry Pi 5")
-        for numpy in ("1.24.2 (own)", "2.4.6 (newest)")
-    ]
-    for version in ("2.14.0", "2.14.1"):
-        tag = f"cp37-abi3-{PLATFORM}"
-        wheel(folder / "in", version=version, tag=tag, recorded={"trials": trials})
+System = tuple[str, tuple[str, ...], tuple[str, ...]]
+WIDE: System = (
+    "Raspberry Pi OS",
+    ("Raspberry Pi 4", "Raspberry Pi 5"),
+    ("1.24.2 (own)", "2.4.6 (newest)"),
+)
+NARROW: System = (
+    "32-bit Raspberry Pi OS",
+    ("Raspberry Pi 2", "32-bit Raspberry Pi 4", "32-bit Raspberry Pi 5"),
+    ("1.24.2 (own)",),
+)
+
+
+def make(folder: Path, place: Place, narrow: bool = False) -> Path:
+    """A site of two releases, the older one yanked, tried on four systems, 32-bit ones too."""
+    platforms = {PLATFORM: WIDE}
+    if narrow:
+        platforms[PLATFORM.replace("aarch64", "armv7l")] = NARROW
+    for platform, (system, boards, numpys) in platforms.items():
+        trials = [
+            trial(f"{system} {number}", board, numpy)
+            for number in (11, 12, 13, 14)
+            for board in boards
+            for numpy in numpys
+        ]
+        for version in ("2.14.0", "2.14.1"):
+            tag = f"cp37-abi3-{platform}"
+            wheel(folder / "in", version=version, tag=tag, recorded={"trials": trials})
     projects = {"tflite-runtime": ProjectSettings(yanked={"2.14.0": REASON})}
     make_site([folder / "in"], IndexSettings(projects=projects), place, folder / "site")
     return folder / "site"
@@ -43,6 +60,18 @@ def make(folder: Path, place: Place) -> Path:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with hosted(make(tmp_path_factory.mktemp("known"), Place(site=ADDRESS))) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """The same with wheels for 32-bit systems, too."""
+    with hosted(make(tmp_path_factory.mktemp("both"), Place(site=ADDRESS), narrow=True)) as server:
+        yield server
+
+
+@pytest.fixture(params=["host", "both"])
+def any_host(request: pytest.FixtureRequest, host: Host, both: Host) -> Host:
+    return {"host": host, "both": both}[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +121,53 @@ def test_picking_a_release_shows_its_commands_alone(host: Host, opened: Open, sc
     pick(page, "Bookworm")
     assert shown(page) == in_environment(ADDRESS)
     assert page.get_by_text("externally-managed-environment").filter(visible=True).count() == 1
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_who_has_32_bits_sees_what_is_for_them_alone(
+    both: Host, opened: Open, script: bool
+) -> None:
+    page = opened(both, java_script_enabled=script)
+    title = page.locator(".answer h3:visible")
+    expect(title).to_have_text("On 64-bit Raspberry Pi OS 13, run")
+    pick(page, "32 bits")
+    expect(title).to_have_text("On 32-bit Raspberry Pi OS 13, run")
+    assert shown(page) == in_environment(ADDRESS)
+    assert page.get_by_text("Zero 2 W").filter(visible=True).count() == 1
+    pick(page, "Bullseye")
+    expect(title).to_have_text("On 32-bit Raspberry Pi OS 11, run")
+    assert shown(page) == outside(ADDRESS)
+    pick(page, "Buster")
+    expect(title).to_have_text("There is nothing for 32-bit Raspberry Pi OS 10")
+    assert shown(page) == []
+    pick(page, "64 bits")
+    expect(title).to_have_text("On 64-bit Raspberry Pi OS 10, run")
+    assert page.get_by_text("Zero 2 W").filter(visible=True).count() == 0
+
+
+def test_32_bits_are_picked_by_keyboard_and_have_an_address(both: Host, opened: Open) -> None:
+    page = opened(both, "#bookworm-32", permissions=["clipboard-read", "clipboard-write"])
+    title = page.locator(".answer h3:visible")
+    expect(title).to_have_text("On 32-bit Raspberry Pi OS 12, run")
+    release = page.get_by_role("group", name="Which Raspberry Pi OS is on your Pi?")
+    assert release.get_by_role("radio").count() == 5
+    bits = page.get_by_role("group", name="Is it the 64-bit or the 32-bit system?")
+    release.get_by_role("radio", name="12 Bookworm").focus()
+    page.keyboard.press("Tab")
+    expect(bits.get_by_role("radio", name="32 bits armhf")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(bits.get_by_role("radio", name="64 bits arm64")).to_be_checked()
+    outline = "getComputedStyle(document.activeElement.nextElementSibling).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    assert page.url.endswith("#bookworm-64")
+    page.keyboard.press("ArrowDown")
+    assert page.url.endswith("#bookworm-32")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    name = "the commands for 32-bit Raspberry Pi OS 12"
+    expect(page.get_by_role("button", name=f"Copy: {name}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text(f"Copied: {name}")
 
 
 def test_the_keyboard_alone_picks_and_copies(host: Host, opened: Open) -> None:
@@ -147,18 +223,21 @@ def test_nothing_is_asked_of_anybody_else(host: Host, browser: Browser) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_an_accessibility_audit_finds_nothing(
-    host: Host, opened: Open, scheme: str, viewport: dict[str, int], repo: Path
+    any_host: Host, both: Host, opened: Open, scheme: str, viewport: dict[str, int], repo: Path
 ) -> None:
-    page = opened(host, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    page = opened(any_host, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
     name = "phone" if viewport is PHONE else "desktop"
     folder = repo / "artefacts"
     folder.mkdir(exist_ok=True)
-    page.screenshot(path=folder / f"front-{name}-{scheme}.png", full_page=True)
+    bits = "-bits" if any_host is both else ""
+    page.screenshot(path=folder / f"front{bits}-{name}-{scheme}.png", full_page=True)
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     for release in ("Trixie", "Bullseye"):
         pick(page, release)
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
+        if any_host is both:
+            pick(page, "32 bits")
 
 
 def test_the_picture_in_the_docs_is_of_this_page(opened: Open, repo: Path, tmp_path: Path) -> None:
@@ -166,7 +245,7 @@ def test_the_picture_in_the_docs_is_of_this_page(opened: Open, repo: Path, tmp_p
     place = Place(site=IndexSettings.read(repo / "index.toml").address)
     made = repo / "artefacts/front-page.png"
     made.parent.mkdir(exist_ok=True)
-    with hosted(make(tmp_path, place)) as host:
+    with hosted(make(tmp_path, place, narrow=True)) as host:
         page = opened(host, color_scheme="light", viewport={"width": 1100, "height": 1200})
         page.locator("#install .card").screenshot(path=made)
     with Image.open(repo / "docs/front-page.png") as old, Image.open(made) as new:
@@ -176,8 +255,8 @@ def test_the_picture_in_the_docs_is_of_this_page(opened: Open, repo: Path, tmp_p
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 880])
-def test_nothing_hangs_over_the_edge(host: Host, opened: Open, width: int) -> None:
-    page = opened(host, viewport={"width": width, "height": 700})
+def test_nothing_hangs_over_the_edge(any_host: Host, opened: Open, width: int) -> None:
+    page = opened(any_host, "#bookworm-32", viewport={"width": width, "height": 700})
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     over = """[...document.querySelectorAll('body *')].filter(each =>
         each.getBoundingClientRect().right > innerWidth + 1).map(each => each.outerHTML)"""

@@ -22,7 +22,7 @@ from wheelhouse.common.errors import Kind
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.sources import pins
 from wheelhouse.sources.fetch import Fetcher
-from wheelhouse.targets import matrix
+from wheelhouse.targets import architectures, matrix
 
 NEWEST = "26.3"
 RUNTIME = ("tflite_runtime-2.14.1-py3-none-any.whl", "tflite_runtime-2.14.0-py3-none-any.whl")
@@ -246,11 +246,14 @@ def test_uv_can_look_at_the_index_as_of_a_day(
     assert done.installed["tflite_runtime"] == "2.14.1", done.output
 
 
+PROCESSORS = tuple(dict.fromkeys(target.processor for target in matrix.targets()))
+
+
 @pytest.fixture(scope="module")
 def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """An index with a file of the right name for each target of the matrix."""
+    """An index with a file of the right name for each target, of processors to come too."""
     folder = tmp_path_factory.mktemp("matrix")
-    for target in matrix.released():
+    for target in matrix.targets():
         wheel(folder / "files", tag=f"{target.tag}-{target.abi}-{platforms(target.processor)}")
     settings = IndexSettings(projects={"tflite-runtime": ProjectSettings()})
     make_site([folder / "files"], settings, Place(), folder / "site")
@@ -259,10 +262,24 @@ def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 def platforms(processor: str) -> str:
-    return f"manylinux_2_17_{processor}.manylinux2014_{processor}"
+    machine = architectures.architecture(processor).wheel
+    return f"manylinux_2_17_{machine}.manylinux2014_{machine}"
 
 
-@pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
+def downloaded(
+    client: Client, host: Host, python: str, *named: str
+) -> tuple[list[str], subprocess.CompletedProcess[str]]:
+    """The files that pip downloads for a CPython, told the platforms that it would know there."""
+    done = client.run(
+        *("download", "tflite-runtime", "--no-deps", "--only-binary=:all:"),
+        *("--dest", client.folder, "--index-url", f"{host.url}/simple/", "--implementation", "cp"),
+        *(word for each in named for word in ("--platform", each)),
+        *("--python-version", python),
+    )
+    return [path.name for path in client.folder.glob("*.whl")], done
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
 @pytest.mark.parametrize(
     ("python", "tag"),
     [
@@ -278,24 +295,67 @@ def test_pip_takes_the_file_for_the_processor_and_the_cpython(
     matrix_host: Host, programs: Programs, tmp_path: Path, python: str, tag: str, processor: str
 ) -> None:
     client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
-    done = client.run(
-        *("download", "tflite-runtime", "--no-deps", "--only-binary=:all:", "--dest", tmp_path),
-        *("--index-url", f"{matrix_host.url}/simple/", "--implementation", "cp"),
-        *("--platform", f"manylinux2014_{processor}", "--python-version", python),
+    newer = platforms(processor).split(".")[1]
+    got, done = downloaded(client, matrix_host, python, newer)
+    assert got == [f"tflite_runtime-2.14.1-{tag}-{platforms(processor)}.whl"], done.stderr
+
+
+KNOWN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pip._vendor.packaging import _manylinux, tags
+tags.sysconfig.get_platform = lambda: "linux-" + sys.argv[2]
+_manylinux._is_linux_armhf = lambda *_: True
+_manylinux._get_glibc_version = lambda: (2, 36)
+print(*tags._linux_platforms(is_32bit=True))
+"""
+"""Prints the platforms that a pip knows in a 32-bit Python for armhf, under a kernel."""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "python", "tag"),
+    [
+        ("armv6l", "3.11", ""),
+        ("armv7l", "3.11", "cp311-cp311"),
+        ("armv8l", "3.11", "cp311-cp311"),
+        ("aarch64", "3.7", "cp37-abi3"),
+        ("aarch64", "3.11", "cp311-cp311"),
+        ("aarch64", "3.12", "cp37-abi3"),
+    ],
+)
+@pytest.mark.parametrize("pip", [pytest.param("pip-23.0.1", marks=OLD), f"pip-{NEWEST}"])
+def test_a_32_bit_system_under_any_kernel_gets_its_own_file(
+    matrix_host: Host,
+    programs: Programs,
+    tmp_path: Path,
+    pip: str,
+    kernel: str,
+    python: str,
+    tag: str,
+) -> None:
+    """Under a 64-bit kernel ``uname -m`` says aarch64; a Raspberry Pi Zero has armv6l.
+
+    It says armv8l there to whom ``linux32`` starts; that is a word which pip knows since 24.1.
+    """
+    folder = Path(programs[pip][-1]).parent
+    told = subprocess.run(
+        [sys.executable, "-c", KNOWN, folder, kernel], capture_output=True, text=True, check=True
     )
-    name = f"tflite_runtime-2.14.1-{tag}-{platforms(processor)}.whl"
-    assert [path.name for path in tmp_path.iterdir()] == [name], done.stderr
+    client = Client(pip, tmp_path, programs[pip])
+    got, done = downloaded(client, matrix_host, python, *told.stdout.split())
+    if tag and (kernel, pip) != ("armv8l", "pip-23.0.1"):
+        assert got == [f"tflite_runtime-2.14.1-{tag}-{platforms('armv7l')}.whl"], done.stderr
+    else:
+        assert got == []
+        assert "No matching distribution found for tflite-runtime" in done.stderr
 
 
 def test_pip_has_no_file_for_another_processor(
     matrix_host: Host, programs: Programs, tmp_path: Path
 ) -> None:
     client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
-    done = client.run(
-        *("download", "tflite-runtime", "--no-deps", "--only-binary=:all:", "--dest", tmp_path),
-        *("--index-url", f"{matrix_host.url}/simple/", "--platform", "manylinux2014_ppc64le"),
-    )
-    assert done.returncode
+    got, done = downloaded(client, matrix_host, "3.11", "manylinux2014_ppc64le")
+    assert (got, done.returncode) == ([], 1)
     assert "No matching distribution found for tflite-runtime" in done.stderr
 
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 from tests.support import REPO
 from tests.support.wheels import accepted, trial, wheel, whole
 from wheelhouse.figures import Figure
-from wheelhouse.publish import front_page, index
+from wheelhouse.publish import front_page, index, site
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.targets import systems
@@ -83,6 +83,123 @@ def test_every_release_is_offered_once_and_the_next_one_last(files: list[WheelFi
     codenames = ["Trixie", "Bookworm", "Bullseye", "the next"]
     assert [choice.codename for choice in offered] == codenames
     assert [choice.managed for choice in offered] == [True, True, False, True]
+
+
+@pytest.fixture
+def both(files: list[WheelFile], tmp_path: Path) -> list[WheelFile]:
+    """The same, and what 32-bit systems have, with the file for pips before 19.3."""
+    tried = [
+        trial(f"32-bit Raspberry Pi OS {number}", board, numpy="1.24.2 (own)", checks=2)
+        for number in (11, 12, 13, 14)
+        for board in ("Raspberry Pi 2", "32-bit Raspberry Pi 5")
+    ]
+    platform = PLATFORM.replace("aarch64", "armv7l")
+    made = wheel(tmp_path, tag=f"cp37-abi3-{platform}", recorded={"trials": tried})
+    found = [*files, accepted(made)]
+    return [*found, *site.for_older_pips(found, tmp_path)]
+
+
+def soup(read: list[WheelFile], *others: str) -> BeautifulSoup:
+    names = ("tflite-runtime", *others)
+    settings = IndexSettings(projects={name: ProjectSettings() for name in names})
+    page = front_page.page(index.group_by_project(read, settings), Place(), [])
+    return BeautifulSoup(page, "html.parser")
+
+
+def test_a_release_is_offered_for_each_size_of_pointers(both: list[WheelFile]) -> None:
+    offered = [(choice.number, choice.bits) for choice in front_page.choices(both)]
+    assert offered == [
+        *(("13", 64), ("12", 64), ("11", 64), ("13", 32), ("12", 32), ("11", 32)),
+        *(("10", 64), ("14", 64), ("14", 32)),
+    ]
+    page = soup(both)
+    picked = [each["value"] for each in page.select("input[name=os]")]
+    assert picked == ["trixie", "bookworm", "bullseye", "buster", "sid"]
+    assert [each["value"] for each in page.select("input[name=bits]")] == ["64", "32"]
+    panels = [tuple(each["class"]) for each in page.select(".answer")]
+    suites = (("answer", f"for-{suite}", f"on-{bits}") for suite in picked for bits in (64, 32))
+    assert sorted(panels) == sorted(suites)
+
+
+def test_one_size_of_pointers_is_not_asked_for(both: list[WheelFile]) -> None:
+    for bits, word, other in ((64, "arm64", "armhf"), (32, "armhf", "arm64")):
+        platform = {64: "aarch64", 32: "armv7l"}[bits]
+        read = [file for file in both if file.name.removesuffix(".whl").endswith(platform)]
+        page = soup(read)
+        assert not page.select("input[name=bits]")
+        assert f"Python wheels for {bits}-bit Raspberry Pi OS, built" in page.get_text()
+        asked = page.select_one(".ask")
+        assert asked
+        assert f"It must say {word}: these wheels are for the {bits}-bit" in asked.get_text()
+        assert other not in asked.get_text()
+        heading = page.select_one(".for-bookworm h3")
+        assert heading
+        assert heading.get_text() == "On Raspberry Pi OS 12, run"
+
+
+def test_a_32_bit_system_is_told_what_differs(both: list[WheelFile]) -> None:
+    page = soup(both)
+    wide, narrow = (page.select_one(f".for-trixie.on-{bits}") for bits in (64, 32))
+    assert wide
+    assert narrow
+    lines = [[each.get_text() for each in panel.select(".command")] for panel in (wide, narrow)]
+    assert lines[0] == lines[1]
+    assert "install --upgrade numpy" in wide.get_text()
+    assert "install --upgrade numpy" not in narrow.get_text()
+    assert "Zero 2 W" not in wide.get_text()
+    assert "For Raspberry Pi 1, Zero and Zero W pip finds no file" in narrow.get_text()
+    nothing = page.select_one(".for-buster.on-32")
+    assert nothing
+    assert "There is nothing for 32-bit Raspberry Pi OS 10" in nothing.get_text()
+    assert not nothing.select(".command")
+
+
+def test_the_facts_and_the_table_cover_both_sizes(both: list[WheelFile]) -> None:
+    page = soup(both)
+    text = page.get_text()
+    assert "Python wheels for 64-bit and 32-bit Raspberry Pi OS, built" in text
+    facts = [each.get_text() for each in page.select(".facts dd")]
+    assert facts[0] == str(7 + 16)
+    rows = [each.get_text() for each in page.select("#tested tbody th")]
+    tried = ["14 with CPython 3.15", *("14", "13", "12", "11")]
+    assert rows == [
+        *(f"Raspberry Pi OS {number}" for number in tried),
+        *(f"32-bit Raspberry Pi OS {number}" for number in tried[1:]),
+    ]
+    assert front_page.stand_ins(both) == ["32-bit Raspberry Pi 5"]
+    assert "As 32-bit Raspberry Pi 5 the emulator has more instructions" in text
+    assert "the emulator has more" not in soup(both[:3]).get_text()
+
+
+def test_apps_are_promised_where_they_were_tried(both: list[WheelFile], tmp_path: Path) -> None:
+    app = wheel(tmp_path / "app", project="tflite_bench")
+    page = soup([*both, accepted(app)], "tflite-bench")
+    shown = {bits: page.select_one(f".for-trixie.on-{bits}") for bits in (64, 32)}
+    assert {bits: "tflite_bench" in str(panel) for bits, panel in shown.items()} == {
+        64: True,
+        32: False,
+    }
+    assert "tflite-bench: the same commands with this name; tried on the 64-bit" in page.get_text()
+    on_both = [trial("Raspberry Pi OS 12"), trial("32-bit Raspberry Pi OS 12")]
+    again = wheel(tmp_path / "app", project="tflite_bench", recorded={"trials": on_both})
+    text = soup([*both, accepted(again)], "tflite-bench").get_text()
+    assert "tflite-bench: the same commands with this name\n" in text
+
+
+def test_wheels_for_pcs_alone_promise_no_raspberry_pi(tmp_path: Path) -> None:
+    pc = wheel(
+        tmp_path,
+        tag=f"cp37-abi3-{PLATFORM.replace('aarch64', 'x86_64')}",
+        recorded={"trials": [trial("Debian 12 for PCs", "PC")]},
+    )
+    page = soup([accepted(pc)])
+    assert page.select_one("#tested") is None
+    title, lead = page.select_one("h1"), page.select_one(".lead")
+    assert title
+    assert lead
+    assert title.get_text() == "TensorFlow Lite for PCs"
+    assert "Raspberry Pi" not in lead.get_text()
+    assert "pip install --index-url https://THIS-PAGE/simple/ tflite-runtime" in page.get_text()
 
 
 def test_only_what_was_tried_is_offered(files: list[WheelFile]) -> None:

@@ -12,6 +12,7 @@ from packaging.pylock import Pylock
 from tests.support.wheels import accepted, wheel
 from wheelhouse.publish import index, locks
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
+from wheelhouse.targets import matrix
 
 X86 = "manylinux_2_17_x86_64.manylinux2014_x86_64"
 ARM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
@@ -61,6 +62,17 @@ def test_both_processors_are_in_one_lock(tmp_path: Path) -> None:
     assert len(wheels_of(pages["pylock.py311.toml"])) == 3
     assert pages["requirements.py311.txt"].count("--hash=sha256:") == 5
     assert ";" not in pages["requirements.py311.txt"]
+
+
+def test_a_processor_without_a_wheel_of_numpy_is_in_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The NumPy that is pinned for 32-bit Arm is a package of Debian."""
+    monkeypatch.setattr(matrix, "released", matrix.targets)
+    narrow = ARM.replace("aarch64", "armv7l")
+    assert made(tmp_path / "narrow", f"cp37-abi3-{narrow}") == {}
+    pages = made(tmp_path / "both", f"cp37-abi3-{ARM}", f"cp37-abi3-{narrow}")
+    assert pages == made(tmp_path / "wide", f"cp37-abi3-{ARM}")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def page(sessions: Sequence[Session], figures: Sequence[Figure], docs: bool = Fa
         "counted": counted(figures),
         "instructions": instructions(figures) if not sessions else "",
         "docs": docs,
-        "choices": (),  # of front.css
+        "panels": (),  # of front.css
     }
     return templates.get_template(FILE).render(context).encode()
 

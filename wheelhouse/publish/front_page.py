@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
@@ -34,7 +35,7 @@ BUSTER = System(
 )
 """The oldest 64-bit release. Nothing is tried on it: Debian's mirrors do not have it any more."""
 
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\b\d+\b(?!-)")
 _FLOOR = re.compile(r"manylinux_(\d+)_(\d+)_")
 
 
@@ -49,6 +50,18 @@ class Choice:
     def tried(self) -> bool:
         """Whether the release can be emulated, and the wheel was tried on it."""
         return self.system is not BUSTER
+
+    @property
+    def bits(self) -> int:
+        """How many bits its pointers have: what tells apart two systems of one release."""
+        return self.system.architecture.bits
+
+    @property
+    def newest_numpy(self) -> bool:
+        """Whether pip has a NumPy for it, and the wheel is tried beside that."""
+        boards = systems.table().boards
+        ours = [board for board in boards if board.processor == self.system.processor]
+        return any("newest" in board.numpys for board in ours)
 
     @property
     def key(self) -> str:
@@ -123,7 +136,8 @@ def page(
 ) -> bytes:
     """Render the front page for index.toml's first project that has a release to install.
 
-    It is about the default architecture, and names one file for each other.
+    It is about the devices of the default architecture, and names one file for each architecture of
+    others.
 
     ``projects`` is what :func:`wheelhouse.publish.index.group_by_project` returns; ``docs`` tells
     whether the site has the documentation.
@@ -138,18 +152,27 @@ def page(
     offered_files = [file for file in kept if not any(file in some for _, some in others)]
     files = [file for file in offered_files if not file.tried_as]
     offers = choices(offered_files)
+    machines = {choice.bits: choice.system.architecture for choice in offers}
+    picks = {choice.key: choice for choice in reversed(offers)}
+    panels = {(key, bits): picks[key] for key in reversed(picks) for bits in machines}
+    made = {(choice.key, choice.bits) for choice in offers}
     context = {
         "main": main,
-        "others": offered[1:],
+        "others": {name: tried_bits(known[name]) for name in offered[1:]},
         "newest": newest,
         "coming": _coming(releases[main], newest) if main and newest else None,
         "releases": releases,
         "projects": projects,
         "site": _with_slash(place.site),
         "choices": offers,
+        "picks": [*reversed(picks.values())],
+        "machines": [*machines.values()],
+        "panels": [*panels],
+        "gaps": [(pick, key[1]) for key, pick in panels.items() if key not in made],
         "elsewhere": [(each.devices, each.linux, some[0].name) for each, some in others],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
+        "beyond": stand_ins(files),
         "facts": _facts(files),
         "older": any(not file.today for project in projects for file in project.files),
         "references": sorted({file.reference for file in files}),
@@ -163,9 +186,11 @@ def page(
 
 
 def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[WheelFile]]]:
-    """Each architecture that the page is not about, with its files, those for all Pythons first."""
+    """Each architecture of other devices, with its files, those for all Pythons first."""
     found = []
-    for each in architectures.architectures()[1:]:
+    for each in architectures.architectures():
+        if _is_ours(each):
+            continue
         some = [
             file for file in files if all(tag.platform.endswith(each.wheel) for tag in file.tags)
         ]
@@ -177,17 +202,28 @@ def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[Wheel
 def choices(files: Sequence[WheelFile]) -> list[Choice]:
     """The systems on which the files were tried, one for each Debian suite, and :data:`BUSTER`.
 
-    The newest comes first; one that is not released yet comes last.
+    The newest of each architecture comes first; one that is not released yet comes last.
     """
     names = {trial.system for file in files for trial in file.trials}
-    found: dict[str, Choice] = {}
-    if older := next((file for file in files if file.tried_as), None):
-        found[BUSTER.suite] = Choice(BUSTER, older)
-    for system in systems.table().systems:
+    found: dict[tuple[str, str], Choice] = {}
+    for system in _systems():
         chosen = chosen_by_pip(files, system) if system.name in names else None
         if chosen:
-            found.setdefault(system.suite, Choice(system, chosen))
-    return sorted(reversed(found.values()), key=lambda choice: not choice.released)
+            found[system.processor, system.suite] = Choice(system, chosen)
+    if older := next((file for file in files if file.tried_as), None):
+        found[BUSTER.processor, BUSTER.suite] = Choice(BUSTER, older)
+    return sorted(found.values(), key=lambda choice: not choice.released)
+
+
+def _systems() -> list[System]:
+    """The systems that the page is about: those of each architecture together, newest first."""
+    grouped = groupby(systems.table().systems, key=lambda system: system.architecture)
+    return [each for key, group in grouped if _is_ours(key) for each in reversed([*group])]
+
+
+def _is_ours(architecture: Architecture) -> bool:
+    """Whether the page is about the devices that have an architecture."""
+    return architecture.devices == architectures.default().devices
 
 
 def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | None:
@@ -210,9 +246,9 @@ def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | Non
 
 
 def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
-    """The trials in the files' records for each system, newest system first."""
+    """The trials in the files' records for each system, as :func:`_systems` has them."""
     found = []
-    for system in systems.table().systems:
+    for system in _systems():
         both = [
             (file, trial) for file in files for trial in file.trials if trial.system == system.name
         ]
@@ -220,7 +256,7 @@ def trials_by_system(files: Sequence[WheelFile]) -> list[SystemTrials]:
             found.append(
                 _system_trials(system, [file for file, _ in both], [trial for _, trial in both])
             )
-    return found[::-1]
+    return found
 
 
 def _system_trials(
@@ -235,6 +271,20 @@ def _system_trials(
         sum(trial.checks for trial in trials),
         max(file.date for file in files),
     )
+
+
+def stand_ins(files: Sequence[WheelFile]) -> list[str]:
+    """The boards of the files' records as which more instructions were executed than they have."""
+    tried = {trial.board for file in files for trial in file.trials}
+    return [board.name for board in systems.table().boards if board.beyond and board.name in tried]
+
+
+def tried_bits(release: ProjectRelease | None) -> tuple[int, ...]:
+    """The bits of the page's systems that a release was tried on."""
+    rows = release.rows if release else ()
+    tried = {trial.system for row in rows for trial in row.file.trials}
+    found = [each.architecture.bits for each in _systems() if each.name in tried]
+    return tuple(dict.fromkeys(found))
 
 
 def python_and_abi(file: WheelFile) -> str:

@@ -2,7 +2,7 @@
 
 ``pylock.toml`` (PEP 751) and a requirements file for pip's ``--require-hashes`` have the runtime's
 wheels in the index and the wheel of NumPy that they were tried with. They are made for a CPython if
-a wheel of NumPy for it is pinned. For 32-bit Arm none is: there NumPy is Debian's package.
+a wheel of NumPy for it is pinned, and leave out a processor for which NumPy has none.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def _pinned_numpy() -> dict[str, dict[str, Artefact]]:
     found: dict[str, dict[str, Artefact]] = {}
     for processor in dict.fromkeys(target.processor for target in matrix.released()):
         for name, pin in pins.pins().shared.items():
-            artefact = pin.artefacts[0]
-            if name.startswith("numpy-") and name.endswith(f"-{processor}") and artefact.pypi:
+            named = name.startswith("numpy-") and name.endswith(f"-{processor}")
+            if named and pin.artefacts[0].pypi:
                 python = name.removeprefix("numpy-").removesuffix(f"-{processor}")
                 machine = architectures.architecture(processor).wheel
-                found.setdefault(python, {})[machine] = artefact
+                found.setdefault(python, {})[machine] = pin.artefacts[0]
     return dict(sorted(found.items(), key=lambda item: Version(item[0])))
 
 

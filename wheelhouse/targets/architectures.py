@@ -50,7 +50,10 @@ class Architecture(toml.Table, frozen=True):
     name: str
     """The name in matrix.toml and systems.toml, as in ``aarch64``."""
     devices: str
-    """What descriptions call the devices that have it, as in ``Raspberry Pi``."""
+    """What descriptions call the devices that have it, as in ``Raspberry Pi``.
+
+    An index's front page is about the first row's, and asks which of their systems it is.
+    """
     linux: str
     """What descriptions call the systems of these devices, as in ``64-bit Raspberry Pi OS``."""
     machine: str

@@ -3,13 +3,16 @@
   for (const place of document.querySelectorAll(".command var")) place.textContent = site;
   document.getElementById("unknown")?.remove();
 
-  const radios = [...document.querySelectorAll("input[name=os]")];
+  const radios = [...document.querySelectorAll(".choice input")];
   const pick = () => {
-    const named = radios.find((radio) => "#" + radio.value === location.hash);
-    if (named) named.checked = true;
+    const named = location.hash.slice(1).split("-");
+    for (const radio of radios) if (named.includes(radio.value)) radio.checked = true;
   };
-  for (const radio of radios)
-    radio.addEventListener("change", () => history.replaceState(null, "", "#" + radio.value));
+  const keep = () => {
+    const picked = radios.filter((radio) => radio.checked).map((radio) => radio.value);
+    history.replaceState(null, "", "#" + picked.join("-"));
+  };
+  for (const radio of radios) radio.addEventListener("change", keep);
   addEventListener("hashchange", pick);
   pick();
 
