@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.emulated import behaviour_expected as expected
-from tests.emulated.following import URL, Reader
+from tests.emulated.following import URL, Reader, emulable
 from tests.emulated.transcripts import at_path, brief, bring_guest, differences, record
 from tests.support.running import Cli
 from tests.support.wheels import make_site
@@ -62,6 +64,21 @@ def test_pip_takes_the_wheel_for_its_own_userland_whatever_the_kernel(
     )
     assert done.status == 0, done.stderr
     assert [path.name for path in (tmp_path / "got").iterdir()] == [arm32.name]
+
+
+@pytest.mark.parametrize("system", SYSTEMS[:2], ids=lambda each: each.suite)
+def test_the_front_page_s_commands_for_32_bits_work(
+    system: systems.System, srv: Path, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    """All but the first, for apt's packages are in the tree already."""
+    bring_guest(tmp_path)
+    page = BeautifulSoup((srv / "site/index.html").read_text(), "html.parser")
+    first, *found = [line.get_text() for line in page.select(f".for-{system.suite}.on-32 .command")]
+    assert first.startswith("sudo apt install python3-")
+    reader = Reader(system, fetcher, srv, tmp_path)
+    ran = [reader.run(*emulable(shlex.split(line))) for line in found]
+    assert [done.status for done in ran] == [0] * len(ran), ran
+    assert ran[-1].stdout == "2.14.1\n"
 
 
 def test_it_behaves_like_the_wheel_for_64_bits(
