@@ -102,7 +102,7 @@ def test_each_processor_has_cores_and_wheels_of_its_own_in_a_release(release: Pl
 
 def test_a_release_costs_little_more_in_jobs_than_on_one_machine(release: Plan) -> None:
     sums = release.cpu_seconds
-    assert sums.missing == sums.all < sums.jobs < 1.2 * sums.all
+    assert sums.missing == sums.all < sums.jobs < 1.25 * sums.all
     assert sums.jobs < 0.5 * sums.alone
 
 
