@@ -56,6 +56,22 @@ def test_a_container_builds_the_same_bytes_as_this_machine(
     assert in_container == on_host
 
 
+@pytest.mark.usefixtures("engine")
+def test_a_container_builds_the_same_bytes_for_32_bits_and_tries_them(
+    cli: Cli, arm32: Path
+) -> None:
+    on_host = file_digest(arm32)
+    done = cli("build", "--arch", "armv7l", "--engine", "docker")
+    assert done.status == 0, done.stderr
+    assert [file_digest(Path(line)) for line in done.stdout.splitlines()] == [on_host]
+    found = json.loads(Path(f"{arm32}.verified.json").read_text())
+    assert (found["engine"], found["sha256"]) == ("docker", on_host)
+    assert {trial["system"] for trial in found["trials"]} == {
+        system.name for system in products.systems_of(arm32)
+    }
+    assert cli("verify", "--wheel", str(arm32)).status == 0  # the record of sandboxes again
+
+
 def test_a_wheel_passes_in_containers_what_it_passes_in_sandboxes(
     cli: Cli, engine: DockerClient, wheels: dict[str, Path]
 ) -> None:
