@@ -472,7 +472,15 @@ def show_matrix() -> None:
             on = [systems.system(name, processor) for name in target.systems]
             names = "\n".join(system.name for system in on)
             suites = "\n".join(system.suite for system in on)
-            rows.append((target.python, target.name, names, suites, f"glibc {target.floor}"))
+            rows.append(
+                (
+                    target.python,
+                    target.name,
+                    names,
+                    suites,
+                    f"{target.architecture.libc} {target.floor}",
+                )
+            )
         console.table(
             f"TFLite {default} for {processor}{more}; --arch {processor}",
             ("--py", "for", "verified on", "Debian suite", "runs on"),

@@ -166,9 +166,7 @@ def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[Wheel
     """Each architecture that the page is not about, with its files, those for all Pythons first."""
     found = []
     for each in architectures.architectures()[1:]:
-        some = [
-            file for file in files if all(tag.platform.endswith(each.wheel) for tag in file.tags)
-        ]
+        some = [file for file in files if all(each.fits(tag.platform) for tag in file.tags)]
         some.sort(key=lambda file: all(tag.interpreter == tag.abi for tag in file.tags))
         found += [(each, some)] if some else []
     return found
@@ -193,8 +191,7 @@ def choices(files: Sequence[WheelFile]) -> list[Choice]:
 def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | None:
     """The file that pip installs on a system; None if no tag fits."""
     version = [int(part) for part in system.python.split(".")]
-    machine, floor = system.architecture.wheel, system.architecture.floor.replace(".", "_")
-    platforms = [f"manylinux_{floor}_{machine}", f"linux_{machine}"]
+    platforms = system.architecture.platforms
     order: list[Tag] = [
         *cpython_tags(version, platforms=platforms),
         *compatible_tags(version, platforms=platforms),

@@ -27,7 +27,7 @@ import psutil
 
 from wheelhouse import record
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.jobs import jobs
 from wheelhouse.common.step import Inputs, Pinned, Recipe, Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, file_digest
@@ -188,7 +188,13 @@ def _tree(system: System, engine: str) -> dict[str, Step]:
 
 
 def _image(system: System, engine: str) -> dict[str, str]:
-    return {"image": images.pi_name(system)} if engine == "docker" else {}
+    if engine == "host":
+        return {}
+    if not system.is_debian:
+        raise WheelhouseError(
+            f"No container image has {system.name}.", "Verify with --engine host.", Kind.USAGE
+        )
+    return {"image": images.pi_name(system)}
 
 
 def make_trial(inputs: Inputs, folder: Path, setup: Callable[[System, Board], TrialSetup]) -> None:
