@@ -25,6 +25,12 @@ BOARD = systems.installer(ALPINE)
 LAYERS, SIDE, CHANNELS = 150, 16, 16
 STACK = 8 << 20
 """glibc's, which musl's threads get too."""
+REPORT = """
+import numpy, platform, subprocess, sys
+print(platform.machine(), "%d.%d" % sys.version_info[:2], numpy.ones(5).sum())
+loader = "/lib/ld-musl-aarch64.so.1"
+print(subprocess.run([loader], stderr=subprocess.PIPE, text=True).stderr.splitlines()[1])
+"""
 CHOOSE = """
 import sys
 from pip._internal.cli.main import main
@@ -53,9 +59,19 @@ def deep_model() -> bytes:
     return writer.pack([first], [current])
 
 
-def test_pip_chooses_the_wheel_for_musl(musl: Path, universal: Path, tmp_path: Path) -> None:
+def test_a_system_with_musl_starts_programs_and_knows_its_libc(
+    tmp_path: Path, fetcher: Fetcher
+) -> None:
+    tree = rootfs.tree(ALPINE, fetcher.store)
+    done = qemu.run(["python3.13", "-c", REPORT], tree=tree, board=BOARD, work=tmp_path)
+    assert done.stdout == "aarch64 3.13 5.0\nVersion 1.2.5\n", done.stderr
+
+
+def test_pip_chooses_the_wheel_for_musl(
+    musl: Path, universal: Path, tmp_path: Path, fetcher: Fetcher
+) -> None:
     binds = {path: f"/wheels/{path.name}" for path in (musl, universal)}
-    tree = rootfs.tree(ALPINE, Fetcher().store)
+    tree = rootfs.tree(ALPINE, fetcher.store)
     done = qemu.run(
         ["python3.13", "-c", CHOOSE], tree=tree, board=BOARD, work=tmp_path, binds=binds
     )

@@ -45,6 +45,9 @@ TOOLS = (
 )
 """The Debian packages that configure and compile CPython, besides the compiler."""
 
+_MUSL = "musl-1.2.5"
+"""The loader: wheels are linked with an older one, but NumPy's have relocations since 1.2.4."""
+
 _PIP = "pip-26.3"
 _SITECUSTOMIZE = ROOT / "wheelhouse" / "guest" / "children.py"
 
@@ -75,14 +78,13 @@ mkdir -p installed/include installed/lib
 cp zlib-sources/zlib.h zlib/zconf.h installed/include/
 cp zlib/libz.a installed/lib/
 cd python
-# A thread's stack is Alpine's, which has it from the same flag. The oldest musl lacks what is said
-# not to be there, and the sandbox what is said to be there.
+export CPP="$CC -E -D__DEFINED_va_list" # by which the names of modules are chosen: musl's stdarg.h
+# A thread's stack is that of Alpine's CPython, which has it from the same flag.
 CFLAGS='-O2 -DTHREAD_STACK_SIZE=0x100000' CPPFLAGS="-I$PWD/../installed/include" \\
 LDFLAGS="-s -L$PWD/../installed/lib" LIBFFI_CFLAGS= LIBFFI_LIBS=-lffi ZLIB_CFLAGS= ZLIB_LIBS=-lz \\
 ../python-sources/configure --build=x86_64-linux-gnu --host={zig} --prefix=/usr \\
   --with-build-python=/usr/bin/python{python} --without-ensurepip --without-static-libpython \\
-  --disable-test-modules --disable-ipv6 ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no \\
-  ac_cv_func_preadv2=no ac_cv_func_pwritev2=no
+  --disable-test-modules --disable-ipv6 ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no
 make -j{jobs} OPT=
 make install DESTDIR="$PWD/../tree"
 """
@@ -101,7 +103,7 @@ def system_tree(system: System, tools: Step) -> Step:
         needs={
             "interpreter": interpreter(system, tools),
             "tools": tools,
-            "musl": pins.shared(f"musl-{named.name}").tree,
+            "musl": pins.shared(f"{_MUSL}-{named.name}").tree,
             "pip": pins.shared(_PIP),
             "numpy": pins.shared(f"numpy-{system.python}-{named.name}"),
         },
@@ -185,7 +187,7 @@ def _assemble(inputs: Inputs, folder: Path) -> None:
     for name in ("bin", "lib"):
         (folder / name).symlink_to(f"usr/{name}")
     loader = Path(inputs.parameters["loader"]).name
-    (libc,) = needs["musl"].glob("lib/*/libc.so")
+    (libc,) = needs["musl"].glob("usr/lib/*/libc.so")
     shutil.copyfile(libc, folder / "lib" / loader)
     (folder / "lib" / loader).chmod(0o755)
     (folder / "lib" / loader.replace("ld-", "libc.")).symlink_to(loader)
