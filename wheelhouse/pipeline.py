@@ -118,6 +118,10 @@ def build(
     and :func:`verify` do.
     """
     begun = time.monotonic()
+    if verified and engine == "docker":
+        for each in asked:
+            for system in products.systems_for(each):
+                session.require_image(system)
     expected = seconds_by_step(asked, fetcher.store, verified) if engine == "host" else {}
     with progress.expecting(expected):
         wheels = _build_into_wheels(asked, fetcher, engine, chosen)

@@ -147,7 +147,9 @@ def page(
         "projects": projects,
         "site": _with_slash(place.site),
         "choices": offers,
-        "elsewhere": [(each.devices, each.linux, some[0].name) for each, some in others],
+        "elsewhere": [
+            (each.devices, each.linux, some[0].name) for each, some in others if each.released
+        ],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
         "facts": _facts(files),

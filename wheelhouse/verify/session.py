@@ -190,11 +190,18 @@ def _tree(system: System, engine: str) -> dict[str, Step]:
 def _image(system: System, engine: str) -> dict[str, str]:
     if engine == "host":
         return {}
+    require_image(system)
+    return {"image": images.pi_name(system)}
+
+
+def require_image(system: System) -> None:
+    """Raise WheelhouseError if no container image has a system."""
     if not system.is_debian:
         raise WheelhouseError(
-            f"No container image has {system.name}.", "Verify with --engine host.", Kind.USAGE
+            f"There is no container image of {system.name}.",
+            "Verify wheels for it with --engine host; build them with --no-verify in containers.",
+            Kind.USAGE,
         )
-    return {"image": images.pi_name(system)}
 
 
 def make_trial(inputs: Inputs, folder: Path, setup: Callable[[System, Board], TrialSetup]) -> None:
