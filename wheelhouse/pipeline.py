@@ -118,6 +118,10 @@ def build(
     and :func:`verify` do.
     """
     begun = time.monotonic()
+    if verified and engine == "docker":
+        for each in asked:
+            for system in products.systems_for(each):
+                session.require_image(system)
     expected = seconds_by_step(asked, fetcher.store, verified) if engine == "host" else {}
     with progress.expecting(expected):
         wheels = _build_into_wheels(asked, fetcher, engine, chosen)
@@ -469,7 +473,7 @@ def show_matrix() -> None:
     for processor in dict.fromkeys(target.processor for target in matrix.released()):
         rows = []
         for target in matrix.choose("all", (processor,)):
-            told = (target.python, target.name, f"glibc {target.floor}")
+            told = (target.python, target.name, f"{target.architecture.libc} {target.floor}")
             for name in target.systems:
                 system = systems.system(name, processor)
                 rows.append((*told[:2], system.name, system.suite, told[2]))

@@ -53,6 +53,13 @@ def arm32(cli: Cli) -> Path:
 
 
 @pytest.fixture(scope="session")
+def musl(cli: Cli) -> Path:
+    """The same for Alpine Linux."""
+    (path,) = _build(cli, "--arch", "aarch64-musl")
+    return path
+
+
+@pytest.fixture(scope="session")
 def wheels(cli: Cli) -> dict[str, Path]:
     """All wheels, by their CPython."""
     return _by_tag(_build(cli, "--py", "all", "--xnnpack"))

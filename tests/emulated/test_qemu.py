@@ -14,7 +14,11 @@ from wheelhouse.machines import qemu, rootfs
 from wheelhouse.targets import systems
 
 PI = systems.board("Raspberry Pi 4")
-BOARDS = [board for board in systems.table().boards if board.emulated]
+BOARDS = [
+    board
+    for board in systems.table().boards
+    if board.emulated and board.architecture.libc == "glibc"
+]
 ATOMICS = "import ctypes; print(ctypes.CDLL(None).getauxval(16) >> 8 & 1)"
 """Whether the kernel says that there are Arm's atomics: HWCAP_ATOMICS is bit 8."""
 

@@ -235,3 +235,37 @@ def test_what_an_object_lacks_against_misuse_is_named(zig: Link, packed: Pack) -
             audit.hardening(path)
         assert failure.value.what == f"tiny/thing.so lacks {lacking}."
         assert failure.value.kind is Kind.AUDIT
+
+
+MUSL, SONAME = "aarch64-linux-musl", "libc.musl-aarch64.so.1"
+
+
+@pytest.fixture
+def musl(zig: Link) -> Path:
+    """A library of musl that has not all of zig's functions, under Alpine's name."""
+    text = "int getpid() { return 0; } int pthread_create() { return 0; } void *dlsym() {}"
+    return zig("libmusl", text, MUSL, f"-Wl,-soname,{SONAME}", "-w")
+
+
+def test_a_wheel_for_musl_needs_musls_libc_under_alpines_name_alone(
+    zig: Link, packed: Pack, musl: Path
+) -> None:
+    def tags() -> tuple[str, ...]:
+        return audit.platform_tags(path, "aarch64-musl", "1.2", musl)
+
+    path = packed(zig("thing", THREADS, MUSL, musl))
+    assert tags() == ("musllinux_1_2_aarch64",)
+    audit.hardening(packed(zig("thing", STACK, MUSL, "-fstack-protector-strong", "-Wl,-z,undefs")))
+
+    path = packed(zig("thing", THREADS, MUSL))
+    with pytest.raises(WheelhouseError, match=r"needs libc\.so, which is not on the list"):
+        tags()
+    path = packed(zig("thing", "int fork(); int PyInit_thing() { return fork(); }", MUSL, musl))
+    with pytest.raises(WheelhouseError, match=r"libc\.so|needs fork, which no library has"):
+        tags()
+    path = packed(zig("thing", CALL, MUSL, musl, "-Wl,-z,undefs"))
+    with pytest.raises(WheelhouseError, match="needs made_up, which no library has"):
+        tags()
+    path = packed(zig("thing", THREADS, "aarch64-linux-gnu.2.17"))
+    with pytest.raises(WheelhouseError, match=r"getpid@GLIBC_2\.17, which is not musl's"):
+        tags()

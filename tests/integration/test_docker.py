@@ -150,7 +150,7 @@ class TestImages:
         assert "PIP_" not in told
 
     def test_a_system_s_image_is_for_its_processor_without_root(self, engine: DockerClient) -> None:
-        for system in systems.table().systems:
+        for system in systems.debian():
             image = engine.images.get(images.pi(engine, system, Store.default()))
             assert image.attrs["Architecture"] == system.architecture.docker
             assert image.attrs["Config"]["User"] == docker.USER

@@ -56,7 +56,7 @@ def test_an_unknown_processor_is_answered_with_the_nearest(cli: Cli, task: str) 
     assert done.status == Kind.USAGE
     assert done.stderr == (
         "error: There is no architecture named 'arm64'.\n"
-        "next: Did you mean 'aarch64'? Known are: aarch64, x86_64, armv7l.\n"
+        "next: Did you mean 'aarch64'? Known are: aarch64, x86_64, armv7l, aarch64-musl.\n"
     )
     assert done.stdout == ""
 

@@ -15,6 +15,7 @@ from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import get_or_make
 from wheelhouse.common.store import Store
 from wheelhouse.compile import toolchain
+from wheelhouse.compile.core import Core
 from wheelhouse.compile.toolchain import Toolchain
 from wheelhouse.machines import debian_packages, qemu
 from wheelhouse.package import products
@@ -44,7 +45,8 @@ def test_the_tools_know_these_names(known: Architecture) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(WheelhouseError, match="named 'x86-64'") as caught:
         architectures.architecture("x86-64")
-    assert caught.value.hint == "Did you mean 'x86_64'? Known are: aarch64, x86_64, armv7l."
+    known = "aarch64, x86_64, armv7l, aarch64-musl"
+    assert caught.value.hint == f"Did you mean 'x86_64'? Known are: {known}."
     assert caught.value.kind is Kind.USAGE
 
 
@@ -114,6 +116,26 @@ def test_a_wheel_fits_the_targets_of_its_own_processor() -> None:
     assert fits("cp37-abi3-manylinux_2_17_aarch64", universal)
     assert not fits("cp37-abi3-manylinux_2_17_x86_64", universal)
     assert not fits("cp311-cp311-manylinux_2_17_aarch64", universal)
+    assert not fits("cp37-abi3-musllinux_1_2_aarch64", universal)
+    (alpine,) = matrix.choose("all", ("aarch64-musl",))
+    for_musl = RuntimeWheel(alpine, "2.14.1", True)
+    assert fits("cp37-abi3-musllinux_1_2_aarch64", for_musl)
+    assert not fits("cp37-abi3-manylinux_2_17_aarch64", for_musl)
+    assert not fits("cp37-abi3-linux_aarch64", for_musl)
+
+
+def test_a_processor_with_another_libc_shares_patches_and_headers_and_has_its_own() -> None:
+    def patches(processor: str) -> list[str]:
+        parts = Core("2.14.1", processor, "1.2", True).components
+        return [path.name for name in ("xnnpack", "tensorflow") for path in parts[name].patches]
+
+    more = {*patches("aarch64-musl")} - {*patches("aarch64")}
+    assert more == {"0044-give-threads-the-stack-of-glibc.patch"}
+    assert {*patches("aarch64")} < {*patches("aarch64-musl")}
+    first, *_, last = matrix.targets()
+    assert last.architecture.libc == "musl"
+    module, other = (RuntimeWheel(each, "2.14.1", True).extension for each in (last, first))
+    assert module.components == other.components
 
 
 def test_another_processor_is_a_row(edited: Path, tmp_path: Path) -> None:

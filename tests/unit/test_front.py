@@ -77,6 +77,23 @@ def test_what_is_for_other_processors_is_told_in_one_line(
     assert "x86_64" not in alone
 
 
+def test_a_processor_that_is_not_released_is_in_the_list_of_files_alone(
+    files: list[WheelFile], tmp_path: Path
+) -> None:
+    recorded = {"trials": [trial("Alpine-like")]}
+    tag = "cp37-abi3-musllinux_1_2_aarch64"
+    alpine = accepted(wheel(tmp_path / "alpine", tag=tag, recorded=recorded))
+    ((architecture, found),) = front_page.elsewhere([*files, alpine])
+    assert (architecture.name, found) == ("aarch64-musl", [alpine])
+    assert front_page.chosen_by_pip([*files, alpine], systems.system("Alpine-like")) == alpine
+    assert front_page.chosen_by_pip([*files, alpine], systems.system("bullseye")) == files[0]
+    projects = index.group_by_project([*files, alpine], SETTINGS)
+    head, _, rest = front_page.page(projects, Place(), []).decode().partition('<section id="files"')
+    assert "Alpine" not in head
+    assert alpine.name not in head
+    assert alpine.name in rest
+
+
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[WheelFile]) -> None:
     offered = front_page.choices(files)
     assert [choice.number for choice in offered] == ["13", "12", "11", "14"]

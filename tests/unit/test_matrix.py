@@ -28,7 +28,7 @@ def test_a_version_is_chosen_on_each_processor_that_is_asked_for() -> None:
     assert found == [(python, name) for python in ("3.11", "3.9") for name in PROCESSORS]
     assert {each.processor for each in matrix.choose("all")} == {"aarch64"}
     assert {each.processor for each in matrix.choose("all", ("x86_64",))} == {"x86_64"}
-    assert matrix.choose("all", PROCESSORS) == matrix.targets()
+    assert matrix.choose("all", (*PROCESSORS, "aarch64-musl")) == matrix.targets()
     with pytest.raises(WheelhouseError, match=r"did you mean 3\.11 or 3\.13\?"):
         matrix.choose("3.12", PROCESSORS)
 

@@ -12,6 +12,7 @@ from wheelhouse import pipeline
 from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.step import Step
 from wheelhouse.common.store import Store
+from wheelhouse.sources import releases
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems
 from wheelhouse.verify import trials
@@ -51,6 +52,21 @@ def test_a_pis_wheel_is_tried_beside_both_numpys_as_every_board(tmp_path: Path) 
     found = tried(tmp_path, "aarch64", "host")
     boards = matrix.targets()[0].boards
     assert len(found) == len({*found}) == 5 * len(boards) * 2
+
+
+def test_a_wheel_for_musl_is_tried_beside_numpys_own_and_in_no_container(tmp_path: Path) -> None:
+    (target,) = matrix.choose("all", ("aarch64-musl",))
+    path = wheel(tmp_path, tag="cp37-abi3-musllinux_1_2_aarch64")
+    steps = trials.steps(path, "host")
+    assert [each.parameters["board"] for each in steps] == [*target.boards]
+    assert {each.parameters["numpy"] for each in steps} == {"own"}
+    with pytest.raises(WheelhouseError, match="no container image of Alpine-like"):
+        trials.steps(path, "docker")
+    asked = pipeline.wanted([target], True, releases.choose(), armnn=False)
+    with pytest.raises(WheelhouseError, match="no container image") as caught:
+        pipeline.build(asked, Fetcher(Store(tmp_path / "cache")), "docker", releases.choose(), True)
+    assert caught.value.kind is Kind.USAGE
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_file_that_is_no_wheel_is_refused_before_anything_is_tried(tmp_path: Path) -> None:

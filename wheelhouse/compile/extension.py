@@ -68,7 +68,8 @@ class Extension:
     @property
     def components(self) -> dict[str, Component]:
         """The components that it is compiled from besides those of its core, by name."""
-        headers, processor = self.target.headers, self.target.processor
+        headers = self.target.headers
+        processor = self.target.architecture.like or self.target.processor
         names = {
             "numpy": f"numpy-{_NUMPY}-{processor}",
             "python": f"python-{headers}-{processor}",

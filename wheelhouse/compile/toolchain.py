@@ -1,24 +1,28 @@
 """Toolchains: wrapper scripts that run zig, which the locked requirements pin, as a cross compiler.
 
 zig contains clang, lld, libc++ and the symbols of every glibc version, so it can compile for a
-glibc floor without a sysroot.
+glibc floor without a sysroot. For musl, of which it has one version, the oldest one's library is
+pinned.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import cmake
 import ninja
 import ziglang
+from msgspec import structs
 
 from wheelhouse.common.plain import plain_path
 from wheelhouse.common.root import ROOT
 from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import file_digest
-from wheelhouse.targets.architectures import architecture
+from wheelhouse.sources.pins import shared
+from wheelhouse.targets.architectures import Architecture, architecture
 
 ZIG = Path(ziglang.__file__).parent / "zig"
 CMAKE = Path(cmake.CMAKE_BIN_DIR) / "cmake"
@@ -212,19 +216,40 @@ class Toolchain:
 
 
 def toolchain(processor: str, floor: str) -> Step:
-    """The step that writes a toolchain for an architecture and glibc floor, as in aarch64, 2.17."""
-    named = architecture(processor)
+    """The step that writes a toolchain for an architecture and libc floor, as in aarch64, 2.17."""
+    named = structs.replace(architecture(processor), floor=floor)
     cpu = f" -mcpu={named.cpu}" if named.cpu else ""
-    return Step(
+    step = Step(
         kind="toolchains",
         label=f"zig-{processor}-{floor}",
         recipe=_write,
         parameters={
-            "options": f"-target {named.zig}.{floor}{cpu}",
+            "options": f"-target {named.target}{cpu}",
             "cpu": named.cpu or "baseline",
             "flags": dict(named.flags),
             "cmake": named.cmake,
             "zig": version("ziglang"),
+        },
+    )
+    return step if named.libc == "glibc" else _with_musl(step, named)
+
+
+def _with_musl(step: Step, named: Architecture) -> Step:
+    """The toolchain that links with the library of the oldest musl, not with that of zig.
+
+    So it has the name that Alpine gives it, and a function that is newer is not found there. Who
+    links must have ``__wrap_pthread_create``, as in patches/tensorflow-2.14.1-aarch64-musl.
+    """
+    library = Path(named.loader).name.replace("ld-", "libc.")
+    linked = f'-L"${{0%/*}}" -l:{library} -Wl,--wrap=pthread_create'
+    return replace(
+        step,
+        recipe=_write_with_musl,
+        needs={"musl": shared(f"musl-{named.name}").tree},
+        parameters={
+            **step.parameters,
+            "options": f"{step.parameters['options']} {linked}",
+            "library": library,
         },
     )
 
@@ -257,6 +282,12 @@ def _write_sanitizing(inputs: Inputs, folder: Path) -> None:
         (folder / name).chmod(0o755)
     text = _CMAKE_TOOLCHAIN.format(cmake=inputs.parameters["cmake"])
     (folder / "toolchain.cmake").write_text(text)
+
+
+def _write_with_musl(inputs: Inputs, folder: Path) -> None:
+    _write(inputs, folder)
+    (musl,) = inputs.needs["musl"].glob("lib/*/libc.so")
+    shutil.copyfile(musl, folder / inputs.parameters["library"])
 
 
 def _write(inputs: Inputs, folder: Path) -> None:

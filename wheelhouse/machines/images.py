@@ -147,7 +147,7 @@ def _compile(inputs: Inputs, folder: Path) -> None:
 def prepare(client: DockerClient, fetcher: Fetcher) -> None:
     """Make every image that the engine does not have."""
     builder(client, fetcher)
-    for system in systems.table().systems:
+    for system in systems.debian():
         pi(client, system, fetcher.store)
 
 
@@ -162,9 +162,9 @@ def bootstrap(client: DockerClient, fetcher: Fetcher) -> None:
         tree = get_or_make(rootfs.suite_tree(image.suite, native.debian, image.packages), fetcher)
         _make_from_tree(client, _base_name(native), tree, native, "0:0", fetcher.store)
     builder(client, fetcher)
-    for architecture in dict.fromkeys(each.architecture for each in systems.table().systems):
+    for architecture in dict.fromkeys(each.architecture for each in systems.debian()):
         require(client, architecture, fetcher.store)
-    for system in systems.table().systems:
+    for system in systems.debian():
         if not docker.image_is_here(client, pi_name(system)):
             tree = rootfs.tree(system, fetcher.store)
             name = pi_name(system)
@@ -178,7 +178,7 @@ def prune(client: DockerClient) -> int:
     """
     native = _architecture(client)
     needed = {_builder_name(_builder_arguments(client, native)), _base_name(native)}
-    needed |= {pi_name(system) for system in systems.table().systems}
+    needed |= {pi_name(system) for system in systems.debian()}
     old = [name for name in docker.image_names(client) - needed if f"/{_PROBE}-" not in name]
     return sum(docker.remove_image(client, name) for name in old)
 

@@ -19,7 +19,7 @@ from wheelhouse.common.errors import Kind
 from wheelhouse.common.plain import LINKS
 from wheelhouse.common.step import Inputs, Step, get_or_make
 from wheelhouse.common.store import Store
-from wheelhouse.machines import debian_packages
+from wheelhouse.machines import debian_packages, musl
 from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.sources.mirrors import KEYRING, VARIABLE, debian_mirrors
 from wheelhouse.targets import architectures
@@ -41,8 +41,12 @@ def system_tree(system: System) -> Step:
     """The step whose folder holds the system's ``usr``, ``etc`` and ``var``; do not write to it.
 
     It has the packages that the archive had when it was made, which takes 12 s and raises
-    WheelhouseError if a package to install is missing or the archive cannot be read.
+    WheelhouseError if a package to install is missing or the archive cannot be read. A system with
+    musl is made of pinned files: :mod:`wheelhouse.machines.musl`.
     """
+    if not system.is_debian:
+        tools = suite_tree(musl.TOOLS_SUITE, architectures.native().debian, musl.TOOLS)
+        return musl.system_tree(system, tools)
     parameters = {
         "name": system.name,
         "suite": system.suite,

@@ -1,4 +1,4 @@
-"""Audit a wheel: its glibc, libraries, processor, stable ABI, exports, atomics and hardening.
+"""Audit a wheel: its libc, libraries, processor, stable ABI, exports, atomics and hardening.
 
 Uses auditwheel, abi3audit, capstone and pyelftools.
 """
@@ -9,7 +9,7 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,7 +24,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_DT_FLAGS
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import Symbol, SymbolTableSection
 
 from wheelhouse.common import process
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
@@ -33,24 +33,30 @@ from wheelhouse.targets.architectures import Architecture, architecture
 
 
 @failures_of(Kind.AUDIT)
-def platform_tags(wheel: Path, processor: str, floor: str) -> tuple[str, ...]:
+def platform_tags(
+    wheel: Path, processor: str, floor: str, musl: Path | None = None
+) -> tuple[str, ...]:
     """The platform tags that the wheel complies with, for example manylinux_2_17_aarch64.
 
-    ``processor`` is the name of a row of architectures.toml, ``floor`` a glibc version, as in 2.17.
-    Raises WheelhouseError naming each object that is for another processor, needs a symbol newer
-    than ``floor``, or a library that the tag's policy (PEP 600) does not allow.
+    ``processor`` is the name of a row of architectures.toml, ``floor`` a version of its libc, as in
+    2.17; for a processor with musl, ``musl`` is that version's library, whose functions are not
+    numbered. Raises WheelhouseError naming each object that is for another processor, needs a
+    symbol newer than ``floor``, or a library that the tag's policy (PEP 600, 656) does not allow.
     """
     target = architecture(processor)
-    libc, machine = Libc.GLIBC, Auditwheel(target.wheel)
-    wanted = f"manylinux_{floor.replace('.', '_')}_{target.wheel}"
-    policies = WheelPolicies(libc=libc, arch=machine)
+    libc, machine = Libc(target.libc), Auditwheel(target.wheel)
+    version = floor.replace(".", "_")
+    wanted = f"{libc.tag_prefix}_{version}_{target.wheel}"
+    only = f"{libc.tag_prefix}_{version}" if libc is Libc.MUSL else None
+    policies = WheelPolicies(libc=libc, arch=machine, musl_policy=only)
     policy = next((policy for policy in policies if policy.name == wanted), None)
     if policy is None:
         raise WheelhouseError(
             f"There is no platform tag {wanted}.",
             "Name a floor in architectures.toml that `auditwheel` knows, for example 2.17.",
         )
-    problems = list(_violations(wheel, policy, target, floor))
+    has = _exported(musl) if musl else set()
+    problems = list(_violations(wheel, policy, target, floor, has))
     if not problems:
         actual = analyze_wheel_abi(
             libc, machine, wheel, frozenset(), disable_isa_ext_check=False, allow_graft=False
@@ -109,9 +115,7 @@ def exports(wheel: Path, wanted: Sequence[str]) -> None:
     Raises WheelhouseError naming an object and the symbols that are missing or superfluous.
     """
     for name, elf in _objects(wheel):
-        symbols = elf.get_section_by_name(".dynsym")
-        listed = symbols.iter_symbols() if isinstance(symbols, SymbolTableSection) else ()
-        exported = {symbol.name for symbol in listed if symbol["st_shndx"] != "SHN_UNDEF"}
+        exported = {each.name for each in _symbols(elf) if each["st_shndx"] != "SHN_UNDEF"}
         if wrong := sorted(exported.symmetric_difference(wanted)):
             raise WheelhouseError(
                 f"{name} exports other symbols than it must: {', '.join(wrong[:10])} differ.",
@@ -214,11 +218,14 @@ def _lacking(elf: ELFFile) -> Iterator[str]:
         yield "a stack without code (-z noexecstack)"
     if any(tag["d_tag"] == "DT_TEXTREL" for tag in tags):
         yield "code without relocations (-fPIC)"
-    if "__stack_chk_fail" not in {name for name, _ in versions(elf)}:
+    if "__stack_chk_fail" not in _needed_symbols(elf):
         yield "checks of the stack (-fstack-protector-strong)"
 
 
-def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -> Iterator[str]:
+def _violations(
+    wheel: Path, policy: Policy, target: Architecture, floor: str, has: Set[str]
+) -> Iterator[str]:
+    """What keeps a wheel from a policy; ``has`` are the unversioned symbols that libc has."""
     # No policy lists the loader, which is there before any library; auditwheel passes over it.
     loader = PurePosixPath(target.loader).name
     for name, elf in _objects(wheel):
@@ -229,10 +236,11 @@ def _violations(wheel: Path, policy: Policy, target: Architecture, floor: str) -
             yield f"{name} needs {library}, which is not on the list of {policy.name}"
         for symbol, version in versions(elf):
             kind, _, number = version.partition("_")
-            if kind == "GLIBC" and _number(number) > _number(floor):
-                yield f"{name} needs {symbol}@{version}, which is newer than glibc {floor}"
+            if kind == "GLIBC" and (target.libc != "glibc" or _number(number) > _number(floor)):
+                is_wrong = f"newer than glibc {floor}" if target.libc == "glibc" else "not musl's"
+                yield f"{name} needs {symbol}@{version}, which is {is_wrong}"
         # An unlisted library may have any function.
-        for symbol in [] if unlisted else sorted(_unversioned(elf)):
+        for symbol in [] if unlisted else sorted(_unversioned(elf) - has):
             yield f"{name} needs {symbol}, which no library has"
 
 
@@ -276,15 +284,28 @@ def versions(elf: ELFFile) -> Iterator[tuple[str, str]]:
 
 def _unversioned(elf: ELFFile) -> set[str]:
     """The names of the symbols that an object needs of no library's version, nor of CPython."""
-    symbols = elf.get_section_by_name(".dynsym")
-    listed = symbols.iter_symbols() if isinstance(symbols, SymbolTableSection) else ()
-    wanted = {
+    wanted = {name for name in _needed_symbols(elf) if not name.startswith(("Py", "_Py"))}
+    return wanted - {name for name, _ in versions(elf)}
+
+
+def _needed_symbols(elf: ELFFile) -> set[str]:
+    """The names of the symbols that an object cannot do without and has not itself."""
+    return {
         symbol.name
-        for symbol in listed
+        for symbol in _symbols(elf)
         if symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL"
-        if not symbol.name.startswith(("Py", "_Py"))
-    }
-    return wanted - {name for name, _ in versions(elf)} - {""}
+    } - {""}
+
+
+def _exported(library: Path) -> set[str]:
+    with library.open("rb") as stream:
+        return {each.name for each in _symbols(ELFFile(stream)) if each["st_shndx"] != "SHN_UNDEF"}
+
+
+def _symbols(elf: ELFFile) -> Iterator[Symbol]:
+    symbols = elf.get_section_by_name(".dynsym")
+    if isinstance(symbols, SymbolTableSection):
+        yield from symbols.iter_symbols()
 
 
 def _number(version: str) -> tuple[int, ...]:

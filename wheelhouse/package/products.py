@@ -161,10 +161,9 @@ def matches(path: Path, candidate: Product) -> bool:
         project, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
         return False
-    platform = f"_{architecture(candidate.processor).wheel}" if candidate.compiled else "any"
+    fits = architecture(candidate.processor).fits if candidate.compiled else "any".__eq__
     if not any(
-        f"{tag.interpreter}-{tag.abi}" == candidate.tag and tag.platform.endswith(platform)
-        for tag in tags
+        f"{tag.interpreter}-{tag.abi}" == candidate.tag and fits(tag.platform) for tag in tags
     ):
         return False
     metadata = candidate.metadata

@@ -93,7 +93,7 @@ class RuntimeWheel:
 
     @property
     def floor(self) -> str:
-        """The oldest glibc that the wheel supports, for example 2.17."""
+        """The oldest version of its libc that the wheel supports, for example 2.17."""
         return self.target.floor
 
     @property

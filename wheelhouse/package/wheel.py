@@ -17,7 +17,7 @@ from packaging.version import Version
 from wheelhouse.common.step import Inputs, Recipe, Step
 from wheelhouse.package import audit, sbom, zipped
 from wheelhouse.package.zipped import Packed
-from wheelhouse.sources.pins import Component
+from wheelhouse.sources.pins import Component, shared
 from wheelhouse.targets.architectures import architecture
 
 GENERATOR = "tflite-wheelhouse"
@@ -89,7 +89,7 @@ class Packable(Protocol):
 
     @property
     def floor(self) -> str:
-        """The oldest glibc that the wheel supports, for example 2.17."""
+        """The oldest version of its libc that the wheel supports, for example 2.17."""
 
     @property
     def label(self) -> str:
@@ -110,17 +110,23 @@ def wheel_step(
     components = list(product.linked)
     licenses = sorted({part.pin.license for part in components})
     licensed = {part.name: part for part in components if part.pin.license_files}
+    named = architecture(product.processor)
+    libc = {"musl": shared(f"musl-{named.name}").tree} if named.libc == "musl" else {}
     step = Step(
         kind="wheels",
         label=product.label,
         recipe=recipe,
-        needs={**needs, **{f"licences of {name}": part.tree for name, part in licensed.items()}},
+        needs={
+            **needs,
+            **libc,
+            **{f"licences of {name}": part.tree for name, part in licensed.items()},
+        },
         parameters={
             **(parameters or {}),
             "metadata": product.metadata.parameters,
             "tag": product.tag,
             "processor": product.processor,
-            "machine": architecture(product.processor).wheel,
+            "machine": named.wheel,
             "floor": product.floor,
             "licenses": licenses,
             "license_files": {name: part.pin.license_files for name, part in licensed.items()},
@@ -143,7 +149,8 @@ def pack(
     contents = _contents(metadata, parameters["licenses"], texts, files, parameters["sbom"])
     tag = parameters["tag"]
     draft = write(metadata, tag, contents, (f"linux_{parameters['machine']}",), folder)
-    platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"])
+    musl = next(inputs.needs["musl"].glob("lib/*/libc.so")) if "musl" in inputs.needs else None
+    platforms = audit.platform_tags(draft, parameters["processor"], parameters["floor"], musl)
     audit.hardening(draft)
     audit_draft(draft)
     write(metadata, tag, contents, platforms, folder)

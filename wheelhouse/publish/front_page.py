@@ -169,7 +169,9 @@ def page(
         "machines": [*machines.values()],
         "panels": [*panels],
         "gaps": [(pick, key[1]) for key, pick in panels.items() if key not in made],
-        "elsewhere": [(each.devices, each.linux, some[0].name) for each, some in others],
+        "elsewhere": [
+            (each.devices, each.linux, some[0].name) for each, some in others if each.released
+        ],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
         "beyond": stand_ins(files),
@@ -191,9 +193,7 @@ def elsewhere(files: Sequence[WheelFile]) -> list[tuple[Architecture, list[Wheel
     for each in architectures.architectures():
         if _is_ours(each):
             continue
-        some = [
-            file for file in files if all(tag.platform.endswith(each.wheel) for tag in file.tags)
-        ]
+        some = [file for file in files if all(each.fits(tag.platform) for tag in file.tags)]
         some.sort(key=lambda file: all(tag.interpreter == tag.abi for tag in file.tags))
         found += [(each, some)] if some else []
     return found
@@ -229,8 +229,7 @@ def _is_ours(architecture: Architecture) -> bool:
 def chosen_by_pip(files: Sequence[WheelFile], system: System) -> WheelFile | None:
     """The file that pip installs on a system; None if no tag fits."""
     version = [int(part) for part in system.python.split(".")]
-    machine, floor = system.architecture.wheel, system.architecture.floor.replace(".", "_")
-    platforms = [f"manylinux_{floor}_{machine}", f"linux_{machine}"]
+    platforms = system.architecture.platforms
     order: list[Tag] = [
         *cpython_tags(version, platforms=platforms),
         *compatible_tags(version, platforms=platforms),

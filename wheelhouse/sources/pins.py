@@ -18,6 +18,7 @@ from wheelhouse.common.step import Inputs, Step
 from wheelhouse.common.store import file_digest, tree_digest
 from wheelhouse.common.toml import Table, load
 from wheelhouse.sources import archives
+from wheelhouse.targets.architectures import architecture
 
 FILE = ROOT / "wheelhouse" / "sources" / "sources.toml"
 PATCHES = ROOT / "patches"
@@ -151,14 +152,22 @@ class Component:
     @property
     def patches(self) -> tuple[Path, ...]:
         """This project's patches for it, in the order to apply them: the processor's own last."""
-        folders = dict.fromkeys((self.label, self._patched_label))
+        folders = (self.label, *self._own_folders)
         return tuple(path for name in folders for path in sorted((PATCHES / name).glob("*.patch")))
 
     @property
     def _patched_label(self) -> str:
         """The label, with the processor if there are patches for that alone."""
-        own = f"{self.label}-{self.processor}"
-        return own if (PATCHES / own).is_dir() else self.label
+        return [self.label, *self._own_folders][-1]
+
+    @property
+    def _own_folders(self) -> list[str]:
+        """The folders of patches for its processor, after those of the one that it is like."""
+        if not self.processor:
+            return []
+        like = architecture(self.processor).like
+        names = [f"{self.label}-{name}" for name in (like, self.processor) if name]
+        return [name for name in names if (PATCHES / name).is_dir()]
 
     @property
     def content(self) -> object:

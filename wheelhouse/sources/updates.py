@@ -256,7 +256,7 @@ def _debian(ours: Sequence[PinnedFile], listed: Sequence[PoolFile]) -> list[Find
 
 def _suites(mirror: str) -> list[str]:
     """The suites of all systems that the mirror has, with their updates and backports."""
-    named = dict.fromkeys(system.suite for system in systems.table().systems)
+    named = dict.fromkeys(system.suite for system in systems.debian())
     wanted = [f"{suite}{later}" for suite in named for later in _LATER]
     found = [suite for suite in wanted if _exists([f"{mirror}/dists/{suite}/InRelease"])]
     if missing := [suite for suite in named if suite not in found]:

@@ -59,9 +59,9 @@ class Architecture(toml.Table, frozen=True):
     machine: str
     """What Python's ``platform.machine()`` and ``uname -m`` print on it."""
     zig: str
-    """zig's target triple without the glibc version, as in ``aarch64-linux-gnu``."""
+    """zig's target triple without the libc's version, as in ``aarch64-linux-gnu``."""
     floor: Annotated[str, Meta(pattern=r"^\d+\.\d+$")]
-    """The oldest glibc version that compiled code may need, as in ``2.17``."""
+    """The oldest version of its libc that compiled code may need, as in ``2.17``."""
     cmake: str
     """CMake's ``CMAKE_SYSTEM_PROCESSOR``, by which TFLite and XNNPACK choose their kernels."""
     elf: str
@@ -75,9 +75,13 @@ class Architecture(toml.Table, frozen=True):
     multiarch: str
     """The name of the folder of its libraries below ``/usr/lib`` on Debian."""
     loader: str
-    """The path of glibc's dynamic loader."""
+    """The path of its libc's dynamic loader."""
     docker: str
     """The platform of its Docker images, after ``linux/``."""
+    libc: Literal["glibc", "musl"] = "glibc"
+    """The C library of its systems."""
+    like: str = ""
+    """A processor with another libc, whose patches and headers of CPython it has too."""
     kernels: tuple[str, ...] = ()
     """What ``uname -m`` prints too, under kernels for a newer processor, as in ``aarch64``."""
     builds: bool = True
@@ -103,8 +107,24 @@ class Architecture(toml.Table, frozen=True):
 
     @property
     def target(self) -> str:
-        """zig's target triple with the glibc version, as in ``aarch64-linux-gnu.2.17``."""
-        return f"{self.zig}.{self.floor}"
+        """zig's target triple with the version of glibc, as in ``aarch64-linux-gnu.2.17``.
+
+        zig knows one version of musl.
+        """
+        return f"{self.zig}.{self.floor}" if self.libc == "glibc" else self.zig
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platform tags that pip accepts where libc has the floor's version, best first."""
+        version = self.floor.replace(".", "_")
+        if self.libc == "musl":
+            return (f"musllinux_{version}_{self.wheel}",)
+        return f"manylinux_{version}_{self.wheel}", f"linux_{self.wheel}"
+
+    def fits(self, platform: str) -> bool:
+        """Whether a wheel with that platform tag, as in ``manylinux2014_aarch64``, is for it."""
+        is_musl = platform.startswith("musllinux")
+        return platform.endswith(f"_{self.wheel}") and is_musl == (self.libc == "musl")
 
 
 class Architectures(toml.Table, frozen=True):

@@ -16,18 +16,24 @@ FILE = ROOT / "wheelhouse" / "targets" / "systems.toml"
 
 
 class System(ForProcessor, frozen=True):
-    """A release of Raspberry Pi OS or Debian, whose userland is that of a Debian suite.
+    """A release of Raspberry Pi OS or Debian, whose userland is that of a Debian suite; or musl's.
 
     ``name``: what matrix.toml and messages call it, as in ``Raspberry Pi OS 12``.
-    ``suite``: the Debian suite, as in ``bookworm``.
+    ``suite``: the Debian suite, as in ``bookworm``; ``musl`` for a system with musl.
     ``python``: the version of the CPython to use in it, as in ``3.11``.
-    ``packages``: the Debian packages to install in its root filesystem; apt adds what they need.
+    ``packages``: the Debian packages to install in its root filesystem; apt adds what they need. A
+    system with musl has none.
     """
 
     name: str
     suite: str
     python: str
     packages: tuple[str, ...]
+
+    @property
+    def is_debian(self) -> bool:
+        """Whether its userland is a Debian suite's."""
+        return self.architecture.libc == "glibc"
 
 
 class Board(ForProcessor, frozen=True):
@@ -106,6 +112,11 @@ def table() -> SystemTable:
     Raises WheelhouseError naming the file and the key that is wrong.
     """
     return toml.load(FILE, SystemTable)
+
+
+def debian() -> tuple[System, ...]:
+    """The systems whose userland is a Debian suite's."""
+    return tuple(system for system in table().systems if system.is_debian)
 
 
 def system(name: str, processor: str = "") -> System:

@@ -79,6 +79,11 @@ GROUPS = (
             for product in _runtimes(release, "3.7", processors=("armv7l",))
         ],
     ),
+    Group(
+        "musl",
+        "the wheel for Alpine Linux",
+        products=lambda: _runtimes(0, "3.7", processors=("aarch64-musl",)),
+    ),
     Group("engine", "the Docker engine", products=lambda: _runtimes(0, "all")),
     Group("other_machines", "caches and compilers of other machines"),
     Group("tensorflow_js", "converted models beside TensorFlow.js"),

@@ -27,7 +27,7 @@ import psutil
 
 from wheelhouse import record
 from wheelhouse.common import console, process
-from wheelhouse.common.errors import WheelhouseError
+from wheelhouse.common.errors import Kind, WheelhouseError
 from wheelhouse.common.jobs import jobs
 from wheelhouse.common.step import Inputs, Pinned, Recipe, Step, get_or_make, is_cached, plan
 from wheelhouse.common.store import Store, file_digest
@@ -188,7 +188,20 @@ def _tree(system: System, engine: str) -> dict[str, Step]:
 
 
 def _image(system: System, engine: str) -> dict[str, str]:
-    return {"image": images.pi_name(system)} if engine == "docker" else {}
+    if engine == "host":
+        return {}
+    require_image(system)
+    return {"image": images.pi_name(system)}
+
+
+def require_image(system: System) -> None:
+    """Raise WheelhouseError if no container image has a system."""
+    if not system.is_debian:
+        raise WheelhouseError(
+            f"There is no container image of {system.name}.",
+            "Verify wheels for it with --engine host; build them with --no-verify in containers.",
+            Kind.USAGE,
+        )
 
 
 def make_trial(inputs: Inputs, folder: Path, setup: Callable[[System, Board], TrialSetup]) -> None:
