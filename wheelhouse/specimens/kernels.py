@@ -82,9 +82,9 @@ def specimens() -> Iterator[Specimen]:
     """
     for number, kernel in enumerate(toml.load(TABLE, _KernelTable).kernels):
         for name in kernel.names:
-            yield _specimen(f"{name}-{number}", name, kernel, constant=True)
+            yield specimen(f"{name}-{number}", name, kernel, constant=True)
             if "=" in kernel.inputs:
-                yield _specimen(f"{name}-{number}-inputs", name, kernel, constant=False)
+                yield specimen(f"{name}-{number}-inputs", name, kernel, constant=False)
     yield Specimen("if", _if(), {})
     yield Specimen("while", _while(), {})
     yield Specimen("once", _once(), {})
@@ -94,7 +94,8 @@ def specimens() -> Iterator[Specimen]:
     yield Specimen("detections", _detections(), {})
 
 
-def _specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Specimen:
+def specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Specimen:
+    """A model of one of the kernel's operators, whose integers are constants or inputs."""
     writer = ModelWriter(label)
     inputs: list[int] = []
     graph_inputs: list[int] = []
