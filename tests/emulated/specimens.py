@@ -17,6 +17,7 @@ from wheelhouse.common import process
 from wheelhouse.common.store import Store
 from wheelhouse.specimens import models
 from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation, Signature
+from wheelhouse.specimens.kernels import sparse_constant
 
 DELEGATE = Path(__file__).with_name("delegate.c")
 TYPES = (
@@ -416,18 +417,8 @@ def _twins() -> bytes:
 
 
 def _sparse(blocks: list[int] | None) -> bytes:
-    """A constant (2, 3) with two elements that are not zero, by compressed rows."""
+    """A sparse constant beside the input."""
     writer = ModelWriter("sparse")
     x = writer.tensor("x", (2, 3), "float32")
-    rows = schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=2)
-    columns = schema.DimensionMetadataT(
-        format=schema.DimensionType.SPARSE_CSR,
-        arraySegmentsType=schema.SparseIndexVector.Int32Vector,
-        arraySegments=schema.Int32VectorT([0, 1, 2]),
-        arrayIndicesType=schema.SparseIndexVector.Int32Vector,
-        arrayIndices=schema.Int32VectorT([2, 0]),
-    )
-    sparsity = schema.SparsityParametersT([0, 1], blocks, [rows, columns])
-    writer.constant("stored", np.array([5, 7], np.float32))
-    writer.set_buffer(writer.tensor("sparse", (2, 3), "float32", sparsity=sparsity), 1)
+    sparse_constant(writer, blocks)
     return writer.pack([x], [x])

@@ -201,5 +201,26 @@ def test_each_whole_model_is_used_in_several_ways() -> None:
 def test_specimens_have_most_kernels() -> None:
     """What the names say is in the files."""
     names = {fuzz._kernels(each.content) for each in specimens()}
-    assert len(names) > 150
-    assert {"SLICE", "SPARSE_TO_DENSE", "LSTM", "IF", "WHILE", "CUSTOM"} < names
+    assert len(names) > 170
+    assert {"SLICE", "SPARSE_TO_DENSE", "LSTM", "IF", "WHILE", "CUSTOM", "DENSIFY"} < names
+
+
+def test_specimens_have_operators_whose_options_are_of_the_second_union() -> None:
+    """And the subgraphs that these name."""
+    found = {}
+    for each in specimens():
+        model = schema.ModelT.InitFromPackedBuf(each.content)
+        if model.subgraphs[0].operators[-1].builtinOptions2 is not None:
+            found[fuzz._kernels(each.content)] = len(model.subgraphs)
+    assert found == {
+        "DILATE": 1,
+        "REDUCE_WINDOW": 1,
+        "STABLEHLO_CASE": 3,
+        "STABLEHLO_COMPOSITE": 2,
+        "STABLEHLO_GATHER": 1,
+        "STABLEHLO_PAD": 1,
+        "STABLEHLO_REDUCE_WINDOW": 2,
+        "STABLEHLO_RNG_BIT_GENERATOR": 1,
+        "STABLEHLO_SCATTER": 2,
+        "STABLEHLO_SHIFT_LEFT": 1,
+    }

@@ -24,11 +24,13 @@ _TYPES = {
     "c64": "complex64",
     "f32": "float32",
     "i8": "int8",
+    "i16": "int16",
     "i32": "int32",
     "i64": "int64",
     "resource": "resource",
     "str": "string",
     "u8": "uint8",
+    "u64": "uint64",
     "var": "float32",
 }
 
@@ -47,7 +49,8 @@ class Kernel(toml.Table, frozen=True):
     point, ``var[2,3]`` a variable, ``none`` an input that is left out, and ``i32=[1,2]`` integers
     that decide what the operator does. ``table`` is the name
     of its options table in schema.fbs, if that is not the operator's own, and ``options`` has
-    fields of it.
+    fields of it. ``bodies`` are subgraphs 1, 2, … of one operator each, ``ADD f32[2,3]`` for one
+    of two such tensors.
     """
 
     names: tuple[str, ...]
@@ -56,6 +59,7 @@ class Kernel(toml.Table, frozen=True):
     version: int = 1
     table: str = ""
     options: dict[str, Any] = msgspec.field(default_factory=dict)
+    bodies: tuple[str, ...] = ()
 
 
 class _KernelTable(toml.Table, frozen=True):
@@ -78,17 +82,20 @@ def specimens() -> Iterator[Specimen]:
     """
     for number, kernel in enumerate(toml.load(TABLE, _KernelTable).kernels):
         for name in kernel.names:
-            yield _specimen(f"{name}-{number}", name, kernel, constant=True)
+            yield specimen(f"{name}-{number}", name, kernel, constant=True)
             if "=" in kernel.inputs:
-                yield _specimen(f"{name}-{number}-inputs", name, kernel, constant=False)
+                yield specimen(f"{name}-{number}-inputs", name, kernel, constant=False)
     yield Specimen("if", _if(), {})
     yield Specimen("while", _while(), {})
+    yield Specimen("once", _once(), {})
+    yield Specimen("densify", _densify(), {})
     yield Specimen("variable", _variable(), {})
     yield Specimen("hashtable", _hashtable(), {})
     yield Specimen("detections", _detections(), {})
 
 
-def _specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Specimen:
+def specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Specimen:
+    """A model of one of the kernel's operators, whose integers are constants or inputs."""
     writer = ModelWriter(label)
     inputs: list[int] = []
     graph_inputs: list[int] = []
@@ -106,11 +113,7 @@ def _specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Speci
             word = f"{word.partition('=')[0]}[{','.join(map(str, value.shape))}]"
         inputs.append(_tensor(writer, f"x{place}", word))
         if word.startswith("resource"):
-            writer.operator("HASHTABLE" if "HASH" in name else "VAR_HANDLE", 1, [], inputs[-1:])
-            if "HASH" in name:
-                _set_options(writer, "HashtableOptions", _TABLE)
-            else:
-                _set_options(writer, "VarHandleOptions", {})
+            _resource(writer, inputs[-1], table="HASH" in name)
         elif not word.startswith("var"):
             graph_inputs.append(inputs[-1])
     outputs = [
@@ -120,7 +123,28 @@ def _specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Speci
     _set_options(writer, kernel.table or _own_table(name), kernel.options)
     named = ({f"x{i}": i for i in graph_inputs}, {f"y{i}": i for i in outputs})
     signature = ("serve", *named) if graph_inputs else None
-    return Specimen(label, writer.pack(graph_inputs, outputs, signature), values)
+    graph: tuple[Any, ...] = (graph_inputs, outputs, signature)
+    for body in kernel.bodies:
+        writer.subgraph(*graph)
+        graph = _body(writer, *body.split())
+    return Specimen(label, writer.pack(*graph), values)
+
+
+def _resource(writer: ModelWriter, handle: int, *, table: bool) -> None:
+    """Adds what makes a handle of a hash table, or of a variable."""
+    writer.operator("HASHTABLE" if table else "VAR_HANDLE", 1, [], [handle])
+    if table:
+        _set_options(writer, "HashtableOptions", _TABLE)
+    else:
+        _set_options(writer, "VarHandleOptions", {})
+
+
+def _body(writer: ModelWriter, name: str, word: str) -> tuple[list[int], list[int]]:
+    """The inputs and outputs of a subgraph of an operator that takes two tensors."""
+    *inputs, output = (_tensor(writer, each, word) for each in ("a", "b", "c"))
+    writer.operator(name, 1, inputs, [output])
+    _set_options(writer, _own_table(name), {})
+    return inputs, [output]
 
 
 def _tensor(writer: ModelWriter, name: str, word: str) -> int:
@@ -136,14 +160,20 @@ def _tensor(writer: ModelWriter, name: str, word: str) -> int:
 
 def _own_table(name: str) -> str:
     wanted = f"{name.replace('_', '')}options".lower()
-    return next((each for each in vars(schema.BuiltinOptions) if each.lower() == wanted), "")
+    every = (*vars(schema.BuiltinOptions), *vars(schema.BuiltinOptions2))
+    return next((each for each in every if each.lower() == wanted), "")
 
 
 def _set_options(writer: ModelWriter, table: str, options: Mapping[str, Any]) -> None:
-    if table:
-        operator = writer.last_operator
+    if not table:
+        return
+    operator, made = writer.last_operator, getattr(schema, f"{table}T")(**options)
+    if hasattr(schema.BuiltinOptions, table):
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
-        operator.builtinOptions = getattr(schema, f"{table}T")(**options)
+        operator.builtinOptions = made
+    else:
+        operator.builtinOptions2Type = getattr(schema.BuiltinOptions2, table)
+        operator.builtinOptions2 = made
 
 
 def _if() -> bytes:
@@ -175,6 +205,51 @@ def _while() -> bytes:
     x, y = writer.tensor("x", (1,), "int32"), writer.tensor("y", (1,), "int32")
     writer.operator("ADD", 1, [x, writer.constant("one", np.array([1], np.int32))], [y])
     return writer.pack([x], [y])
+
+
+def _once() -> bytes:
+    """Reads a variable that a subgraph sets, once."""
+    writer = ModelWriter("once")
+    handle, y = writer.tensor("handle", (1,), "resource"), writer.tensor("y", (2,), "float32")
+    writer.operator("CALL_ONCE", 1, [], [])
+    _set_options(writer, "CallOnceOptions", {"initSubgraphIndex": 1})
+    _resource(writer, handle, table=False)
+    writer.operator("READ_VARIABLE", 1, [handle], [y])
+    _set_options(writer, "ReadVariableOptions", {})
+    writer.subgraph([], [y])
+    handle = writer.tensor("handle", (1,), "resource")
+    _resource(writer, handle, table=False)
+    value = writer.constant("value", np.array([1, 2], np.float32))
+    writer.operator("ASSIGN_VARIABLE", 1, [handle, value], [])
+    _set_options(writer, "AssignVariableOptions", {})
+    return writer.pack([], [])
+
+
+def _densify() -> bytes:
+    """All elements of a sparse constant."""
+    writer = ModelWriter("densify")
+    sparse = sparse_constant(writer, [])
+    y = writer.tensor("y", (2, 3), "float32")
+    writer.operator("DENSIFY", 1, [sparse], [y])
+    _set_options(writer, "DensifyOptions", {})
+    return writer.pack([], [y])
+
+
+def sparse_constant(writer: ModelWriter, blocks: list[int] | None) -> int:
+    """A constant (2, 3) with two elements that are not zero, by compressed rows."""
+    rows = schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=2)
+    columns = schema.DimensionMetadataT(
+        format=schema.DimensionType.SPARSE_CSR,
+        arraySegmentsType=schema.SparseIndexVector.Int32Vector,
+        arraySegments=schema.Int32VectorT([0, 1, 2]),
+        arrayIndicesType=schema.SparseIndexVector.Int32Vector,
+        arrayIndices=schema.Int32VectorT([2, 0]),
+    )
+    sparsity = schema.SparsityParametersT([0, 1], blocks, [rows, columns])
+    writer.constant("stored", np.array([5, 7], np.float32))
+    sparse = writer.tensor("sparse", (2, 3), "float32", sparsity=sparsity)
+    writer.set_buffer(sparse, 1)
+    return sparse
 
 
 def _variable() -> bytes:

@@ -44,7 +44,7 @@ GUEST = ROOT / "wheelhouse" / "guest" / "fuzz.py"
 LARGE = 1024
 """A process that used more megabytes is listed, as one that did not end is."""
 
-_CHECKS = {
+CHECKS = {
     "GLIBC_TUNABLES": "glibc.malloc.check=3:glibc.malloc.perturb=165",
     "LD_PRELOAD": "libc_malloc_debug.so.0",
 }
@@ -267,7 +267,7 @@ def run(wheel: Path, tried: Iterable[Mutant], keep: Path) -> tuple[Counter[str],
         if wheel.is_dir():
             runtime = _Runtime(wheel, _SANITIZERS)
         else:
-            runtime = _Runtime(Path(scratch, "site"), _CHECKS)
+            runtime = _Runtime(Path(scratch, "site"), CHECKS)
             with zipfile.ZipFile(wheel) as opened:
                 opened.extractall(runtime.site)
         for used, findings in _in_parallel(lambda chunk: _findings(runtime, chunk), tried):

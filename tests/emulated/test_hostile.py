@@ -1,0 +1,263 @@
+"""Inputs that ended the process, or made kernels read or write foreign memory, on this machine."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.running import Cli
+from wheelhouse.common import process
+from wheelhouse.sources import releases
+from wheelhouse.specimens.kernels import Kernel, specimen
+from wheelhouse.verify import fuzz
+
+DEFAULT, NEWEST = (each.version for each in releases.all_releases())
+
+USE = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from tflite_runtime.interpreter import Interpreter, OpResolverType
+
+kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+interpreter = Interpreter("model.tflite", experimental_op_resolver_type=kernels)
+interpreter.allocate_tensors()
+inputs = interpreter.get_input_details()
+values = np.load("inputs.npz", allow_pickle=True)
+try:
+    for item in inputs:
+        interpreter.resize_tensor_input(item["index"], values[item["name"]].shape)
+    interpreter.allocate_tensors()
+    for item in inputs:
+        interpreter.set_tensor(item["index"], values[item["name"]])
+    interpreter.invoke()
+except RuntimeError as error:
+    print("refused:", error)
+else:
+    np.save("result.npy", interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    print("done")
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the inputs of a right model get, and the result; None if it must be refused."""
+
+    label: str
+    kernel: Kernel
+    given: Sequence[Any]
+    result: Any = None
+
+
+_VERSIONS = {"BROADCAST_TO": 2, "STRIDED_SLICE": 8}
+_TABLES = {"REDUCE_PROD": "ReducerOptions"}
+
+
+def _kernel(name: str, inputs: str, outputs: str, body: str = "", **options: Any) -> Kernel:
+    bodies = (body,) if body else ()
+    version, table = _VERSIONS.get(name, 1), _TABLES.get(name, "")
+    return Kernel((name,), inputs, outputs, version, table, options, bodies)
+
+
+def _int32(*values: object) -> Any:
+    return np.array(values, np.int32)
+
+
+def _ones(*shape: int, kind: str = "float32") -> Any:
+    return np.ones(shape, kind)
+
+
+def _slice(**options: Any) -> Kernel:
+    return _kernel("STRIDED_SLICE", "f32[9] i32=[0] i32=[9] i32=[1]", "f32[9]", **options)
+
+
+_TOP = _kernel("TOPK_V2", "f32[1,4] i32=2", "f32[1,2] i16[1,2]")
+_SELECT = _kernel("SELECT", "bool[2] f32[2,3] f32[2,3]", "f32[2,3]")
+_ROW = np.arange(100_000, dtype=np.float32)
+_TRUE = _ones(200, 30, kind="bool")
+_DIAGONALS = np.broadcast_to(np.eye(30, dtype="bool"), (200, 30, 30))
+_WORDS = np.full((2, 2, 2), b"word", object)
+
+CASES = [
+    Case(
+        "bilinear-int8",
+        _kernel("RESIZE_BILINEAR", "i8[1,2,2,1] i32=[2,2]", "i8[1,2,2,1]"),
+        [_ones(1, 3_000_000, 1, 1, kind="int8"), _int32(3_000_000, 1)],
+        _ones(1, 3_000_000, 1, 1),
+    ),
+    Case(
+        "bilinear-int16",
+        _kernel("RESIZE_BILINEAR", "i16[1,2,2,1]@0.5,0 i32=[2,2]", "i16[1,2,2,1]@0.5,0"),
+        [_ones(1, 4094, 2, 300, kind="int16"), _int32(4096, 2)],
+        _ones(1, 4096, 2, 300),
+    ),
+    Case(
+        "nearest-uint8",
+        _kernel("RESIZE_NEAREST_NEIGHBOR", "u8[1,2,2,1] i32=[2,2]", "u8[1,2,2,1]"),
+        [_ones(1, 60_000, 1, 64, kind="uint8"), _int32(60_000, 1)],
+        _ones(1, 60_000, 1, 64),
+    ),
+    Case(
+        "pad-empty-pictures",
+        _kernel("PAD", "i8[2,2,2,2]@0.5,7 i32=[[0,0],[1,1],[1,1],[0,0]]", "i8[2,4,4,2]@0.5,7"),
+        [_ones(20, 0, 2, 200, kind="int8"), _int32((0, 0), (1, 1), (1, 1), (0, 0))],
+        np.full((20, 2, 4, 200), 7),
+    ),
+    Case("slice-axes", _slice(newAxisMask=0xFFFFFF), [_ones(2, 3), *[_int32(*[1] * 24)] * 3]),
+    Case("slice-size", _slice(offset=True), [_ROW, _int32(3), _int32(-5), _int32(1)]),
+    Case("slice-end", _slice(offset=True, endMask=1), [_ROW, _int32(3), _int32(2), _int32(1)]),
+    Case("slice-index", _slice(shrinkAxisMask=1), [_ROW, _int32(10**6), _int32(2), _int32(1)]),
+    Case(
+        "slice-stride",
+        _slice(),
+        [_ROW, _int32(2), _int32(100_000), _int32(2**31 - 1)],
+        _ROW[2:3],
+    ),
+    Case("top-int16", _TOP, [np.arange(70_000, dtype=np.float32)[None], _int32(3)[0]]),
+    Case(
+        "tile-strings",
+        _kernel("TILE", "str[2,2,2] i32=[1,1,1]", "str[2,2,2]"),
+        [_WORDS, _int32(2, -1, -1)],
+    ),
+    Case("diagonal-bool", _kernel("MATRIX_DIAG", "bool[2,3]", "bool[2,3,3]"), [_TRUE], _DIAGONALS),
+    Case(
+        "set-diagonal-bool",
+        _kernel("MATRIX_SET_DIAG", "bool[2,3,3] bool[2,3]", "bool[2,3,3]"),
+        [np.zeros((200, 30, 30), bool), _TRUE],
+        _DIAGONALS,
+    ),
+    Case(
+        "select-resized",
+        _SELECT,
+        [np.array([[1, 0, 1], [0, 1, 0]], bool), _ones(2, 3), np.zeros((2, 3), np.float32)],
+        [[1, 0, 1], [0, 1, 0]],
+    ),
+    Case("select-scalars", _SELECT, [_ones(1, kind="bool"), _ones(), _ones()]),
+    Case(
+        "product-of-nothing",
+        _kernel("REDUCE_PROD", "i8[2,3] i32=[1]", "i8[2]"),
+        [np.zeros((2000, 0), np.int8), _int32(1)],
+        np.full(2000, 2),
+    ),
+    Case(
+        "broadcast-to-nothing",
+        _kernel("BROADCAST_TO", "f32[1,3] i32=[2,3]", "f32[2,3]"),
+        [_ones(1, 1, 3000), _int32(0, 2, 3000)],
+        _ones(0, 2, 3000),
+    ),
+]
+"""Of both releases."""
+
+_DILATE = _kernel("DILATE", "f32[2,3] i32=[2,2] f32[]", "f32[3,5]")
+_GATHER = _kernel(
+    "STABLEHLO_GATHER",
+    "f32[4,3] i32=[[0],[2]]",
+    "f32[2,3]",
+    offsetDims=[1],
+    collapsedSliceDims=[0],
+    startIndexMap=[0],
+    indexVectorDim=1,
+    sliceSizes=[1, 3],
+)
+_SCATTER = _kernel(
+    "STABLEHLO_SCATTER",
+    "f32[4,3] i32=[[0],[2]] f32[2,3]",
+    "f32[4,3]",
+    "STABLEHLO_ADD f32[]",
+    updateWindowDims=[1],
+    insertedWindowDims=[0],
+    scatterDimsToOperandDims=[0],
+    indexVectorDim=1,
+    updateComputationSubgraphIndex=1,
+)
+_REDUCE = _kernel(
+    "STABLEHLO_REDUCE_WINDOW",
+    "f32[4,4] f32[]",
+    "f32[3,3]",
+    "STABLEHLO_ADD f32[]",
+    windowDimensions=[2, 2],
+    windowStrides=[1, 1],
+    baseDilations=[1, 1],
+    windowDilations=[1, 1],
+    padding=[0, 0, 0, 0],
+    bodySubgraphIndex=1,
+)
+
+
+def _pad(between: int) -> Kernel:
+    sides: dict[str, Any] = {"edgePaddingLow": [1, 1], "edgePaddingHigh": [1, 1]}
+    inputs, inner = "f32[2,3] f32[]", [between, 0]
+    return _kernel("STABLEHLO_PAD", inputs, "f32[4,5]", interiorPadding=inner, **sides)
+
+
+_SHIFT = _kernel("STABLEHLO_SHIFT_LEFT", "i32[2,3] i32[2,3]", "i32[2,3]")
+_FOUR = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+NEWEST_CASES = [
+    Case("scatter-before", _SCATTER, [_FOUR, _int32([-(10**6)], [-5]), _ones(2, 3)], _FOUR),
+    Case("scatter-nothing", _SCATTER, [_FOUR, _ones(0, 1, kind="int32"), _ones(0, 3)], _FOUR),
+    Case("gather-before", _GATHER, [_FOUR, _int32([-(10**8)], [2])], _FOUR[[0, 2]]),
+    Case("gather-of-nothing", _GATHER, [_ones(0, 3), _int32([0], [0])]),
+    Case("pad-without-value", _pad(0), [_ones(2, 3), _ones(0)]),
+    Case("pad-scalar", _pad(0), [_ones(), _ones()]),
+    Case("pad-dimensions", _pad(0), [_ones(*[1] * 30), _ones()]),
+    Case("pad-vast", _pad(10**6), [_ones(3000, 3), _ones()]),
+    Case("shift-by-few", _SHIFT, [_ones(20_000, 3000, kind="int32"), _ones(1, 1, kind="int32")]),
+    Case("reduce-without-value", _REDUCE, [_ones(4, 4), _ones(0)]),
+    Case("dilate-overflow", _DILATE, [_ones(5, 5), _int32(2**30, 1), _ones()]),
+    Case("dilate-nothing", _DILATE, [_ones(0, 3000), _int32(1, 2), _ones()], _ones(0, 5999)),
+    Case("dilate-without-value", _DILATE, [_ones(2, 3), _int32(2, 2), _ones(0)]),
+]
+"""Of operators that the newest release alone has."""
+
+
+@pytest.fixture(scope="module")
+def sites(pc: Path, cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each release the folder of its package for PCs."""
+    built = cli("build", "--arch", "x86_64", "--tflite", NEWEST)
+    assert built.status == 0, built.stderr
+    found = {}
+    for release, wheel in ((DEFAULT, pc), (NEWEST, Path(built.stdout.strip()))):
+        found[release] = tmp_path_factory.mktemp("site")
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(found[release])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("release", "case"),
+    [
+        *(pytest.param(DEFAULT, case, id=f"{DEFAULT}-{case.label}") for case in CASES),
+        *(
+            pytest.param(NEWEST, case, id=f"{NEWEST}-{case.label}")
+            for case in (*CASES, *NEWEST_CASES)
+        ),
+    ],
+)
+def test_hostile_inputs(release: str, case: Case, sites: dict[str, Path], tmp_path: Path) -> None:
+    assert outcome(case, sites[release], tmp_path) == "as it must be"
+
+
+def outcome(case: Case, site: Path, work: Path) -> str:
+    """What becomes of a process that uses the model, in words."""
+    (name,) = case.kernel.names
+    right = specimen(case.label, name, case.kernel, constant=False)
+    (work / "model.tflite").write_bytes(right.content)
+    np.savez(work / "inputs.npz", **{f"x{place}": each for place, each in enumerate(case.given)})
+    command: list[str | Path] = [sys.executable, "-I", "-B", "-c", USE, site]
+    done = process.run(command, cwd=work, env=fuzz.CHECKS, timeout=60)
+    if done.status:
+        return f"ended with {done.status}: {done.stderr}"
+    if done.stdout.startswith("refused"):
+        return "as it must be" if case.result is None else done.stdout
+    if case.result is None:
+        return "not refused"
+    got = np.load(work / "result.npy")
+    return "as it must be" if np.array_equal(got, case.result) else f"wrong values: {got}"
