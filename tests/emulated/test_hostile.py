@@ -48,12 +48,16 @@ else:
 
 @dataclass(frozen=True)
 class Case:
-    """What the inputs of a right model get, and the result; None if it must be refused."""
+    """What the inputs of a right model get, and the result; None if it must be refused.
+
+    Its integers are inputs, too, unless they are ``constant``.
+    """
 
     label: str
     kernel: Kernel
     given: Sequence[Any]
     result: Any = None
+    constant: bool = False
 
 
 _VERSIONS = {"BROADCAST_TO": 2, "STRIDED_SLICE": 8}
@@ -81,6 +85,7 @@ def _slice(**options: Any) -> Kernel:
 _TOP = _kernel("TOPK_V2", "f32[1,4] i32=2", "f32[1,2] i16[1,2]")
 _SELECT = _kernel("SELECT", "bool[2] f32[2,3] f32[2,3]", "f32[2,3]")
 _ROW = np.arange(100_000, dtype=np.float32)
+_COLUMNS = _ROW[:120].reshape(40, 3)
 _TRUE = _ones(200, 30, kind="bool")
 _DIAGONALS = np.broadcast_to(np.eye(30, dtype="bool"), (200, 30, 30))
 _WORDS = np.full((2, 2, 2), b"word", object)
@@ -106,9 +111,10 @@ CASES = [
     ),
     Case(
         "pad-empty-pictures",
-        _kernel("PAD", "i8[2,2,2,2]@0.5,7 i32=[[0,0],[1,1],[1,1],[0,0]]", "i8[2,4,4,2]@0.5,7"),
-        [_ones(20, 0, 2, 200, kind="int8"), _int32((0, 0), (1, 1), (1, 1), (0, 0))],
-        np.full((20, 2, 4, 200), 7),
+        _kernel("PAD", "f32[2,2,2,2] i32=[[0,0],[1,1],[1,1],[0,0]]", "f32[2,4,4,2]"),
+        [_ones(20, 0, 2, 200)],
+        np.zeros((20, 2, 4, 200)),
+        constant=True,
     ),
     Case("slice-axes", _slice(newAxisMask=0xFFFFFF), [_ones(2, 3), *[_int32(*[1] * 24)] * 3]),
     Case("slice-size", _slice(offset=True), [_ROW, _int32(3), _int32(-5), _int32(1)]),
@@ -116,9 +122,9 @@ CASES = [
     Case("slice-index", _slice(shrinkAxisMask=1), [_ROW, _int32(10**6), _int32(2), _int32(1)]),
     Case(
         "slice-stride",
-        _slice(),
-        [_ROW, _int32(2), _int32(100_000), _int32(2**31 - 1)],
-        _ROW[2:3],
+        _kernel("STRIDED_SLICE", "f32[9,9] i32=[0,0] i32=[9,9] i32=[1,1]", "f32[9,9]"),
+        [_COLUMNS, _int32(39, 0), _int32(40, 3), _int32(2**31 - 1, 1)],
+        _COLUMNS[39:],
     ),
     Case("top-int16", _TOP, [np.arange(70_000, dtype=np.float32)[None], _int32(3)[0]]),
     Case(
@@ -139,7 +145,6 @@ CASES = [
         [np.array([[1, 0, 1], [0, 1, 0]], bool), _ones(2, 3), np.zeros((2, 3), np.float32)],
         [[1, 0, 1], [0, 1, 0]],
     ),
-    Case("select-scalars", _SELECT, [_ones(1, kind="bool"), _ones(), _ones()]),
     Case(
         "product-of-nothing",
         _kernel("REDUCE_PROD", "i8[2,3] i32=[1]", "i8[2]"),
@@ -209,9 +214,9 @@ NEWEST_CASES = [
     Case("pad-scalar", _pad(0), [_ones(), _ones()]),
     Case("pad-dimensions", _pad(0), [_ones(*[1] * 30), _ones()]),
     Case("pad-vast", _pad(10**6), [_ones(3000, 3), _ones()]),
-    Case("shift-by-few", _SHIFT, [_ones(20_000, 3000, kind="int32"), _ones(1, 1, kind="int32")]),
+    Case("shift-by-few", _SHIFT, [_ones(3000, 3000, kind="int32"), _ones(1, 1, kind="int32")]),
     Case("reduce-without-value", _REDUCE, [_ones(4, 4), _ones(0)]),
-    Case("dilate-overflow", _DILATE, [_ones(5, 5), _int32(2**30, 1), _ones()]),
+    Case("dilate-overflow", _DILATE, [_ones(5, 5), _int32(2, 2**30), _ones()]),
     Case("dilate-nothing", _DILATE, [_ones(0, 3000), _int32(1, 2), _ones()], _ones(0, 5999)),
     Case("dilate-without-value", _DILATE, [_ones(2, 3), _int32(2, 2), _ones(0)]),
 ]
@@ -248,7 +253,7 @@ def test_hostile_inputs(release: str, case: Case, sites: dict[str, Path], tmp_pa
 def outcome(case: Case, site: Path, work: Path) -> str:
     """What becomes of a process that uses the model, in words."""
     (name,) = case.kernel.names
-    right = specimen(case.label, name, case.kernel, constant=False)
+    right = specimen(case.label, name, case.kernel, constant=case.constant)
     (work / "model.tflite").write_bytes(right.content)
     np.savez(work / "inputs.npz", **{f"x{place}": each for place, each in enumerate(case.given)})
     command: list[str | Path] = [sys.executable, "-I", "-B", "-c", USE, site]
