@@ -201,6 +201,11 @@ std::vector<std::pair<const char*, int>> Called(const tflite::Operator& op) {
                options->update_computation_subgraph_index()}};
   } else if (const auto* options = op.builtin_options_2_as_StableHLOCompositeOptions()) {
     called = {{"decomposition_subgraph_index", options->decomposition_subgraph_index()}};
+  } else if (const auto* options = op.builtin_options_2_as_StablehloCaseOptions()) {
+    for (int64_t place = 0; place < Size(options->branch_subgraph_indices()); ++place) {
+      called.emplace_back("branch_subgraph_indices",
+                          options->branch_subgraph_indices()->Get(place));
+    }
   }
 #endif
   return called;
