@@ -152,6 +152,18 @@ CASES = [
         np.full(2000, 2),
     ),
     Case(
+        "product-of-no-axes",
+        _kernel("REDUCE_PROD", "i8[2,3] i32=[1]", "i8[2,3]"),
+        [np.full((200, 300), 3, np.int8), np.zeros(0, np.int32)],
+        np.full((200, 300), 3),
+    ),
+    Case(
+        "nearest-nothing",
+        _kernel("RESIZE_NEAREST_NEIGHBOR", "u8[1,2,2,1] i32=[2,2]", "u8[1,2,2,1]"),
+        [_ones(1, 2, 2, 1, kind="uint8"), _int32(0, 2)],
+        _ones(1, 0, 2, 1),
+    ),
+    Case(
         "broadcast-to-nothing",
         _kernel("BROADCAST_TO", "f32[1,3] i32=[2,3]", "f32[2,3]"),
         [_ones(1, 1, 3000), _int32(0, 2, 3000)],
