@@ -155,7 +155,7 @@ CHANGES = [
         "wheelhouse/sources/archives.py",
         'filter="data"',
         'filter="tar"',
-        {"trees", "tools", "models", *COMPILED},
+        {"trees", "tools", "models", "toolchains", "cxx", *COMPILED},  # musl's library is a tree
     ),
     ("wheelhouse/sources/sources.toml", "1e795a8be3ddbac4", "0" * 16, INSTALLED),  # a NumPy
     # How wheels are packed and audited.
