@@ -162,6 +162,12 @@ bool TakesHandles(BuiltinOperator code) {
   }
 }
 
+// Whether an operator must have outputs: all but those that only change a resource, or run subgraphs.
+bool HasOutputs(BuiltinOperator code) {
+  return code != tflite::BuiltinOperator_ASSIGN_VARIABLE &&
+         code != tflite::BuiltinOperator_HASHTABLE_IMPORT && OptionalInputs(code) != kAll;
+}
+
 // Whether a custom operator is one of TFLite's own, whose kernels read their options as they are.
 bool TakesMap(std::string_view name) {
   return name == "AudioSpectrogram" || name == "Mfcc" || name == "NumericVerify" ||
@@ -323,6 +329,7 @@ class Checker {
     CheckIndices("inputs", op.inputs(), optional);
     CheckIndices("outputs", op.outputs(), optional == kAll ? kAll : 0);
     CheckIndices("intermediates", op.intermediates(), kAll);
+    if (Size(op.outputs()) == 0 && HasOutputs(CodeOf(op))) Refuse(Here(), "it has no outputs");
     CheckOutputs(op);
     if (CodeOf(op) == tflite::BuiltinOperator_SPLIT) {
       const auto* options = op.builtin_options_as_SplitOptions();

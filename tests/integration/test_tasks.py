@@ -73,7 +73,8 @@ def test_the_delegate_is_for_its_processor_alone(cli: Cli) -> None:
     assert apps.stderr.startswith("error: The wheels of apps are tried on aarch64 alone.\n")
     both = cli("plan", "--arch", "all", "--armnn", "--json")
     wheels = [each["name"] for each in json.loads(both.stdout)["jobs"]["wheels"]]
-    assert [name.rpartition("-")[2] for name in wheels] == ["aarch64", "x86_64", "aarch64"]
+    ends = ["aarch64", "x86_64", "armv7l", "aarch64"]
+    assert [name.rpartition("-")[2] for name in wheels] == ends
 
 
 @pytest.mark.parametrize(
