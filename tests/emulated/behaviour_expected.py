@@ -670,6 +670,7 @@ WRONG_MODELS = {
     "loop": "subgraph 0: it runs itself",
     "metadata": "metadata 0: buffer is 99, of 2",
     "negative": "tensor 1 (index) of subgraph 0: shape[0] is -2",
+    "no-outputs": f"{_GATHER_OF_0}: it has no outputs",
     "opcode": "operator 0 (CUSTOM) of subgraph 0: opcode_index is 9, of 1",
     "optional": f"{_GATHER_OF_0}: inputs[1] is -1, which is not optional",
     "options": f"{_DETECTIONS} is no FlexBuffers map",

@@ -92,6 +92,7 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "loop": ("if", _loop),
     "metadata": ("gather", _set("metadata", [schema.MetadataT("name", 99)])),
     "negative": ("gather", _set("subgraphs.0.tensors.1.shape", [-2])),
+    "no-outputs": ("gather", _set(f"{_GATHER}.outputs", [])),
     "opcode": ("gather", _set(f"{_GATHER}.opcodeIndex", 9)),
     "optional": ("gather", _set(f"{_GATHER}.inputs", [0, -1])),
     "options": ("detections", _set(f"{_GATHER}.customOptions", [200, 36, 1])),
