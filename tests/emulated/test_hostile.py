@@ -169,6 +169,12 @@ CASES = [
         [_ones(1, 1, 3000), _int32(0, 2, 3000)],
         _ones(0, 2, 3000),
     ),
+    Case(
+        "reshape-nothing",
+        _kernel("RESHAPE", "f32[2,3] i32=[3,2]", "f32[3,2]"),
+        [_ones(0, 3), _int32(3, 0)],
+        _ones(3, 0),
+    ),
 ]
 """Of both releases."""
 
