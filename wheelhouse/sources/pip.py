@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,7 +123,7 @@ class _Growth:
         does once the file is whole takes its time.
         """
         now, pace, size = time.monotonic(), self._pace, self._pace.limits.size
-        total = sum(_size(path) for path in self._folder.rglob("*"))
+        total = bytes_in(self._folder)
         pace.came += max(0, total - self._seen)
         self._seen = max(self._seen, total)
         if not self._seen and now - pace.begun > pace.limits.span:
@@ -131,11 +133,14 @@ class _Growth:
         return pace.problem(now)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # pip has removed it meanwhile
-        return 0
+def bytes_in(folder: Path) -> int:
+    """The size of the files in a folder, in bytes, of which some may be removed meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total
 
 
 def _request(archive: str) -> tuple[str, tuple[str, ...]]:
