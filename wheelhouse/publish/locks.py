@@ -99,7 +99,9 @@ def _fits(file: WheelFile, python: str, machine: str) -> bool:
         return False
     known = _interpreters_and_abis(python)
     return any(
-        (tag.interpreter, tag.abi) in known and tag.platform.endswith(f"_{machine}")
+        (tag.interpreter, tag.abi) in known
+        and tag.platform.startswith("manylinux")
+        and tag.platform.endswith(f"_{machine}")
         for tag in file.tags
     )
 

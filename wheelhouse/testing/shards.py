@@ -58,26 +58,22 @@ def _runtimes(
     return [RuntimeWheel(target, tflite, xnnpack) for target in matrix.choose(python, processors)]
 
 
+def _universal_of_both(processor: str) -> list[Product]:
+    return [each for release in (0, -1) for each in _runtimes(release, "3.7", True, [processor])]
+
+
 GROUPS = (
     Group("whole_release", "a whole release, job by job", products=workflow.published, apart=True),
     Group(
         "pc",
         "the wheel for PCs, natively",
-        products=lambda: [
-            product
-            for release in (0, -1)
-            for product in _runtimes(release, "3.7", processors=("x86_64",))
-        ],
+        products=lambda: _universal_of_both("x86_64"),
         native=True,
     ),
     Group(
         "arm32",
         "the wheel for 32-bit Arm",
-        products=lambda: [
-            product
-            for release in (0, -1)
-            for product in _runtimes(release, "3.7", processors=("armv7l",))
-        ],
+        products=lambda: _universal_of_both("armv7l"),
     ),
     Group(
         "musl",

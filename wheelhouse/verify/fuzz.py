@@ -467,7 +467,8 @@ def _kernels(content: bytes) -> str:
 def _keep(finding: Finding, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mutant = finding.mutant
-    name = f"{finding.stage}-{finding.kernel}-{finding.signal}-{mutant.seed}"
+    parts = (mutant.kind, finding.stage, finding.kernel, finding.signal, mutant.seed)
+    name = "-".join(map(str, parts))
     (folder / f"{name}.tflite").write_bytes(mutant.content)
     named = {"kind": mutant.kind, "origin": mutant.origin, "mutator": mutant.mutator}
     told = {**named, **mutant.entry}
