@@ -295,9 +295,23 @@ class Checker {
       CheckQuantization(index, tensor);
       CheckSparsity(index, tensor);
     }
+#if TFLITE_MINOR >= 22
+    for (int64_t index = 0; index < Size(tensors_); ++index) {
+      CheckBlocks(index, *tensors_->Get(index));
+    }
+#endif
     operator_ = nullptr;
     CheckIndices("inputs", graph.inputs(), 0);
     CheckIndices("outputs", graph.outputs(), 0);
+    CheckStorage("inputs", graph.inputs());
+    CheckStorage("outputs", graph.outputs());
+    taken_.assign(Size(tensors_), nullptr);
+    for (int64_t index = 0; index < Size(tensors_); ++index) {
+      if (tensors_->Get(index)->is_variable()) taken_[index] = "a variable";
+    }
+    for (int64_t place = 0; place < Size(graph.inputs()); ++place) {
+      taken_[graph.inputs()->Get(place)] = "an input of the subgraph";
+    }
     for (number_ = 0; number_ < Size(graph.operators()); ++number_) {
       operator_ = graph.operators()->Get(number_);
       CheckOperator(*operator_);
@@ -331,6 +345,9 @@ class Checker {
     CheckIndices("intermediates", op.intermediates(), kAll);
     if (Size(op.outputs()) == 0 && HasOutputs(CodeOf(op))) Refuse(Here(), "it has no outputs");
     CheckOutputs(op);
+    CheckOrder(op);
+    CheckStorage("inputs", op.inputs());
+    CheckStorage("outputs", op.outputs());
     if (CodeOf(op) == tflite::BuiltinOperator_SPLIT) {
       const auto* options = op.builtin_options_as_SplitOptions();
       if (Size(op.inputs()) != 2 || !options || options->num_splits() != Size(op.outputs())) {
@@ -373,6 +390,85 @@ class Checker {
       }
     }
   }
+
+  // Kernels have been prepared for the shape that a tensor has when they run: no operator may
+  // change one that others read before, or that others write.
+  void CheckOrder(const tflite::Operator& op) {
+    for (int64_t place = 0; place < Size(op.inputs()); ++place) {
+      const int index = op.inputs()->Get(place);
+      if (index != kOptional && !taken_[index]) taken_[index] = "which was read before";
+    }
+    for (int64_t place = 0; place < Size(op.outputs()); ++place) {
+      const int index = op.outputs()->Get(place);
+      if (index == kOptional) continue;
+      if (taken_[index]) {
+        Refuse(Here(), "outputs[%lld] is %s, %s", static_cast<long long>(place),
+               TensorName(index).data, taken_[index]);
+      }
+      taken_[index] = "the output of another operator";
+    }
+  }
+
+  // That kernels which take a tensor know that it has fewer elements than its shape, or that its
+  // scales are another tensor.
+  void CheckStorage(const char* field, const Indices* indices) const {
+    for (int64_t place = 0; place < Size(indices); ++place) {
+      const int index = indices->Get(place);
+      if (index == kOptional) continue;
+      const BuiltinOperator code =
+          operator_ ? CodeOf(*operator_) : tflite::BuiltinOperator_CUSTOM;
+      const bool weights = code == tflite::BuiltinOperator_FULLY_CONNECTED && place == 1;
+      if (tensors_->Get(index)->sparsity() && !weights &&
+          code != tflite::BuiltinOperator_DENSIFY) {
+        Refuse(Here(), "%s[%lld] is %s, which is sparse", field, static_cast<long long>(place),
+               TensorName(index).data);
+      }
+#if TFLITE_MINOR >= 22
+      const bool table = code == tflite::BuiltinOperator_EMBEDDING_LOOKUP && place == 1;
+      if (IsBlockwise(*tensors_->Get(index)) && !weights && !table &&
+          OptionalInputs(code) != kAll) {
+        Refuse(Here(), "%s[%lld] is %s, which is quantized in blocks", field,
+               static_cast<long long>(place), TensorName(index).data);
+      }
+#endif
+    }
+  }
+
+#if TFLITE_MINOR >= 22
+  static bool IsBlockwise(const tflite::Tensor& tensor) {
+    const auto* quantization = tensor.quantization();
+    return quantization &&
+           quantization->details_type() == tflite::QuantizationDetails_BlockwiseQuantization;
+  }
+
+  // That the scales of blocks are a constant with one for each.
+  void CheckBlocks(int64_t index, const tflite::Tensor& tensor) const {
+    if (!IsBlockwise(tensor)) return;
+    const auto* blocks = tensor.quantization()->details_as_BlockwiseQuantization();
+    const int64_t scales = blocks ? blocks->scales() : -1;
+    if (scales < 0 || scales >= Size(tensors_)) {
+      Refuse(TensorName(index), "quantization has scales in tensor %lld, of %lld",
+             static_cast<long long>(scales), static_cast<long long>(Size(tensors_)));
+    }
+    const auto& scale = *tensors_->Get(scales);
+    const int axis = tensor.quantization()->quantized_dimension();
+    if (tensor.type() != tflite::TensorType_INT4 || scale.type() != tflite::TensorType_FLOAT16 ||
+        !IsConstant(scale) || scale.sparsity() || blocks->block_size() <= 0 ||
+        Elements(scale) * blocks->block_size() != Elements(tensor) || axis < 0 ||
+        axis >= Size(tensor.shape())) {
+      Refuse(TensorName(index), "quantization in blocks of %d does not fit its %lld scales",
+             blocks->block_size(), static_cast<long long>(Elements(scale)));
+    }
+  }
+
+  static int64_t Elements(const tflite::Tensor& tensor) {
+    int64_t elements = 1;
+    for (int64_t axis = 0; axis < Size(tensor.shape()); ++axis) {
+      elements *= tensor.shape()->Get(axis);
+    }
+    return elements;
+  }
+#endif
 
   void CheckOptions(const tflite::Operator& op) const {
     if (CodeOf(op) == tflite::BuiltinOperator_CUSTOM) {
@@ -611,6 +707,7 @@ class Checker {
   int64_t graph_ = 0, number_ = 0;
   const tflite::Operator* operator_ = nullptr;
   const flatbuffers::Vector<flatbuffers::Offset<tflite::Tensor>>* tensors_ = nullptr;
+  std::vector<const char*> taken_;  // why no further operator may write a tensor, by its index
   // Of all subgraphs.
   std::vector<std::vector<int>> called_;
   std::vector<int> nested_;  // 0 where it is not known, -1 while it is being found

@@ -659,6 +659,8 @@ RESULTS: dict[str, Any] = {
 _DETECTIONS = "operator 0 (CUSTOM) of subgraph 0: custom_options of TFLite_Detection_PostProcess"
 _GATHER_OF_0 = "operator 0 (GATHER) of subgraph 0"
 WRONG_MODELS = {
+    "again": "operator 1 (GATHER) of subgraph 0: outputs[0] is tensor 2 (found) of subgraph 0, the "
+    "output of another operator",
     "axis": "tensor 0 (input) of subgraph 0: quantization has 2 scales, which dimension 0 has not",
     "buffer": "buffer 1: offset 18446744073709551608 with size 12 is beyond the file's end",
     "constant": f"{_GATHER_OF_0}: outputs[0] is tensor 0 (values) of subgraph 0, a constant",
@@ -667,6 +669,10 @@ WRONG_MODELS = {
     "graph-input": "subgraph 0: inputs[0] is -1, which is not optional",
     "if": "operator 0 (IF) of subgraph 0: then_subgraph_index is -4, of 3",
     "index": f"{_GATHER_OF_0}: inputs[1] is tensor 99, of 3",
+    "input-written": "operator 0 (ADD) of subgraph 2: outputs[0] is tensor 0 (x) of subgraph 2, an "
+    "input of the subgraph",
+    "late": "operator 1 (GATHER) of subgraph 0: outputs[0] is tensor 2 (found) of subgraph 0, "
+    "which was read before",
     "loop": "subgraph 0: it runs itself",
     "metadata": "metadata 0: buffer is 99, of 2",
     "negative": "tensor 1 (index) of subgraph 0: shape[0] is -2",
@@ -681,6 +687,7 @@ WRONG_MODELS = {
     "sparse-column": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
     "elements",
     "sparse-order": "tensor 2 (sparse) of subgraph 0: sparsity.traversal_order[1] is 7",
+    "sparse-read": "subgraph 0: outputs[0] is tensor 2 (sparse) of subgraph 0, which is sparse",
     "sparse-rows": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
     "elements",
     "sparse-size": "tensor 2 (sparse) of subgraph 0: buffer has 1 elements, of the 2 that sparsity "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,12 +76,28 @@ def _two_scales(model: Any) -> None:
     quantization.scale, quantization.zeroPoint = [0.5, 0.5], [0, 0]
 
 
+def _again(model: Any) -> None:
+    """The operator is there twice, and both write the same tensor."""
+    model.subgraphs[0].operators *= 2
+
+
+def _late(model: Any) -> None:
+    """An operator writes what one before has read."""
+    graph = model.subgraphs[0]
+    made = graph.operators[0].outputs[0]
+    graph.tensors.append(graph.tensors[made])
+    reader = copy.deepcopy(graph.operators[0])
+    reader.inputs, reader.outputs = [made, *reader.inputs[1:]], [len(graph.tensors) - 1]
+    graph.operators.insert(0, reader)
+
+
 _GATHER = "subgraphs.0.operators.0"
 _SPARSITY = "subgraphs.0.tensors.2.sparsity"
 _INT8 = "mobilenet-0.25-96-int8"
 _PICTURE = "subgraphs.0.tensors.0.quantization"
 
 _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
+    "again": ("gather", _again),
     "axis": (_INT8, _two_scales),
     "buffer": ("gather", _outside),
     "constant": ("gather", _set(f"{_GATHER}.outputs", [0])),
@@ -89,6 +106,8 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "graph-input": ("gather", _set("subgraphs.0.inputs", [-1])),
     "if": ("if", _set(f"{_GATHER}.builtinOptions.thenSubgraphIndex", -4)),
     "index": ("gather", _set(f"{_GATHER}.inputs", [0, 99])),
+    "input-written": ("while", _set("subgraphs.2.operators.0.outputs", [0])),
+    "late": ("gather", _late),
     "loop": ("if", _loop),
     "metadata": ("gather", _set("metadata", [schema.MetadataT("name", 99)])),
     "negative": ("gather", _set("subgraphs.0.tensors.1.shape", [-2])),
@@ -101,6 +120,7 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "signature-input": ("arithmetic", _set("signatureDefs.0.inputs.0.tensorIndex", 99)),
     "signature-shape": ("gather", _set("subgraphs.0.tensors.1.shapeSignature", [-1, 2])),
     "sparse-column": ("sparse", _set(f"{_SPARSITY}.dimMetadata.1.arrayIndices.values", [2, 9])),
+    "sparse-read": ("sparse", _set("subgraphs.0.outputs", [2])),
     "sparse-order": ("sparse", _set(f"{_SPARSITY}.traversalOrder", [0, 7])),
     "sparse-rows": ("sparse", _set(f"{_SPARSITY}.dimMetadata.1.arraySegments.values", [0, 2, 1])),
     "sparse-size": ("sparse", _set("buffers.1.data", np.zeros(4, np.uint8))),
