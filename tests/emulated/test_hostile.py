@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.emulated import hostile_models as models
 from tests.support.running import Cli
 from wheelhouse.common import process
 from wheelhouse.sources import releases
@@ -27,18 +29,21 @@ sys.path.insert(0, sys.argv[1])
 from tflite_runtime.interpreter import Interpreter, OpResolverType
 
 kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-interpreter = Interpreter("model.tflite", experimental_op_resolver_type=kernels)
-interpreter.allocate_tensors()
-inputs = interpreter.get_input_details()
+options = {"num_threads": int(sys.argv[3])}
+if sys.argv[2] == "kernels":
+    options["experimental_op_resolver_type"] = kernels
 values = np.load("inputs.npz", allow_pickle=True)
 try:
+    interpreter = Interpreter("model.tflite", **options)
+    interpreter.allocate_tensors()
+    inputs = interpreter.get_input_details()
     for item in inputs:
         interpreter.resize_tensor_input(item["index"], values[item["name"]].shape)
     interpreter.allocate_tensors()
     for item in inputs:
         interpreter.set_tensor(item["index"], values[item["name"]])
     interpreter.invoke()
-except RuntimeError as error:
+except (RuntimeError, ValueError) as error:
     print("refused:", error)
 else:
     np.save("result.npy", interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
@@ -48,20 +53,23 @@ else:
 
 @dataclass(frozen=True)
 class Case:
-    """What the inputs of a right model get, and the result; None if it must be refused.
+    """What the inputs of a model get, and the result; None if it must be refused.
 
-    Its integers are inputs, too, unless they are ``constant``.
+    The integers of a kernel are inputs, too, unless they are ``constant``. ``delegate`` is for
+    XNNPACK's delegate, which takes what it can without it, as well.
     """
 
     label: str
-    kernel: Kernel
+    kernel: Kernel | Callable[[], bytes]
     given: Sequence[Any]
     result: Any = None
     constant: bool = False
+    delegate: bool = False
+    threads: int = 1
 
 
 _VERSIONS = {"BROADCAST_TO": 2, "STRIDED_SLICE": 8}
-_TABLES = {"REDUCE_PROD": "ReducerOptions"}
+_TABLES = {"CONV_3D_TRANSPOSE": "Conv3DOptions", "REDUCE_PROD": "ReducerOptions"}
 
 
 def _kernel(name: str, inputs: str, outputs: str, body: str = "", **options: Any) -> Kernel:
@@ -89,6 +97,31 @@ _COLUMNS = _ROW[:120].reshape(40, 3)
 _TRUE = _ones(200, 30, kind="bool")
 _DIAGONALS = np.broadcast_to(np.eye(30, dtype="bool"), (200, 30, 30))
 _WORDS = np.full((2, 2, 2), b"word", object)
+_YES = _ones(1, kind="bool")
+_BOXES = np.zeros((1, 6, 4), np.float32)
+_SVDF = _kernel("SVDF", "f32[2,2] f32[4,2] f32[4,0] none var[2,0]", "f32[2,4]", rank=1)
+_VOLUME = {"strideD": 1, "strideH": 1, "strideW": 1}
+_DEEP = np.arange(20, dtype=np.float32).reshape(1, 20, 1, 1, 1)
+_DIMENSIONS = ",".join(["1"] * 30)
+
+
+def _volume(**options: Any) -> Kernel:
+    return _kernel("CONV_3D", "f32[1,3,3,3,1] f32[1,1,2,1,1]", "f32[1,3,3,2,1]", **options)
+
+
+def _transposed(**options: Any) -> Kernel:
+    inputs = "i32=[1,2,2,2,1] f32[1,1,1,1,1] f32[1,2,2,2,1]"
+    return _kernel("CONV_3D_TRANSPOSE", inputs, "f32[1,2,2,2,1]", **{**_VOLUME, **options})
+
+
+def _picture(**options: Any) -> Kernel:
+    return _kernel("CONV_2D", "f32[1,2,2,1] f32[1,1,1,1] f32[1]", "f32[1,2,2,1]", **options)
+
+
+def _sliced(name: str, inputs: str) -> Kernel:
+    zeros, ones = _DIMENSIONS.replace("1", "0"), _DIMENSIONS
+    return _kernel(name, inputs.format(zeros=zeros, ones=ones), f"f32[{ones}]")
+
 
 CASES = [
     Case(
@@ -175,6 +208,97 @@ CASES = [
         [_ones(0, 3), _int32(3, 0)],
         _ones(3, 0),
     ),
+    Case("result-left-out", models.without_result, [_YES, _ones(2, 3)], -_ones(2, 3)),
+    Case("constant-input", models.constant_input, [_YES, _ones(30, 30)]),
+    Case("unmade-result", models.unmade_result, [_YES, _ones(2)]),
+    Case("unmade-condition", models.unmade_condition, [_ones(1)]),
+    Case("shared-body", models.shared_body, [_YES, _YES], [True]),
+    Case("table-as-variable", models.table_as_variable, [_ones(2)]),
+    Case(
+        "variable-as-table",
+        models.variable_as_table,
+        [_ones(2), _WORDS[0, 0], np.array(0, np.int64)],
+    ),
+    Case("handle-of-numbers", models.handle_of_numbers, []),
+    Case("rows-of-words", models.rows_of_words, [_int32(0, 1), _WORDS[0]]),
+    Case("references", models.references, [_ones(3_000_000, kind="int8"), _ones(1)]),
+    Case("no-references", models.no_references, [_ones(3_000_000, kind="int8")]),
+    Case(
+        "volume-channels",
+        _transposed(),
+        [_int32(1, 2, 2, 2, 100_000), _ones(1, 1, 1, 1, 1), _ones(1, 2, 2, 2, 1)],
+    ),
+    Case(
+        "volume-of-nothing",
+        _transposed(padding=1, strideD=3),
+        [_int32(1, 1, 1, 1, 1), _ones(3, 1, 1, 1, 1), _ones(1, 0, 1, 1, 1)],
+        np.zeros((1, 1, 1, 1, 1)),
+    ),
+    Case(
+        "volume-high-filter",
+        _transposed(),
+        [_int32(1, 4, 64, 64, 10), _ones(3, 9, 1, 10, 1), np.zeros((1, 4, 64, 64, 1), np.float32)],
+        np.zeros((1, 4, 64, 64, 10)),
+    ),
+    Case(
+        "volume-dilated",
+        _volume(**_VOLUME, dilationWFactor=2),
+        [_DEEP, _ones(1, 1, 2, 1, 1)],
+        np.zeros((1, 20, 1, 1, 1)),
+    ),
+    Case(
+        "volume-padding",
+        _volume(**_VOLUME, padding=7),
+        [_ones(1, 100, 100, 100, 1), _ones(1, 1, 1, 1, 1)],
+    ),
+    Case(
+        "picture-padding",
+        _picture(strideH=1, strideW=1, padding=7),
+        [_ones(1, 1000, 1000, 1), _ones(1, 1, 1, 1), _ones(1)],
+    ),
+    Case(
+        "no-classes",
+        partial(models.detections, 1, num_classes=0, use_regular_nms=False),
+        [_BOXES, _ones(1, 6, 1)],
+    ),
+    Case(
+        "no-detections",
+        partial(models.detections, max_detections=10**6, max_classes_per_detection=0),
+        [_BOXES, _ones(1, 6, 3)],
+    ),
+    Case(
+        "many-detections",
+        partial(models.detections, max_detections=1 << 16, max_classes_per_detection=1 << 16),
+        [_BOXES, _ones(1, 6, 3)],
+    ),
+    Case(
+        "detections-of-threads",
+        partial(
+            models.detections,
+            4000,
+            num_classes=4000,
+            max_detections=1000,
+            detections_per_class=1,
+        ),
+        [_BOXES, models.scores(4000)],
+        [1000],
+        threads=2,
+    ),
+    Case("no-memory", _SVDF, [_ones(2, 2), _ones(4, 2), _ones(4, 0)]),
+    Case(
+        "slice-dimensions",
+        _sliced("SLICE", "f32[64] i64=[{zeros}] i64=[{ones}]"),
+        [_ones(64)],
+        constant=True,
+        delegate=True,
+    ),
+    Case(
+        "strided-slice-dimensions",
+        _sliced("STRIDED_SLICE", "f32[{ones}] i32=[{zeros}] i32=[{ones}] i32=[{ones}]"),
+        [_ones(*[1] * 30)],
+        constant=True,
+        delegate=True,
+    ),
 ]
 """Of both releases."""
 
@@ -220,6 +344,10 @@ def _pad(between: int) -> Kernel:
     return _kernel("STABLEHLO_PAD", inputs, "f32[4,5]", interiorPadding=inner, **sides)
 
 
+_TABLE = np.arange(60_000, dtype=np.float32).reshape(200, 300)
+_ROTATED = np.tile(
+    np.array([2, 0], np.float32) * np.float32(1 / np.sqrt(np.float32(2))), (300, 150)
+)
 _SHIFT = _kernel("STABLEHLO_SHIFT_LEFT", "i32[2,3] i32[2,3]", "i32[2,3]")
 _FOUR = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -237,6 +365,51 @@ NEWEST_CASES = [
     Case("dilate-overflow", _DILATE, [_ones(5, 5), _int32(2, 2**30), _ones()]),
     Case("dilate-nothing", _DILATE, [_ones(0, 3000), _int32(1, 2), _ones()], _ones(0, 5999)),
     Case("dilate-without-value", _DILATE, [_ones(2, 3), _int32(2, 2), _ones(0)]),
+    Case(
+        "branch", partial(models.branches, 1, 2), [_int32(0)[0], _TABLE, _ones(1)], _TABLE.ravel()
+    ),
+    Case(
+        "branch-constant",
+        partial(models.branches, 1, 2),
+        [_int32(1)[0], _TABLE, _ones(1)],
+        _ones(60_000),
+    ),
+    Case(
+        "branch-type", partial(models.branches, 1, 2, kind="int8"), [_int32(0)[0], _TABLE, _ones(1)]
+    ),
+    Case("nested-branches", models.nested_branches, [_int32(0)[0], _ones(2, 3)], -_ones(2, 3)),
+    Case("blocks", partial(models.blocks, 0, 32), [_int32(0, 1)], np.zeros((2, 64))),
+    Case("blocks-elsewhere", partial(models.blocks, 123_456, 32), [_int32(0, 1)]),
+    Case("blocks-of-nothing", partial(models.blocks, 0, 0), [_int32(0, 1)]),
+    Case(
+        "rows-of-half-bytes",
+        models.rows_of_half_bytes,
+        [np.zeros(200_000, np.int32), np.zeros((1, 1), np.int8)],
+    ),
+    Case("scales-of-rows", models.scales_of_rows, [_ones(1, 2)]),
+    Case("rotation-resized", partial(models.rotation, (1, 2), 2), [_ones(300, 300)], _ROTATED),
+    Case("rotation-of-nothing", partial(models.rotation, (1, 2), 0), [_ones(1, 2)]),
+    Case("rotation-type", partial(models.rotation, (1, 2), 2, "int8"), [_ones(1, 2)]),
+    Case("long-buffer", models.long_buffer, [], _ones(3, 2)),
+    Case(
+        "reshape-dimensions",
+        _kernel("RESHAPE", f"f32[1] i32=[{_DIMENSIONS}]", f"f32[{_DIMENSIONS}]"),
+        [_ones(1)],
+        _ones(*[1] * 30),
+        constant=True,
+        delegate=True,
+    ),
+    Case(
+        "product-dimensions",
+        _kernel(
+            "BATCH_MATMUL",
+            f"f32[{_DIMENSIONS}] f32[{_DIMENSIONS}]",
+            f"f32[{_DIMENSIONS}]",
+            adjX=True,
+        ),
+        [_ones(*[1] * 30), _ones(*[1] * 30)],
+        delegate=True,
+    ),
 ]
 """Of operators that the newest release alone has."""
 
@@ -270,11 +443,15 @@ def test_hostile_inputs(release: str, case: Case, sites: dict[str, Path], tmp_pa
 
 def outcome(case: Case, site: Path, work: Path) -> str:
     """What becomes of a process that uses the model, in words."""
-    (name,) = case.kernel.names
-    right = specimen(case.label, name, case.kernel, constant=case.constant)
-    (work / "model.tflite").write_bytes(right.content)
+    if isinstance(case.kernel, Kernel):
+        (name,) = case.kernel.names
+        content = specimen(case.label, name, case.kernel, constant=case.constant).content
+    else:
+        content = case.kernel()
+    (work / "model.tflite").write_bytes(content)
     np.savez(work / "inputs.npz", **{f"x{place}": each for place, each in enumerate(case.given)})
-    command: list[str | Path] = [sys.executable, "-I", "-B", "-c", USE, site]
+    words = ["delegate" if case.delegate else "kernels", str(case.threads)]
+    command: list[str | Path] = [sys.executable, "-I", "-B", "-c", USE, site, *words]
     done = process.run(command, cwd=work, env=fuzz.CHECKS, timeout=60)
     if done.status:
         return f"ended with {done.status}: {done.stderr}"

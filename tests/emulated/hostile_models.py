@@ -1,0 +1,293 @@
+"""Models of more than one kernel, or with what kernels.toml has not, that ended the process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
+from flatbuffers import flexbuffers  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
+
+
+def without_result() -> bytes:
+    """An IF that makes nothing of what its branches make."""
+    writer = ModelWriter("without-result")
+    condition, x = writer.tensor("x0", (1,), "bool"), writer.tensor("x1", (2, 3), "float32")
+    y = writer.tensor("y", (2, 3), "float32")
+    writer.operator("NEG", 1, [x], [y])
+    writer.operator("IF", 1, [condition, x], [-1])
+    _options(writer, "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=1)
+    writer.subgraph([condition, x], [y])
+    return writer.pack(*_negated(writer, (2, 3)))
+
+
+def constant_input() -> bytes:
+    """A branch whose input is a constant, of another shape than what it gets."""
+    writer = ModelWriter("constant-input")
+    _branch(writer, (30, 30))
+    x, y = writer.constant("x", np.ones((1, 3), np.float32)), writer.tensor("y", (1, 3), "float32")
+    writer.operator("NEG", 1, [x], [y])
+    return writer.pack([x], [y])
+
+
+def unmade_result() -> bytes:
+    """Branches of other shapes that no operator makes a result of."""
+    writer = ModelWriter("unmade-result")
+    _branch(writer, (2,), other=2)
+    writer.subgraph(*_unmade(writer, 4))
+    return writer.pack(*_unmade(writer, 3))
+
+
+def _unmade(writer: ModelWriter, size: int) -> tuple[list[int], list[int]]:
+    x, y = writer.tensor("x", (2,), "float32"), writer.tensor("y", (size,), "float32")
+    writer.operator("NEG", 1, [x], [writer.tensor("z", (2,), "float32")])
+    return [x], [y]
+
+
+def unmade_condition() -> bytes:
+    """A loop whose condition no operator makes."""
+    writer = ModelWriter("unmade-condition")
+    x, y = writer.tensor("x0", (1,), "float32"), writer.tensor("y", (1,), "float32")
+    writer.operator("WHILE", 1, [x], [y])
+    _options(writer, "WhileOptions", condSubgraphIndex=1, bodySubgraphIndex=2)
+    writer.subgraph([x], [y])
+    x, condition = writer.tensor("x", (1,), "float32"), writer.tensor("condition", (1,), "bool")
+    writer.subgraph([x], [condition])
+    return writer.pack(*_negated(writer, (1,)))
+
+
+def shared_body() -> bytes:
+    """The body of a loop is a branch, too; it does not use its input."""
+    writer = ModelWriter("shared-body")
+    condition, x = writer.tensor("x0", (1,), "bool"), writer.tensor("x1", (1,), "bool")
+    y, z = writer.tensor("y", (1,), "bool"), writer.tensor("z", (1,), "bool")
+    writer.operator("IF", 1, [condition, x], [z])
+    _options(writer, "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=1)
+    writer.operator("WHILE", 1, [x], [y])
+    _options(writer, "WhileOptions", condSubgraphIndex=2, bodySubgraphIndex=1)
+    writer.subgraph([condition, x], [y, z])
+    x, y = writer.tensor("x", (1,), "bool"), writer.tensor("y", (1,), "bool")
+    writer.operator("LOGICAL_NOT", 1, [writer.constant("true", np.array([True]))], [y])
+    writer.subgraph([x], [y])
+    x, y = writer.tensor("x", (1,), "bool"), writer.tensor("y", (1,), "bool")
+    writer.operator("LOGICAL_NOT", 1, [x], [y])
+    return writer.pack([x], [y])
+
+
+def table_as_variable() -> bytes:
+    """Assigns to a hash table."""
+    writer = ModelWriter("table-as-variable")
+    handle = writer.tensor("handle", (1,), "resource")
+    x, y = writer.tensor("x0", (2,), "float32"), writer.tensor("y", (2,), "float32")
+    writer.operator("HASHTABLE", 1, [], [handle])
+    types = {"keyDtype": schema.TensorType.STRING, "valueDtype": schema.TensorType.INT64}
+    _options(writer, "HashtableOptions", tableId=0, **types)
+    writer.operator("ASSIGN_VARIABLE", 1, [handle, x], [])
+    _options(writer, "AssignVariableOptions")
+    writer.operator("READ_VARIABLE", 1, [handle], [y])
+    _options(writer, "ReadVariableOptions")
+    return writer.pack([x], [y])
+
+
+def variable_as_table() -> bytes:
+    """Looks words up in a variable."""
+    writer = ModelWriter("variable-as-table")
+    handle, x = writer.tensor("handle", (1,), "resource"), writer.tensor("x0", (2,), "float32")
+    words, default = writer.tensor("x1", (2,), "string"), writer.tensor("x2", (), "int64")
+    y = writer.tensor("y", (2,), "int64")
+    writer.operator("VAR_HANDLE", 1, [], [handle])
+    _options(writer, "VarHandleOptions")
+    writer.operator("ASSIGN_VARIABLE", 1, [handle, x], [])
+    _options(writer, "AssignVariableOptions")
+    writer.operator("HASHTABLE_FIND", 1, [handle, words, default], [y])
+    _options(writer, "HashtableFindOptions")
+    return writer.pack([x, words, default], [y])
+
+
+def handle_of_numbers() -> bytes:
+    """A handle whose tensor has a million numbers, which a kernel reads."""
+    writer = ModelWriter("handle-of-numbers")
+    shape = (30_000_000,)
+    handle, y = writer.tensor("handle", shape, "float32"), writer.tensor("y", shape, "float32")
+    writer.operator("VAR_HANDLE", 1, [], [handle])
+    _options(writer, "VarHandleOptions")
+    writer.operator("NEG", 1, [handle], [y])
+    return writer.pack([], [y])
+
+
+def rows_of_half_bytes() -> bytes:
+    """Rows of one number of INT4, of which two share a byte in the result."""
+    writer = ModelWriter("rows-of-half-bytes")
+    lookup, table = writer.tensor("x0", (200_000,), "int32"), writer.tensor("x1", (1, 1), "int4")
+    y = writer.tensor("y", (200_000, 1), "int4")
+    writer.operator("EMBEDDING_LOOKUP", 1, [lookup, table], [y])
+    return writer.pack([lookup, table], [y])
+
+
+def rows_of_words() -> bytes:
+    """Rows of strings."""
+    writer = ModelWriter("rows-of-words")
+    lookup, table = writer.tensor("x0", (2,), "int32"), writer.tensor("x1", (2, 2), "string")
+    y = writer.tensor("y", (2, 2), "string")
+    writer.operator("EMBEDDING_LOOKUP", 1, [lookup, table], [y])
+    return writer.pack([lookup, table], [y])
+
+
+def references() -> bytes:
+    """Fewer references than numbers that are compared with them."""
+    return _verified(x1=(1,))
+
+
+def no_references() -> bytes:
+    """Numbers that are compared with an input that is left out."""
+    return _verified(x1=None)
+
+
+def _verified(x1: tuple[int, ...] | None) -> bytes:
+    writer = ModelWriter("verified")
+    shape = (3_000_000,)
+    inputs = [writer.tensor("x0", shape, "int8", Quantisation((0.5,)))]
+    if x1:
+        inputs.append(writer.tensor("x1", x1, "float32"))
+    y = writer.tensor("y", shape, "float32")
+    writer.operator("NumericVerify", 1, inputs if x1 else [*inputs, -1], [y])
+    _custom_options(writer, tolerance=0.0, log_if_failed=False)
+    return writer.pack(inputs, [y])
+
+
+def detections(classes: int = 3, **options: Any) -> bytes:
+    """The detections among six boxes."""
+    writer = ModelWriter("detections")
+    boxes = writer.tensor("x0", (1, 6, 4), "float32")
+    scores = writer.tensor("x1", (1, 6, classes), "float32")
+    anchors = writer.constant("anchors", np.full((6, 4), 0.5, np.float32))
+    outputs = [writer.tensor(f"y{each}", (), "float32") for each in range(4)]
+    writer.operator("TFLite_Detection_PostProcess", 1, [boxes, scores, anchors], outputs)
+    usual = {
+        "max_detections": 3,
+        "max_classes_per_detection": 1,
+        "num_classes": 2,
+        "nms_score_threshold": 0.1,
+        "nms_iou_threshold": 0.5,
+        "y_scale": 10.0,
+        "x_scale": 10.0,
+        "h_scale": 5.0,
+        "w_scale": 5.0,
+        "use_regular_nms": True,
+    }
+    _custom_options(writer, **{**usual, **options})
+    return writer.pack([boxes, scores], [outputs[3], *outputs[:3]])
+
+
+def rotation(shape: tuple[int, ...], size: int, kind: str = "float32") -> bytes:
+    """A Hadamard rotation whose result has the shape (1, 2) in the model."""
+    writer = ModelWriter("rotation")
+    x, y = writer.tensor("x0", shape, "float32"), writer.tensor("y", (1, 2), kind)
+    writer.operator("aeq.hadamard_rotation", 1, [x], [y])
+    _custom_options(writer, hadamard_size=size, random_binary_vector=[1, 1])
+    return writer.pack([x], [y])
+
+
+def scales_of_rows() -> bytes:
+    """A product with a matrix that has scales of its rows, not of its columns."""
+    writer = ModelWriter("scales-of-rows")
+    x, y = writer.tensor("x0", (1, 2), "float32"), writer.tensor("y", (1, 300_000), "float32")
+    values = np.ones((2, 300_000), np.int8)
+    matrix = writer.constant("matrix", values, Quantisation((0.5, 0.5)))
+    writer.operator("BATCH_MATMUL", 4, [x, matrix], [y])
+    _options(writer, "BatchMatMulOptions")
+    return writer.pack([x], [y])
+
+
+def long_buffer() -> bytes:
+    """A constant whose buffer has a million numbers, of which its shape has six."""
+    writer = ModelWriter("long-buffer")
+    writer.constant("long", np.ones(1_000_000, np.float32))
+    x, y = writer.tensor("x", (2, 3), "float32"), writer.tensor("y", (3, 2), "float32")
+    writer.set_buffer(x, 1)
+    shape = writer.constant("shape", np.array([3, 2], np.int32))
+    writer.operator("RESHAPE", 1, [x, shape], [y])
+    return writer.pack([], [y])
+
+
+def branches(*numbers: int, kind: str = "float32") -> bytes:
+    """A choice among branches; the last one gives a constant, the others the input in a row."""
+    writer = ModelWriter("branches")
+    index, x = writer.tensor("x0", (), "int32"), writer.tensor("x1", (200, 300), "float32")
+    y = writer.tensor("y", (60_000,), kind)
+    writer.operator("STABLEHLO_CASE", 1, [index, x], [y])
+    _options(writer, "StablehloCaseOptions", branchSubgraphIndices=list(numbers))
+    unused = writer.tensor("x2", (1,), "float32")
+    writer.subgraph([index, x, unused], [y])
+    x, y = writer.tensor("x", (200, 300), "float32"), writer.tensor("y", (60_000,), "float32")
+    writer.operator("RESHAPE", 1, [x, writer.constant("row", np.array([60_000], np.int32))], [y])
+    writer.subgraph([x], [y])
+    x = writer.tensor("x", (200, 300), "float32")
+    return writer.pack([x], [writer.constant("ones", np.ones(60_000, np.float32))])
+
+
+def nested_branches() -> bytes:
+    """A choice in a branch of another choice."""
+    writer = ModelWriter("nested-branches")
+    index, x = writer.tensor("x0", (), "int32"), writer.tensor("x1", (2, 3), "float32")
+    y = writer.tensor("y", (2, 3), "float32")
+    for inner in (1, 2):
+        writer.operator("STABLEHLO_CASE", 1, [index, x], [y])
+        _options(writer, "StablehloCaseOptions", branchSubgraphIndices=[inner])
+        writer.subgraph([index, x] if inner == 1 else [x], [y])
+        index = writer.constant("index", np.array(0, np.int32))
+        x, y = writer.tensor("x", (2, 3), "float32"), writer.tensor("y", (2, 3), "float32")
+    writer.operator("NEG", 1, [x], [y])
+    return writer.pack([x], [y])
+
+
+def blocks(scales: int, size: int) -> bytes:
+    """Rows of INT4 with a scale for each ``size`` numbers, in tensor 0 if the model is right."""
+    writer = ModelWriter("blocks")
+    writer.constant("scales", np.ones((64, 2), np.float16))
+    writer.constant("rows", np.zeros(64 * 32, np.int8))
+    lookup, y = writer.tensor("x0", (2,), "int32"), writer.tensor("y", (2, 64), "float32")
+    details = schema.BlockwiseQuantizationT(scales=scales, blockSize=size)
+    blockwise = schema.QuantizationParametersT(
+        detailsType=schema.QuantizationDetails.BlockwiseQuantization, details=details
+    )
+    table = writer.tensor("table", (64, 64), "int4", quantization=blockwise)
+    writer.set_buffer(table, 2)
+    writer.operator("EMBEDDING_LOOKUP", 1, [lookup, table], [y])
+    return writer.pack([lookup], [y])
+
+
+def _branch(writer: ModelWriter, shape: tuple[int, ...], other: int = 1) -> None:
+    condition = writer.tensor("x0", (1,), "bool")
+    x, y = writer.tensor("x1", shape, "float32"), writer.tensor("y", shape, "float32")
+    writer.operator("IF", 1, [condition, x], [y])
+    _options(writer, "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=other)
+    writer.subgraph([condition, x], [y])
+
+
+def _negated(writer: ModelWriter, shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    x, y = writer.tensor("x", shape, "float32"), writer.tensor("y", shape, "float32")
+    writer.operator("NEG", 1, [x], [y])
+    return [x], [y]
+
+
+def _options(writer: ModelWriter, table: str, **fields: Any) -> None:
+    operator, made = writer.last_operator, getattr(schema, f"{table}T")(**fields)
+    if hasattr(schema.BuiltinOptions, table):
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+        operator.builtinOptions = made
+    else:
+        operator.builtinOptions2Type = getattr(schema.BuiltinOptions2, table)
+        operator.builtinOptions2 = made
+
+
+def _custom_options(writer: ModelWriter, **fields: Any) -> None:
+    writer.last_operator.customOptions = list(flexbuffers.Dumps(fields))
+
+
+def scores(classes: int) -> NDArray[Any]:
+    """Scores of six boxes, no two alike."""
+    return np.linspace(0.2, 0.9, 6 * classes, dtype=np.float32).reshape(1, 6, classes)
