@@ -418,7 +418,10 @@ class Checker {
       const BuiltinOperator code =
           operator_ ? CodeOf(*operator_) : tflite::BuiltinOperator_CUSTOM;
       const bool weights = code == tflite::BuiltinOperator_FULLY_CONNECTED && place == 1;
-      if (tensors_->Get(index)->sparsity() && !weights &&
+      // LSTM's other kernel has five inputs.
+      const bool gates = code == tflite::BuiltinOperator_LSTM && Size(indices) >= 20 &&
+                         place <= 16 && Bits({1, 2, 3, 4, 5, 6, 7, 8, 16}) >> place & 1;
+      if (tensors_->Get(index)->sparsity() && !weights && !gates &&
           code != tflite::BuiltinOperator_DENSIFY) {
         Refuse(Here(), "%s[%lld] is %s, which is sparse", field, static_cast<long long>(place),
                TensorName(index).data);

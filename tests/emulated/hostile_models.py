@@ -260,6 +260,43 @@ def blocks(scales: int, size: int) -> bytes:
     return writer.pack([lookup], [y])
 
 
+def lstm(intermediates: float | None) -> bytes:
+    """An LSTM for integers whose intermediates have this scale, or none."""
+    writer = ModelWriter("lstm")
+    half, fine = Quantisation((0.5,)), Quantisation((1 / 32768,))
+    x = writer.tensor("x0", (1, 2), "int8", half)
+    gates = [writer.tensor(f"x{place}", (2, 2), "int8", half) for place in range(1, 9)]
+    biases = [writer.tensor(f"x{place}", (2,), "int32", half) for place in range(9, 13)]
+    state = writer.tensor("state", (1, 2), "int8", half, isVariable=True)
+    cell = writer.tensor("cell", (1, 2), "int16", fine, isVariable=True)
+    scale = Quantisation((intermediates,)) if intermediates else None
+    between = [writer.tensor(f"i{place}", (2,), "int8", scale) for place in range(12)]
+    y = writer.tensor("y", (1, 2), "int8", half)
+    inputs = [x, *gates, -1, -1, -1, *biases, -1, -1, state, cell, -1, -1, -1, -1]
+    writer.operator("LSTM", 4, inputs, [y])
+    writer.last_operator.intermediates = between
+    _options(writer, "LSTMOptions", fusedActivationFunction=schema.ActivationFunctionType.TANH)
+    return writer.pack([x, *gates, *biases], [y])
+
+
+def constant_state() -> bytes:
+    """A basic LSTM whose state is a constant."""
+    writer = ModelWriter("constant-state")
+    x, weights = writer.tensor("x0", (1, 2), "float32"), writer.tensor("x1", (8, 4), "float32")
+    bias = writer.tensor("x2", (8,), "float32")
+    state = [writer.constant(name, np.ones((1, 2), np.float32)) for name in ("state", "cell")]
+    sizes = (2, 2, 4, 8)
+    outputs = [writer.tensor(f"y{place}", (1, n), "float32") for place, n in enumerate(sizes)]
+    writer.operator("LSTM", 2, [x, state[0], weights, bias, state[1]], outputs)
+    _options(
+        writer,
+        "LSTMOptions",
+        kernelType=schema.LSTMKernelType.BASIC,
+        fusedActivationFunction=schema.ActivationFunctionType.TANH,
+    )
+    return writer.pack([x, weights, bias], outputs)
+
+
 def _branch(writer: ModelWriter, shape: tuple[int, ...], other: int = 1) -> None:
     condition = writer.tensor("x0", (1,), "bool")
     x, y = writer.tensor("x1", shape, "float32"), writer.tensor("y", shape, "float32")

@@ -98,6 +98,11 @@ _TRUE = _ones(200, 30, kind="bool")
 _DIAGONALS = np.broadcast_to(np.eye(30, dtype="bool"), (200, 30, 30))
 _WORDS = np.full((2, 2, 2), b"word", object)
 _YES = _ones(1, kind="bool")
+_GATES = [
+    _ones(1, 2, kind="int8"),
+    *[_ones(2, 2, kind="int8")] * 8,
+    *[_ones(2, kind="int32")] * 4,
+]
 _BOXES = np.zeros((1, 6, 4), np.float32)
 _SVDF = _kernel("SVDF", "f32[2,2] f32[4,2] f32[4,0] none var[2,0]", "f32[2,4]", rank=1)
 _VOLUME = {"strideD": 1, "strideH": 1, "strideW": 1}
@@ -284,6 +289,8 @@ CASES = [
         [1000],
         threads=2,
     ),
+    Case("lstm-without-scales", partial(models.lstm, None), _GATES),
+    Case("lstm-state", models.constant_state, [_ones(1, 2), _ones(8, 4), _ones(8)]),
     Case("no-memory", _SVDF, [_ones(2, 2), _ones(4, 2), _ones(4, 0)]),
     Case(
         "slice-dimensions",
