@@ -202,6 +202,23 @@ def scales_of_rows() -> bytes:
     return writer.pack([x], [y])
 
 
+def shared_weights(second: str) -> bytes:
+    """A product with INT8 weights that another operator has, too; its own result is the first."""
+    writer = ModelWriter("shared-weights")
+    x, y = writer.tensor("x0", (1, 64), "float32"), writer.tensor("y", (1, 64), "float32")
+    weights = writer.constant("weights", np.ones((64, 64), np.int8), Quantisation((0.5,)))
+    writer.operator("BATCH_MATMUL", 4, [x, weights], [y])
+    _options(writer, "BatchMatMulOptions", adjY=True)
+    z = writer.tensor("z", (1, 64), "float32")
+    if second == "BATCH_MATMUL":
+        writer.operator(second, 4, [x, weights], [z])
+        _options(writer, "BatchMatMulOptions", adjY=True)
+    else:
+        writer.operator(second, 9, [x, weights, -1], [z])
+        _options(writer, "FullyConnectedOptions")
+    return writer.pack([x], [y, z])
+
+
 def long_buffer() -> bytes:
     """A constant whose buffer has a million numbers, of which its shape has six."""
     writer = ModelWriter("long-buffer")

@@ -393,6 +393,16 @@ NEWEST_CASES = [
         models.rows_of_half_bytes,
         [np.zeros(200_000, np.int32), np.zeros((1, 1), np.int8)],
     ),
+    *(
+        Case(
+            f"shared-weights-{second}",
+            partial(models.shared_weights, second),
+            [_ones(1, 64)],
+            np.full((1, 64), 32),
+            delegate=True,
+        )
+        for second in ("BATCH_MATMUL", "FULLY_CONNECTED")
+    ),
     Case("scales-of-rows", models.scales_of_rows, [_ones(1, 2)]),
     Case("rotation-resized", partial(models.rotation, (1, 2), 2), [_ones(300, 300)], _ROTATED),
     Case("rotation-of-nothing", partial(models.rotation, (1, 2), 0), [_ones(1, 2)]),
