@@ -415,25 +415,31 @@ class Checker {
     for (int64_t place = 0; place < Size(indices); ++place) {
       const int index = indices->Get(place);
       if (index == kOptional) continue;
-      const BuiltinOperator code =
-          operator_ ? CodeOf(*operator_) : tflite::BuiltinOperator_CUSTOM;
-      const bool weights = code == tflite::BuiltinOperator_FULLY_CONNECTED && place == 1;
-      // LSTM's other kernel has five inputs.
-      const bool gates = code == tflite::BuiltinOperator_LSTM && Size(indices) >= 20 &&
-                         place <= 16 && Bits({1, 2, 3, 4, 5, 6, 7, 8, 16}) >> place & 1;
-      if (tensors_->Get(index)->sparsity() && !weights && !gates &&
-          code != tflite::BuiltinOperator_DENSIFY) {
+      const auto& tensor = *tensors_->Get(index);
+      if (tensor.sparsity() && !TakesSparse(place, Size(indices))) {
         Refuse(Here(), "%s[%lld] is %s, which is sparse", field, static_cast<long long>(place),
                TensorName(index).data);
       }
 #if TFLITE_MINOR >= 22
-      const bool table = code == tflite::BuiltinOperator_EMBEDDING_LOOKUP && place == 1;
-      if (IsBlockwise(*tensors_->Get(index)) && !weights && !table &&
-          OptionalInputs(code) != kAll) {
+      if (IsBlockwise(tensor) && !TakesBlocks(place)) {
         Refuse(Here(), "%s[%lld] is %s, which is quantized in blocks", field,
                static_cast<long long>(place), TensorName(index).data);
       }
 #endif
+    }
+  }
+
+  bool TakesSparse(int64_t place, int64_t inputs) const {
+    const BuiltinOperator code = operator_ ? CodeOf(*operator_) : tflite::BuiltinOperator_CUSTOM;
+    switch (code) {
+      case tflite::BuiltinOperator_DENSIFY:
+        return true;
+      case tflite::BuiltinOperator_FULLY_CONNECTED:
+        return place == 1;
+      case tflite::BuiltinOperator_LSTM:  // its other kernel has five inputs
+        return inputs >= 20 && place <= 16 && Bits({1, 2, 3, 4, 5, 6, 7, 8, 16}) >> place & 1;
+      default:
+        return false;
     }
   }
 
@@ -442,6 +448,13 @@ class Checker {
     const auto* quantization = tensor.quantization();
     return quantization &&
            quantization->details_type() == tflite::QuantizationDetails_BlockwiseQuantization;
+  }
+
+  bool TakesBlocks(int64_t place) const {
+    const BuiltinOperator code = operator_ ? CodeOf(*operator_) : tflite::BuiltinOperator_CUSTOM;
+    const bool weights = code == tflite::BuiltinOperator_FULLY_CONNECTED ||
+                         code == tflite::BuiltinOperator_EMBEDDING_LOOKUP;
+    return weights ? place == 1 : OptionalInputs(code) == kAll;
   }
 
   // That the scales of blocks are a constant with one for each.
