@@ -289,26 +289,30 @@ class Checker {
 
   void CheckGraph(const tflite::SubGraph& graph) {
     tensors_ = graph.tensors();
+    taken_.assign(Size(tensors_), nullptr);
+    bool sparse = false, blockwise = false;
     for (int64_t index = 0; index < Size(tensors_); ++index) {
       const auto& tensor = *tensors_->Get(index);
       CheckShape(index, tensor);
       CheckQuantization(index, tensor);
       CheckSparsity(index, tensor);
+      if (tensor.is_variable()) taken_[index] = "a variable";
+      sparse |= tensor.sparsity() != nullptr;
+#if TFLITE_MINOR >= 22
+      blockwise |= IsBlockwise(tensor);
+#endif
     }
 #if TFLITE_MINOR >= 22
-    for (int64_t index = 0; index < Size(tensors_); ++index) {
+    for (int64_t index = 0; blockwise && index < Size(tensors_); ++index) {
       CheckBlocks(index, *tensors_->Get(index));
     }
 #endif
+    stored_otherwise_ = sparse || blockwise;
     operator_ = nullptr;
     CheckIndices("inputs", graph.inputs(), 0);
     CheckIndices("outputs", graph.outputs(), 0);
     CheckStorage("inputs", graph.inputs());
     CheckStorage("outputs", graph.outputs());
-    taken_.assign(Size(tensors_), nullptr);
-    for (int64_t index = 0; index < Size(tensors_); ++index) {
-      if (tensors_->Get(index)->is_variable()) taken_[index] = "a variable";
-    }
     for (int64_t place = 0; place < Size(graph.inputs()); ++place) {
       taken_[graph.inputs()->Get(place)] = "an input of the subgraph";
     }
@@ -412,6 +416,7 @@ class Checker {
   // That kernels which take a tensor know that it has fewer elements than its shape, or that its
   // scales are another tensor.
   void CheckStorage(const char* field, const Indices* indices) const {
+    if (!stored_otherwise_) return;
     for (int64_t place = 0; place < Size(indices); ++place) {
       const int index = indices->Get(place);
       if (index == kOptional) continue;
@@ -723,6 +728,7 @@ class Checker {
   int64_t graph_ = 0, number_ = 0;
   const tflite::Operator* operator_ = nullptr;
   const flatbuffers::Vector<flatbuffers::Offset<tflite::Tensor>>* tensors_ = nullptr;
+  bool stored_otherwise_ = false;  // whether CheckStorage() has to look at tensors
   std::vector<const char*> taken_;  // why no further operator may write a tensor, by its index
   // Of all subgraphs.
   std::vector<std::vector<int>> called_;
