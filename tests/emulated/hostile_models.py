@@ -108,7 +108,7 @@ def variable_as_table() -> bytes:
 
 
 def handle_of_numbers() -> bytes:
-    """A handle whose tensor has a million numbers, which a kernel reads."""
+    """A handle whose tensor has 30 million numbers, which a kernel reads."""
     writer = ModelWriter("handle-of-numbers")
     shape = (30_000_000,)
     handle, y = writer.tensor("handle", shape, "float32"), writer.tensor("y", shape, "float32")
