@@ -213,6 +213,12 @@ CASES = [
         [_ones(0, 3), _int32(3, 0)],
         _ones(3, 0),
     ),
+    Case(
+        "transpose-scalar",
+        _kernel("TRANSPOSE", "f32[2,3] i32=[1,0]", "f32[3,2]"),
+        [_ones(), np.zeros(0, np.int32)],
+        _ones(),
+    ),
     Case("result-left-out", models.without_result, [_YES, _ones(2, 3)], -_ones(2, 3)),
     Case("constant-input", models.constant_input, [_YES, _ones(30, 30)]),
     Case("unmade-result", models.unmade_result, [_YES, _ones(2)]),
