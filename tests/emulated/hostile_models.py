@@ -92,6 +92,19 @@ def table_as_variable() -> bytes:
     return writer.pack([x], [y])
 
 
+def growing_variable() -> bytes:
+    """Assigns its input to a variable, and reads nothing."""
+    writer = ModelWriter("growing-variable")
+    handle, x = writer.tensor("handle", (1,), "resource"), writer.tensor("x0", (2, 3), "float32")
+    y = writer.tensor("y", (2, 3), "float32")
+    writer.operator("VAR_HANDLE", 1, [], [handle])
+    _options(writer, "VarHandleOptions")
+    writer.operator("ASSIGN_VARIABLE", 1, [handle, x], [])
+    _options(writer, "AssignVariableOptions")
+    writer.operator("NEG", 1, [x], [y])
+    return writer.pack([x], [y])
+
+
 def variable_as_table() -> bytes:
     """Looks words up in a variable."""
     writer = ModelWriter("variable-as-table")

@@ -37,6 +37,8 @@ try:
     interpreter = Interpreter("model.tflite", **options)
     interpreter.allocate_tensors()
     inputs = interpreter.get_input_details()
+    if sys.argv[4] == "first":
+        interpreter.invoke()
     for item in inputs:
         interpreter.resize_tensor_input(item["index"], values[item["name"]].shape)
     interpreter.allocate_tensors()
@@ -56,7 +58,8 @@ class Case:
     """What the inputs of a model get, and the result; None if it must be refused.
 
     The integers of a kernel are inputs, too, unless they are ``constant``. ``delegate`` is for
-    XNNPACK's delegate, which takes what it can without it, as well.
+    XNNPACK's delegate, which takes what it can without it, as well. With ``first`` the model runs
+    with the shapes of its file before it gets the inputs.
     """
 
     label: str
@@ -66,6 +69,7 @@ class Case:
     constant: bool = False
     delegate: bool = False
     threads: int = 1
+    first: bool = False
 
 
 _VERSIONS = {"BROADCAST_TO": 2, "STRIDED_SLICE": 8}
@@ -231,6 +235,14 @@ CASES = [
         [_ones(2), _WORDS[0, 0], np.array(0, np.int64)],
     ),
     Case("handle-of-numbers", models.handle_of_numbers, []),
+    Case(
+        "growing-variable",
+        models.growing_variable,
+        [_ones(500, 3)],
+        -_ones(500, 3),
+        delegate=True,
+        first=True,
+    ),
     Case("rows-of-words", models.rows_of_words, [_int32(0, 1), _WORDS[0]]),
     Case("references", models.references, [_ones(3_000_000, kind="int8"), _ones(1)]),
     Case("no-references", models.no_references, [_ones(3_000_000, kind="int8")]),
@@ -370,6 +382,7 @@ NEWEST_CASES = [
     Case("gather-before", _GATHER, [_FOUR, _int32([-(10**8)], [2])], _FOUR[[0, 2]]),
     Case("gather-of-nothing", _GATHER, [_ones(0, 3), _int32([0], [0])]),
     Case("pad-without-value", _pad(0), [_ones(2, 3), _ones(0)]),
+    Case("pad-of-one-input", _kernel("STABLEHLO_PAD", "f32[2,3]", "f32[4,5]"), [_ones(2, 3)]),
     Case("pad-scalar", _pad(0), [_ones(), _ones()]),
     Case("pad-dimensions", _pad(0), [_ones(*[1] * 30), _ones()]),
     Case("pad-vast", _pad(10**6), [_ones(3000, 3), _ones()]),
@@ -473,7 +486,8 @@ def outcome(case: Case, site: Path, work: Path) -> str:
         content = case.kernel()
     (work / "model.tflite").write_bytes(content)
     np.savez(work / "inputs.npz", **{f"x{place}": each for place, each in enumerate(case.given)})
-    words = ["delegate" if case.delegate else "kernels", str(case.threads)]
+    resolver = "delegate" if case.delegate else "kernels"
+    words = [resolver, str(case.threads), "first" if case.first else "once"]
     command: list[str | Path] = [sys.executable, "-I", "-B", "-c", USE, site, *words]
     done = process.run(command, cwd=work, env=fuzz.CHECKS, timeout=60)
     if done.status:
