@@ -106,10 +106,15 @@ class WheelFile:
 
 
 def for_older_pips(file: WheelFile, folder: Path) -> WheelFile:
-    """The file that :func:`wheelhouse.package.retagged.retag` writes into ``folder``."""
+    """The file that :func:`wheelhouse.package.retagged.retag` writes into ``folder``.
+
+    It has the checked content of ``file``, which is not compared with its RECORD again.
+    """
     path = retagged.retag(file.path, folder)
     _, _, _, tags = parse_wheel_filename(path.name)
-    core, _ = _metadata_and_wheel(path, file.project, file.version)
+    with zipfile.ZipFile(path) as archive:
+        info = _dist_info(archive.namelist(), file.project, file.version)
+        core = _read_member(archive, f"{info}/METADATA")
     return replace(
         file,
         path=path,
