@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timezone
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from wheelhouse import record
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.package import models_wheel, products
 from wheelhouse.publish import upload, wheel_file
-from wheelhouse.record import Check, Companion, Demand, Record, Trial, UnverifiedError
+from wheelhouse.record import Check, Companion, Demand, Expected, Record, Trial, UnverifiedError
 from wheelhouse.targets import matrix, systems
 from wheelhouse.verify.expected import expected
 
@@ -230,6 +231,16 @@ def test_another_engine_tries_the_boards_that_it_has(tmp_path: Path) -> None:
     assert docker.keys() < host.keys()
     whole(path, "docker")
     assert record.vouch(path, Demand.TODAY, expected).today
+
+
+def test_all_builds_of_a_release_are_tried_alike() -> None:
+    def of(version: str) -> Expected:
+        return expected(Path(f"tflite_runtime-{version}-{UNIVERSAL}.whl"), "host")
+
+    assert of("2.14.1.post3") == of("2.14.1")
+    assert of("2.22.0.dev2026051807") == of("2.22.0.dev2026051800")
+    distinct = [of(each) for each in ("2.14.1", "2.14.1+noxnnpack", "2.22.0.dev2026051800")]
+    assert all(one.checks != other.checks for one, other in combinations(distinct, 2))
 
 
 # The form in which an index serves it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,9 @@ from wheelhouse.sources.fetch import Fetcher
 from wheelhouse.targets import matrix, systems, versions
 from wheelhouse.targets.architectures import architecture
 from wheelhouse.targets.systems import System
+
+_parsed = cache(parse_wheel_filename)
+"""A file name is compared with each of many products."""
 
 
 class Product(Protocol):
@@ -158,7 +162,7 @@ def matches(path: Path, candidate: Product) -> bool:
     The release is the upstream one: post-releases and local versions match too.
     """
     try:
-        project, version, _, tags = parse_wheel_filename(path.name)
+        project, version, _, tags = _parsed(path.name)
     except InvalidWheelFilename:
         return False
     fits = architecture(candidate.processor).fits if candidate.compiled else "any".__eq__

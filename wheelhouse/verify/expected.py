@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from packaging.version import Version
 
 from wheelhouse.common import recipe
 from wheelhouse.machines.qemu import Emulated
@@ -20,7 +21,7 @@ from wheelhouse.package import products
 from wheelhouse.record import Check, Expected, Place, UnverifiedError
 from wheelhouse.specimens import armnn, models
 from wheelhouse.specimens.models import Model
-from wheelhouse.targets import systems
+from wheelhouse.targets import systems, versions
 from wheelhouse.targets.systems import System
 from wheelhouse.verify import (
     bench_trials,
@@ -44,6 +45,26 @@ def expected(wheel: Path, engine: str) -> Expected:
     Raises WheelhouseError if no product matches the wheel's name, and UnverifiedError if the wheel
     does not tell which models it has.
     """
+    if products.matching(wheel).compiled:
+        return _of_all_builds(_first_build(wheel.name), engine)
+    return _expected(wheel, engine)
+
+
+def _first_build(name: str) -> str:
+    """The file name of the first build of a wheel's release."""
+    project, version, tags = name.split("-", 2)
+    first = versions.numbered_version(versions.upstream_release(Version(version)), 0)
+    _, plus, label = version.partition("+")
+    return f"{project}-{first}{plus}{label}-{tags}"
+
+
+@cache
+def _of_all_builds(first: str, engine: str) -> Expected:
+    """What is expected of all builds of a compiled wheel: judges look at its name alone."""
+    return _expected(Path(first), engine)
+
+
+def _expected(wheel: Path, engine: str) -> Expected:
     product = products.matching(wheel)
     beside = [Path(f"beside-{number}") for number in range(len(products.companions(product)))]
     steps = trials.steps(wheel, engine, beside)
