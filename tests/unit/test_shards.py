@@ -49,6 +49,16 @@ def test_an_unknown_unit_counts_as_the_mean(tmp_path: Path) -> None:
     assert [*shards.seconds(cases, store).values()] == [10, 30, 20]
 
 
+def test_more_time_is_expected_of_a_machine_that_compiles_slowly(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    case = Case("tests/unit/test_a.py::test", ())
+    known = {case.unit: 600.0}
+    assert shards.minutes([case], known, store, 2) == pytest.approx(12)
+    label = "cxx-aarch64-2.17"
+    costs.note(store, "cxx", label, Cost(3 * costs.tabled("cxx", label), 40))
+    assert shards.minutes([case], known, store, 2) == pytest.approx(36)
+
+
 def test_all_tests_of_the_engine_are_in_one_shard() -> None:
     files = ("emulated/test_a.py", "integration/test_b.py", "emulated/test_c.py")
     cases = [Case(f"tests/{file}::test", ("engine", "wheels")) for file in files]

@@ -14,11 +14,13 @@ from wheelhouse import workflow
 from wheelhouse.common import console, costs
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import Entry, Store
+from wheelhouse.compile import cxx
 from wheelhouse.package import products
 from wheelhouse.package.products import Product
 from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.sources import releases
 from wheelhouse.targets import matrix
+from wheelhouse.targets.architectures import architectures
 from wheelhouse.testing import results
 
 SUITES = ("unit", "integration", "emulated")
@@ -180,7 +182,22 @@ def minutes(cases: Sequence[Case], known: Mapping[str, float], store: Store, wor
     """
     units = [known[label] for label in {case.unit: None for case in cases}]
     running = max(sum(units) / workers, *units)
-    return _CAUTION * (running + _making(cases, store) / workers) / 60
+    return _CAUTION * slowness(store) * (running + _making(cases, store) / workers) / 60
+
+
+def slowness(store: Store) -> float:
+    """How many times as long as in the table of costs this machine compiles; at least 1.
+
+    It is that of zig's C++ libraries, which come from no compiler cache; 1 if it made none.
+    """
+    steps = [cxx.libraries(each.name, each.floor) for each in architectures()]
+    return max(
+        1.0,
+        *(
+            costs.expected(store, each.kind, each.label) / costs.tabled(each.kind, each.label)
+            for each in steps
+        ),
+    )
 
 
 def _making(cases: Iterable[Case], store: Store) -> float:
