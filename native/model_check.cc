@@ -414,9 +414,9 @@ class Checker {
   }
 
   // That kernels which take a tensor know that it has fewer elements than its shape, or that its
-  // scales are another tensor.
+  // scales are another tensor. What the caller reads of the first subgraph, the wrapper checks.
   void CheckStorage(const char* field, const Indices* indices) const {
-    if (!stored_otherwise_) return;
+    if (!stored_otherwise_ || (!operator_ && graph_ == 0)) return;
     for (int64_t place = 0; place < Size(indices); ++place) {
       const int index = indices->Get(place);
       if (index == kOptional) continue;
@@ -439,6 +439,8 @@ class Checker {
     switch (code) {
       case tflite::BuiltinOperator_DENSIFY:
         return true;
+      case tflite::BuiltinOperator_CUSTOM:  // but TFLite's own
+        return operator_ && !IsOwn(*operator_);
       case tflite::BuiltinOperator_FULLY_CONNECTED:
         return place == 1;
       case tflite::BuiltinOperator_LSTM:  // its other kernel has five inputs
@@ -491,12 +493,17 @@ class Checker {
   }
 #endif
 
+  // Whether it is one of TFLite's own custom operators.
+  bool IsOwn(const tflite::Operator& op) const {
+    if (CodeOf(op) != tflite::BuiltinOperator_CUSTOM) return false;
+    const auto* name = model_.operator_codes()->Get(op.opcode_index())->custom_code();
+    return name && TakesMap(name->string_view());
+  }
+
   void CheckOptions(const tflite::Operator& op) const {
-    if (CodeOf(op) == tflite::BuiltinOperator_CUSTOM) {
+    if (IsOwn(op) && !IsMap(op.custom_options())) {
       const auto* name = model_.operator_codes()->Get(op.opcode_index())->custom_code();
-      if (name && TakesMap(name->string_view()) && !IsMap(op.custom_options())) {
-        Refuse(Here(), "custom_options of %s is no FlexBuffers map", name->c_str());
-      }
+      Refuse(Here(), "custom_options of %s is no FlexBuffers map", name->c_str());
     }
 #if TFLITE_MINOR >= 22
     if (const auto* options = op.builtin_options_2_as_StableHLOCompositeOptions()) {

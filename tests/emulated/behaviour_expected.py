@@ -687,7 +687,6 @@ WRONG_MODELS = {
     "sparse-column": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
     "elements",
     "sparse-order": "tensor 2 (sparse) of subgraph 0: sparsity.traversal_order[1] is 7",
-    "sparse-read": "subgraph 0: outputs[0] is tensor 2 (sparse) of subgraph 0, which is sparse",
     "sparse-rows": "tensor 2 (sparse) of subgraph 0: sparsity.dim_metadata[1] does not fit 3 "
     "elements",
     "sparse-size": "tensor 2 (sparse) of subgraph 0: buffer has 1 elements, of the 2 that sparsity "

@@ -10,6 +10,7 @@ from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
+from wheelhouse.specimens.kernels import sparse_constant
 
 
 def without_result() -> bytes:
@@ -272,6 +273,14 @@ def nested_branches() -> bytes:
         x, y = writer.tensor("x", (2, 3), "float32"), writer.tensor("y", (2, 3), "float32")
     writer.operator("NEG", 1, [x], [y])
     return writer.pack([x], [y])
+
+
+def sparse_input() -> bytes:
+    """An operator that takes all elements of a sparse constant."""
+    writer = ModelWriter("sparse-input")
+    sparse, y = sparse_constant(writer, []), writer.tensor("y", (2, 3), "float32")
+    writer.operator("NEG", 1, [sparse], [y])
+    return writer.pack([], [y])
 
 
 def blocks(scales: int, size: int) -> bytes:

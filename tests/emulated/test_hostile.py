@@ -234,6 +234,7 @@ CASES = [
         models.variable_as_table,
         [_ones(2), _WORDS[0, 0], np.array(0, np.int64)],
     ),
+    Case("sparse-input", models.sparse_input, []),
     Case("handle-of-numbers", models.handle_of_numbers, []),
     Case(
         "growing-variable",

@@ -120,7 +120,6 @@ _WRONG: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "signature-input": ("arithmetic", _set("signatureDefs.0.inputs.0.tensorIndex", 99)),
     "signature-shape": ("gather", _set("subgraphs.0.tensors.1.shapeSignature", [-1, 2])),
     "sparse-column": ("sparse", _set(f"{_SPARSITY}.dimMetadata.1.arrayIndices.values", [2, 9])),
-    "sparse-read": ("sparse", _set("subgraphs.0.outputs", [2])),
     "sparse-order": ("sparse", _set(f"{_SPARSITY}.traversalOrder", [0, 7])),
     "sparse-rows": ("sparse", _set(f"{_SPARSITY}.dimMetadata.1.arraySegments.values", [0, 2, 1])),
     "sparse-size": ("sparse", _set("buffers.1.data", np.zeros(4, np.uint8))),
