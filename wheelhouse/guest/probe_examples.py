@@ -2,7 +2,7 @@
 
 Runs on the system under test, beside ``probe.py``. It reports and does not judge. ``runs`` are the
 words of command lines, in order; of one that ends with ``-o`` the report tells, for every 8th pixel
-of every 8th row, whether it was drawn on. ``command`` is started as a program of its own::
+of every 8th row, whether it was drawn on. ``command`` is run as the package's program::
 
     {"module": "tflite_runtime.interpreter",
      "runs": {"faces": ["faces", "portrait.png", "-o", "faces.png"]},
@@ -15,7 +15,7 @@ import contextlib
 import importlib
 import io
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,22 @@ def drawn(before: str, after: str) -> list[str]:
 
 
 def command(words: list[str]) -> dict[str, Any]:
-    """How a program of its own ended and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", PACKAGE, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {"status": done.returncode, "printed": done.stdout, "errors": done.stderr}
+    """How ``python -m tflite_examples`` ended and what it printed."""
+    told: dict[str, Any] = probe.in_child(lambda: program(words))
+    return told
+
+
+def program(words: list[str]) -> dict[str, Any]:
+    """Run the package as a program. An emulated process cannot start another."""
+    sys.argv = [PACKAGE, *words]
+    status: Any = 0
+    printed, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
+        try:
+            runpy.run_module(PACKAGE, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            status = end.code or 0
+    return {"status": status, "printed": printed.getvalue(), "errors": errors.getvalue()}
 
 
 if __name__ == "__main__":
