@@ -198,10 +198,11 @@ def generate(
     }
     for project in projects:
         links = _links(project, place, "../../")
+        html = _html("project.html", project=project, links=links)
+        in_json = _json(_project_json(project, links))
         for spelling in project.spellings:
-            folder = f"simple/{spelling}"
-            pages[f"{folder}/index.html"] = _html("project.html", project=project, links=links)
-            pages[f"{folder}/index.json"] = _json(_project_json(project, links))
+            pages[f"simple/{spelling}/index.html"] = html
+            pages[f"simple/{spelling}/index.json"] = in_json
         for file in project.files:
             pages |= _files_beside(file, place)
     return pages
