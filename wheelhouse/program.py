@@ -53,6 +53,10 @@ class _Program(Program):
         with _one_line():
             super().parse_tasks()
 
+    def parse_cleanup(self) -> None:
+        with _one_line():
+            super().parse_cleanup()
+
     def no_tasks_given(self) -> NoReturn:
         for title, names in GROUPS.items():
             console.result(f"{title}:")
@@ -77,6 +81,8 @@ def _one_line() -> Iterator[None]:
 
 def main(words: list[str]) -> int:
     """Run the tasks that ``words`` name and return the exit status."""
+    if len(words) == 2 and words[1] in ("--help", "-h"):
+        words = ["--help", words[0]]  # after `make`, invoke takes it for the name of a step
     program = _Program(name="inv", binary="./inv", config_class=_Config)
     try:
         with console.guarded_streams():

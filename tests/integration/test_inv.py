@@ -283,6 +283,7 @@ def test_standard_error_that_takes_nothing_ends_it_at_its_first_word(real: Run, 
     ("words", "said"),
     [
         (["nosuch"], "No idea what 'nosuch' is!"),
+        (["nosuch", "--help"], "No idea what 'nosuch' is!"),
         (["build", "--nosuch"], "No idea what '--nosuch' is!"),
         (["build", "--py"], "--py needed value and was not given one!"),
         (["reproduce"], "'reproduce' did not receive required positional arguments: 'wheel'"),
@@ -294,6 +295,15 @@ def test_words_that_it_does_not_know_are_told_in_one_line(
     done = real(*words)
     assert done.returncode == Kind.USAGE
     assert done.stderr == f"error: {said} (`./inv --list`, `./inv --help TASK`)\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("task", ["build", "make", "reproduce"])
+def test_help_may_be_asked_for_after_a_task(real: Run, task: str, flag: str) -> None:
+    done = real(task, flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == real("--help", task).stdout
+    assert done.stdout.startswith(f"Usage: ./inv [--core-opts] {task}")
 
 
 def test_without_words_it_shows_every_task_once_and_the_two_commands_first(real: Run) -> None:
