@@ -90,8 +90,8 @@ def _ones(*shape: int, kind: str = "float32") -> Any:
     return np.ones(shape, kind)
 
 
-def _slice(**options: Any) -> Kernel:
-    return _kernel("STRIDED_SLICE", "f32[9] i32=[0] i32=[9] i32=[1]", "f32[9]", **options)
+def _slice(end: int = 9, **options: Any) -> Kernel:
+    return _kernel("STRIDED_SLICE", f"f32[9] i32=[0] i32=[{end}] i32=[1]", "f32[9]", **options)
 
 
 _TOP = _kernel("TOPK_V2", "f32[1,4] i32=2", "f32[1,2] i16[1,2]")
@@ -161,6 +161,14 @@ CASES = [
     Case("slice-axes", _slice(newAxisMask=0xFFFFFF), [_ones(2, 3), *[_int32(*[1] * 24)] * 3]),
     Case("slice-size", _slice(offset=True), [_ROW, _int32(3), _int32(-5), _int32(1)]),
     Case("slice-end", _slice(offset=True, endMask=1), [_ROW, _int32(3), _int32(2), _int32(1)]),
+    Case("slice-past-the-end", _slice(100), [_ROW[:9]], _ROW[:9], constant=True, delegate=True),
+    Case(
+        "slice-masked-end",
+        _slice(offset=True, endMask=1),
+        [_ROW],
+        constant=True,
+        delegate=True,
+    ),
     Case("slice-index", _slice(shrinkAxisMask=1), [_ROW, _int32(10**6), _int32(2), _int32(1)]),
     Case(
         "slice-stride",
