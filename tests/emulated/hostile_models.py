@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
 from wheelhouse.specimens.kernels import sparse_constant
 
+_CHOICES = {"IF": "bool", "STABLEHLO_CASE": "int32"}
+"""The type of what decides which subgraph runs, for operators that have a choice."""
+NO_ATTRIBUTES = list(flexbuffers.Dumps({}))
+"""An empty map, as a composite must have at least."""
+
 
 def without_result() -> bytes:
     """An IF that makes nothing of what its branches make."""
@@ -273,6 +278,19 @@ def nested_branches() -> bytes:
         x, y = writer.tensor("x", (2, 3), "float32"), writer.tensor("y", (2, 3), "float32")
     writer.operator("NEG", 1, [x], [y])
     return writer.pack([x], [y])
+
+
+def result_twice(operator: str, table: str, /, **options: Any) -> bytes:
+    """A subgraph that gives its only result as two; the graph gives the first one."""
+    writer = ModelWriter("result-twice")
+    chosen = [writer.tensor("x0", (), _CHOICES[operator])] if operator in _CHOICES else []
+    x = writer.tensor(f"x{len(chosen)}", (2, 3), "float32")
+    first, second = (writer.tensor(each, (2, 3), "float32") for each in ("first", "second"))
+    writer.operator(operator, 1, [*chosen, x], [first, second])
+    _options(writer, table, **options)
+    writer.subgraph([*chosen, x], [first, second])
+    inputs, outputs = _negated(writer, (2, 3))
+    return writer.pack(inputs, outputs * 2)
 
 
 def sparse_input() -> bytes:

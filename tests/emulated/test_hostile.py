@@ -232,6 +232,12 @@ CASES = [
         _ones(),
     ),
     Case("result-left-out", models.without_result, [_YES, _ones(2, 3)], -_ones(2, 3)),
+    Case(
+        "result-twice",
+        partial(models.result_twice, "IF", "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=1),
+        [_YES[0], _ones(2, 3)],
+        -_ones(2, 3),
+    ),
     Case("constant-input", models.constant_input, [_YES, _ones(30, 30)]),
     Case("unmade-result", models.unmade_result, [_YES, _ones(2)]),
     Case("unmade-condition", models.unmade_condition, [_ones(1)]),
@@ -411,6 +417,27 @@ NEWEST_CASES = [
     ),
     Case(
         "branch-type", partial(models.branches, 1, 2, kind="int8"), [_int32(0)[0], _TABLE, _ones(1)]
+    ),
+    Case(
+        "case-result-twice",
+        partial(
+            models.result_twice, "STABLEHLO_CASE", "StablehloCaseOptions", branchSubgraphIndices=[1]
+        ),
+        [_int32(0)[0], _ones(2, 3)],
+        -_ones(2, 3),
+    ),
+    Case(
+        "composite-result-twice",
+        partial(
+            models.result_twice,
+            "STABLEHLO_COMPOSITE",
+            "StableHLOCompositeOptions",
+            name="negated",
+            compositeAttributes=models.NO_ATTRIBUTES,
+            decompositionSubgraphIndex=1,
+        ),
+        [_ones(2, 3)],
+        -_ones(2, 3),
     ),
     Case("nested-branches", models.nested_branches, [_int32(0)[0], _ones(2, 3)], -_ones(2, 3)),
     Case("blocks", partial(models.blocks, 0, 32), [_int32(0, 1)], np.zeros((2, 64))),
