@@ -177,30 +177,6 @@ def _verified(x1: tuple[int, ...] | None) -> bytes:
     return writer.pack(inputs, [y])
 
 
-def detections(classes: int = 3, **options: Any) -> bytes:
-    """The detections among six boxes."""
-    writer = ModelWriter("detections")
-    boxes = writer.tensor("x0", (1, 6, 4), "float32")
-    scores = writer.tensor("x1", (1, 6, classes), "float32")
-    anchors = writer.constant("anchors", np.full((6, 4), 0.5, np.float32))
-    outputs = [writer.tensor(f"y{each}", (), "float32") for each in range(4)]
-    writer.operator("TFLite_Detection_PostProcess", 1, [boxes, scores, anchors], outputs)
-    usual = {
-        "max_detections": 3,
-        "max_classes_per_detection": 1,
-        "num_classes": 2,
-        "nms_score_threshold": 0.1,
-        "nms_iou_threshold": 0.5,
-        "y_scale": 10.0,
-        "x_scale": 10.0,
-        "h_scale": 5.0,
-        "w_scale": 5.0,
-        "use_regular_nms": True,
-    }
-    _custom_options(writer, **{**usual, **options})
-    return writer.pack([boxes, scores], [outputs[3], *outputs[:3]])
-
-
 def rotation(shape: tuple[int, ...], size: int, kind: str = "float32") -> bytes:
     """A Hadamard rotation whose result has the shape (1, 2) in the model."""
     writer = ModelWriter("rotation")

@@ -17,6 +17,7 @@ from tests.emulated import hostile_models as models
 from tests.support.running import Cli
 from wheelhouse.common import process
 from wheelhouse.sources import releases
+from wheelhouse.specimens import kernels
 from wheelhouse.specimens.kernels import Kernel, specimen
 from wheelhouse.verify import fuzz
 
@@ -296,23 +297,23 @@ CASES = [
     ),
     Case(
         "no-classes",
-        partial(models.detections, 1, num_classes=0, use_regular_nms=False),
+        partial(kernels.detections, 1, num_classes=0, use_regular_nms=False),
         [_BOXES, _ones(1, 6, 1)],
     ),
     Case(
         "no-detections",
-        partial(models.detections, max_detections=10**6, max_classes_per_detection=0),
+        partial(kernels.detections, max_detections=10**6, max_classes_per_detection=0),
         [_BOXES, _ones(1, 6, 3)],
     ),
     Case(
         "many-detections",
-        partial(models.detections, max_detections=1 << 16, max_classes_per_detection=1 << 16),
+        partial(kernels.detections, max_detections=1 << 16, max_classes_per_detection=1 << 16),
         [_BOXES, _ones(1, 6, 3)],
     ),
     Case(
         "detections-of-threads",
         partial(
-            models.detections,
+            kernels.detections,
             4000,
             num_classes=4000,
             max_detections=1000,

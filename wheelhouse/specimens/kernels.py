@@ -91,7 +91,7 @@ def specimens() -> Iterator[Specimen]:
     yield Specimen("densify", _densify(), {})
     yield Specimen("variable", _variable(), {})
     yield Specimen("hashtable", _hashtable(), {})
-    yield Specimen("detections", _detections(), {})
+    yield Specimen("detections", detections(), {})
 
 
 def specimen(label: str, name: str, kernel: Kernel, *, constant: bool) -> Specimen:
@@ -282,15 +282,15 @@ def _hashtable() -> bytes:
     return writer.pack([words, numbers, found, default], [y])
 
 
-def _detections() -> bytes:
-    """The boxes of a detector, by TFLite's own operator."""
+def detections(classes: int = 3, **options: object) -> bytes:
+    """The boxes of a detector among six, by TFLite's own operator; their number comes first."""
     writer = ModelWriter("detections")
     boxes = writer.tensor("x0", (1, 6, 4), "float32")
-    scores = writer.tensor("x1", (1, 6, 3), "float32")
+    scores = writer.tensor("x1", (1, 6, classes), "float32")
     anchors = writer.constant("anchors", np.full((6, 4), 0.5, np.float32))
     outputs = [writer.tensor(f"y{each}", (), "float32") for each in range(4)]
     writer.operator("TFLite_Detection_PostProcess", 1, [boxes, scores, anchors], outputs)
-    options = {
+    usual = {
         "max_detections": 3,
         "max_classes_per_detection": 1,
         "num_classes": 2,
@@ -302,5 +302,5 @@ def _detections() -> bytes:
         "w_scale": 5.0,
         "use_regular_nms": True,
     }
-    writer.last_operator.customOptions = list(flexbuffers.Dumps(options))
-    return writer.pack([boxes, scores], outputs)
+    writer.last_operator.customOptions = list(flexbuffers.Dumps({**usual, **options}))
+    return writer.pack([boxes, scores], [outputs[3], *outputs[:3]])
