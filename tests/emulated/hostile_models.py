@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -310,6 +312,110 @@ def lstm(intermediates: float | None) -> bytes:
     writer.last_operator.intermediates = between
     _options(writer, "LSTMOptions", fusedActivationFunction=schema.ActivationFunctionType.TANH)
     return writer.pack([x, *gates, *biases], [y])
+
+
+def lstm_parts(
+    kind: str = "float32", outputs: int = 2, projected: bool = False, intermediates: int = 0
+) -> bytes:
+    """An LSTM of two cells whose weights and biases are inputs."""
+    writer = ModelWriter("lstm-parts")
+    integer = kind == "int8"
+    half, fine = Quantisation((0.5,)), Quantisation((1 / 32768,)) if integer else None
+    scale = half if integer else None
+    x = writer.tensor("x0", (1, 2), kind, scale)
+    shapes = [*[(2, 2)] * 4, *[(2, outputs)] * 4]
+    gates = [
+        writer.tensor(f"x{place}", shape, kind, scale) for place, shape in enumerate(shapes, 1)
+    ]
+    bias = "int32" if integer else kind
+    biases = [writer.tensor(f"x{place}", (2,), bias, scale) for place in range(9, 13)]
+    projection = [writer.tensor("x13", (outputs, 2), kind, scale)] if projected else []
+    state = writer.tensor("state", (1, outputs), kind, scale, isVariable=True)
+    cell = writer.tensor("cell", (1, 2), "int16" if integer else kind, fine, isVariable=True)
+    y = writer.tensor("y", (1, outputs), kind, scale)
+    inputs = [x, *gates, -1, -1, -1, *biases, *(projection or [-1]), -1, state, cell, *[-1] * 4]
+    writer.operator("LSTM", 4, inputs, [y])
+    writer.last_operator.intermediates = [
+        writer.tensor(f"i{place}", (2,), "int8", half) for place in range(intermediates)
+    ]
+    _options(writer, "LSTMOptions", fusedActivationFunction=schema.ActivationFunctionType.TANH)
+    return writer.pack([x, *gates, *biases, *projection], [y])
+
+
+def product(
+    x: str,
+    weights: str,
+    *,
+    kind: str = "int8",
+    y: str = "",
+    scales: int = 1,
+    axis: int = 0,
+    zero_point: int = 0,
+    bias: NDArray[Any] | None = None,
+    workspace: tuple[int, ...] = (),
+    blocks: int = 0,
+    levels: Sequence[int | Sequence[int]] = (),
+    block_map: Sequence[int] = (),
+    **options: Any,
+) -> bytes:
+    """A product with weights whose stored numbers are all 1; INT4 has two in a byte.
+
+    ``x`` is as in "float32 2 3", ``weights`` has no type, ``y`` is the result's type if it is not
+    that of ``x``. The levels of sparse weights are sizes, or the indices that each compressed row
+    has.
+    """
+    writer = ModelWriter("product")
+    (x_kind, *x_shape), (rows, columns) = x.split(), map(int, weights.split())
+    half, stored = Quantisation((0.5,)), _stored(levels) if levels else rows * columns
+    halves = kind == "int4"
+    writer.constant(
+        "stored", np.full(stored // 2, 0x11, np.int8) if halves else np.ones(stored, kind)
+    )
+    quantisation: Any = Quantisation((0.5,) * scales, zero_point, axis)
+    fields: dict[str, Any] = {"sparsity": _sparsity(levels, block_map)} if levels else {}
+    if blocks:
+        ones = writer.constant("scales", np.ones((rows, columns // blocks), np.float16))
+        details = schema.BlockwiseQuantizationT(scales=ones, blockSize=blocks)
+        fields["quantization"] = schema.QuantizationParametersT(
+            detailsType=schema.QuantizationDetails.BlockwiseQuantization, details=details
+        )
+        quantisation = None
+    matrix = writer.tensor("weights", (rows, columns), kind, quantisation, **fields)
+    writer.set_buffer(matrix, 1)
+    left = writer.tensor("x0", [int(size) for size in x_shape], x_kind, half)
+    added = -1 if bias is None else writer.constant("bias", bias, Quantisation((0.25,)))
+    outputs = [writer.tensor("y", (1, rows), y or x_kind, half)]
+    if workspace:
+        outputs.append(writer.tensor("workspace", workspace, "uint8"))
+    writer.operator("FULLY_CONNECTED", 9, [left, matrix, added], outputs, **options)
+    return writer.pack([left], outputs[:1])
+
+
+def _stored(levels: Sequence[int | Sequence[int]]) -> int:
+    return math.prod(level if isinstance(level, int) else len(level) for level in levels)
+
+
+def _sparsity(levels: Sequence[int | Sequence[int]], block_map: Sequence[int]) -> Any:
+    made, rows = [], 1
+    for level in levels:
+        if isinstance(level, int):
+            made.append(
+                schema.DimensionMetadataT(format=schema.DimensionType.DENSE, denseSize=level)
+            )
+            rows *= level
+            continue
+        segments = np.arange(rows + 1) * len(level)
+        made.append(
+            schema.DimensionMetadataT(
+                format=schema.DimensionType.SPARSE_CSR,
+                arraySegmentsType=schema.SparseIndexVector.Int32Vector,
+                arraySegments=schema.Int32VectorT(segments.tolist()),
+                arrayIndicesType=schema.SparseIndexVector.Int32Vector,
+                arrayIndices=schema.Int32VectorT(list(level) * rows),
+            )
+        )
+    order = list(range(len(levels)))
+    return schema.SparsityParametersT(order, list(block_map), made)
 
 
 def constant_state() -> bytes:

@@ -133,6 +133,15 @@ def _sliced(name: str, inputs: str) -> Kernel:
     return _kernel(name, inputs.format(zeros=zeros, ones=ones), f"f32[{ones}]")
 
 
+def _product(label: str, x: str, weights: str, given: Any, result: Any = None, **more: Any) -> Case:
+    model = partial(models.product, x, weights, **more)
+    return Case(f"product-{label}", model, [given], result, first=True)
+
+
+_CELLS = [np.zeros(shape, np.float32) for shape in [(1, 2), *[(2, 2)] * 4]]
+_WIDE = [*_CELLS, *[np.zeros((2, 200_000), np.float32)] * 4, *[np.zeros(2, np.float32)] * 4]
+_PROJECTED = [*_WIDE, np.zeros((200_000, 2), np.float32)]
+
 CASES = [
     Case(
         "bilinear-int8",
@@ -325,6 +334,112 @@ CASES = [
     ),
     Case("lstm-without-scales", partial(models.lstm, None), _GATES),
     Case("lstm-state", models.constant_state, [_ones(1, 2), _ones(8, 4), _ones(8)]),
+    Case("lstm-wide", partial(models.lstm_parts, outputs=200_000), _WIDE),
+    Case(
+        "lstm-projected",
+        partial(models.lstm_parts, outputs=200_000, projected=True),
+        _PROJECTED,
+        np.zeros((1, 200_000)),
+    ),
+    *(
+        Case(f"lstm-of-{count}", partial(models.lstm_parts, "int8", intermediates=count), _GATES)
+        for count in (5, 12)
+    ),
+    _product(
+        "fewer-rows", "float32 4000 32", "64 32", _ones(1, 33), np.full((1, 64), 16), kind="int4"
+    ),
+    _product(
+        "other-rows",
+        "float32 2 3 32",
+        "64 32",
+        _ones(3, 2, 32),
+        np.full((3, 2, 64), 16),
+        kind="int4",
+        keepNumDims=True,
+    ),
+    _product(
+        "int4-columns",
+        "float32 1 100000",
+        "4 100000",
+        _ones(1, 100_000),
+        kind="int4",
+        scales=100_000,
+        axis=1,
+    ),
+    _product("columns", "float32 1 2", "300000 2", _ones(1, 2), scales=2, axis=1),
+    _product(
+        "int4-as-uint8",
+        "uint8 1 4000",
+        "4000 4000",
+        _ones(1, 4000, kind="uint8"),
+        kind="int4",
+    ),
+    _product(
+        "workspace",
+        "uint8 1 1600000",
+        "4 1600000",
+        np.full((1, 1_600_000), 128, np.uint8),
+        np.zeros((1, 4)),
+        kind="uint8",
+        y="int16",
+        bias=np.zeros(4, np.int32),
+        workspace=(1,),
+        weightsFormat=1,
+    ),
+    _product(
+        "shuffled-rows",
+        "uint8 1 17",
+        "300001 17",
+        _ones(1, 17, kind="uint8"),
+        kind="uint8",
+        y="int16",
+        bias=np.zeros(300_001, np.int32),
+        workspace=(1, 17),
+        weightsFormat=1,
+    ),
+    _product(
+        "sparse-int16",
+        "int16 1 2000",
+        "2000 2000",
+        _ones(1, 2000, kind="int16"),
+        levels=[2000, [0]],
+    ),
+    _product(
+        "sparse-rows",
+        "float32 1 400000",
+        "4 400000",
+        _ones(1, 400_000),
+        kind="float32",
+        levels=[1, [399_999], 4],
+        block_map=[0],
+    ),
+    _product(
+        "sparse-int8-rows",
+        "int8 1 40000",
+        "16 40000",
+        _ones(1, 40_000, kind="int8"),
+        levels=[1, [39_999], 16],
+        block_map=[0],
+    ),
+    _product("sparse-dense", "float32 1 64", "64 64", _ones(1, 64), levels=[64, 64]),
+    _product("sparse-numbers", "float32 1 64", "64 64", _ones(1, 64), levels=[64, [3]]),
+    _product(
+        "sparse-blocks",
+        "float32 1 64",
+        "64 64",
+        _ones(1, 64),
+        np.full((1, 64), 8),
+        levels=[64, [3], 16],
+        block_map=[1],
+    ),
+    _product(
+        "sparse-ledger",
+        "float32 1 80000",
+        "4 80000",
+        _ones(1, 80_000),
+        levels=[4, list(range(400)), 16],
+        block_map=[1],
+    ),
     Case("no-memory", _SVDF, [_ones(2, 2), _ones(4, 2), _ones(4, 0)]),
     Case(
         "slice-dimensions",
@@ -443,6 +558,35 @@ NEWEST_CASES = [
     Case("nested-branches", models.nested_branches, [_int32(0)[0], _ones(2, 3)], -_ones(2, 3)),
     Case("blocks", partial(models.blocks, 0, 32), [_int32(0, 1)], np.zeros((2, 64))),
     Case("blocks-elsewhere", partial(models.blocks, 123_456, 32), [_int32(0, 1)]),
+    _product(
+        "int32-bias",
+        "int16 1 2",
+        "4 2",
+        _ones(1, 2, kind="int16"),
+        [[-2, 2, 6, 10]],
+        zero_point=3,
+        bias=np.arange(4, dtype=np.int32) * 8,
+    ),
+    _product(
+        "int64-bias",
+        "int16 1 2",
+        "4 2",
+        _ones(1, 2, kind="int16"),
+        [[1, 5, 9, 13]],
+        kind="int16",
+        bias=np.arange(4, dtype=np.int64) * 8,
+    ),
+    _product("blocks", "float32 1 64", "2 64", _ones(1, 64), [[64, 64]], kind="int4", blocks=32),
+    _product(
+        "blocks-activation",
+        "float32 1 64",
+        "64 64",
+        -_ones(1, 64),
+        np.zeros((1, 64)),
+        kind="int4",
+        blocks=32,
+        fusedActivationFunction=1,
+    ),
     Case("blocks-of-nothing", partial(models.blocks, 0, 0), [_int32(0, 1)]),
     Case(
         "rows-of-half-bytes",
