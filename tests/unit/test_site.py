@@ -6,6 +6,7 @@ import filecmp
 import gzip
 import os
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,24 @@ def test_the_documentation_stays_and_is_linked_where_there_is_any(tmp_path: Path
     assert {name: text for name, text in made.items() if name.startswith("docs/")} == {
         "docs/index.html": b"new"
     }
+
+
+def test_several_that_write_at_once_leave_the_whole_site_of_one(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    site.write({"kept/index.html": b"kept"}, {}, folder)
+
+    def write(number: int) -> None:
+        text = str(number).encode()
+        site.write({"index.html": text, "a/b.html": text}, {}, folder, keep="kept")
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, number) for number in range(80)]:
+            done.result()
+    made = content(folder)
+    assert made.pop("kept/index.html") == b"kept"
+    assert made.keys() == {"index.html", "a/b.html"}
+    assert len(set(made.values())) == 1
+    assert [*tmp_path.iterdir()] == [folder]
 
 
 def test_a_refused_wheel_leaves_the_old_site(tmp_path: Path) -> None:

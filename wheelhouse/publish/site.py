@@ -12,6 +12,7 @@ from pathlib import Path
 from wheelhouse import boards, figures
 from wheelhouse.common import console
 from wheelhouse.common.errors import Kind, WheelhouseError, failures_of
+from wheelhouse.common.files import alone_in
 from wheelhouse.common.store import disk_space
 from wheelhouse.package import retagged
 from wheelhouse.publish import boards_page, front_page, index, locks, vex, wheel_file
@@ -115,7 +116,8 @@ def write(
 ) -> None:
     """Write the pages and the wheels into a new folder, then replace ``site`` by it.
 
-    The new folder also has the old one's folder ``keep``, if that is named and exists.
+    The new folder also has the old one's folder ``keep``, if that is named and exists. Of two
+    processes that do so at once, the site of the later one stays.
     """
     site.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -127,16 +129,21 @@ def write(
             _path_in(new, name).write_bytes(content)
         for name, path in wheels_by_path.items():
             _link_or_copy(path, _path_in(new, name))
-        if keep and (site / keep).is_dir():
-            shutil.copytree(site / keep, new / keep, copy_function=_link_or_copy)
-        if site.exists():
-            site.rename(old)
-        try:
-            new.rename(site)
-        except BaseException:
-            if old.exists():
-                old.rename(site)
-            raise
+        with alone_in(site.parent):
+            _replace(site, new, old, keep)
+
+
+def _replace(site: Path, new: Path, old: Path, keep: str) -> None:
+    if keep and (site / keep).is_dir():
+        shutil.copytree(site / keep, new / keep, copy_function=_link_or_copy)
+    if site.exists():
+        site.rename(old)
+    try:
+        new.rename(site)
+    except BaseException:
+        if old.exists():
+            old.rename(site)
+        raise
 
 
 def _link_or_copy(path: str | Path, to: str | Path) -> None:
