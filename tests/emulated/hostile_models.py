@@ -258,6 +258,25 @@ def nested_branches() -> bytes:
     return writer.pack([x], [y])
 
 
+def window(
+    name: str, table: str, size: int, result: tuple[int, ...] = (1, 8, 8, 4), **options: Any
+) -> bytes:
+    """An operator that moves a window of that size over a picture, without padding."""
+    writer = ModelWriter("window")
+    x, y = writer.tensor("x0", (1, 8, 8, 4), "float32"), writer.tensor("y", result, "float32")
+    inputs = [x]
+    if name.endswith("CONV_2D"):
+        filters = np.ones((4 if name == "CONV_2D" else 1, size, size, 4), np.float32)
+        inputs += [
+            writer.constant("filter", filters),
+            writer.constant("bias", np.ones(4, np.float32)),
+        ]
+    writer.operator(name, 1, inputs, [y])
+    valid = schema.Padding.VALID
+    _options(writer, table, padding=valid, strideW=1, strideH=1, **options)
+    return writer.pack([x], [y])
+
+
 def result_twice(operator: str, table: str, /, **options: Any) -> bytes:
     """A subgraph that gives its only result as two; the graph gives the first one."""
     writer = ModelWriter("result-twice")
@@ -348,7 +367,7 @@ def product(
     *,
     kind: str = "int8",
     y: str = "",
-    scales: int = 1,
+    scales: Sequence[float] = (0.5,),
     axis: int = 0,
     zero_point: int = 0,
     bias: NDArray[Any] | None = None,
@@ -371,7 +390,7 @@ def product(
     writer.constant(
         "stored", np.full(stored // 2, 0x11, np.int8) if halves else np.ones(stored, kind)
     )
-    quantisation: Any = Quantisation((0.5,) * scales, zero_point, axis)
+    quantisation: Any = Quantisation(tuple(scales), zero_point, axis)
     fields: dict[str, Any] = {"sparsity": _sparsity(levels, block_map)} if levels else {}
     if blocks:
         ones = writer.constant("scales", np.ones((rows, columns // blocks), np.float16))
@@ -416,6 +435,27 @@ def _sparsity(levels: Sequence[int | Sequence[int]], block_map: Sequence[int]) -
         )
     order = list(range(len(levels)))
     return schema.SparsityParametersT(order, list(block_map), made)
+
+
+def biases(name: str) -> bytes:
+    """A convolution with one bias for 5000 channels."""
+    writer = ModelWriter("biases")
+    depthwise = name == "DEPTHWISE_CONV_2D"
+    x, y = (
+        writer.tensor(each, (1, 2, 2, channels), "float32")
+        for each, channels in (("x0", 1), ("y", 5000))
+    )
+    shape = (1, 1, 1, 5000) if depthwise else (5000, 1, 1, 1)
+    filter_ = writer.constant("filter", np.ones(shape, np.float32))
+    bias = writer.constant("bias", np.ones(1, np.float32))
+    inputs = [x, filter_, bias]
+    if name == "TRANSPOSE_CONV":
+        inputs = [writer.constant("shape", np.array([1, 2, 2, 5000], np.int32)), filter_, x, bias]
+    writer.operator(name, 3, inputs, [y])
+    tables = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D"}
+    fields = {"depthMultiplier": 5000} if depthwise else {}
+    _options(writer, f"{tables.get(name, 'TransposeConv')}Options", strideW=1, strideH=1, **fields)
+    return writer.pack([x], [y])
 
 
 def constant_state() -> bytes:

@@ -138,6 +138,8 @@ def _product(label: str, x: str, weights: str, given: Any, result: Any = None, *
     return Case(f"product-{label}", model, [given], result, first=True)
 
 
+_NO_MORE: dict[str, Any] = {}
+_ONE_EACH: dict[str, Any] = {"depthMultiplier": 1}
 _CELLS = [np.zeros(shape, np.float32) for shape in [(1, 2), *[(2, 2)] * 4]]
 _WIDE = [*_CELLS, *[np.zeros((2, 200_000), np.float32)] * 4, *[np.zeros(2, np.float32)] * 4]
 _PROJECTED = [*_WIDE, np.zeros((200_000, 2), np.float32)]
@@ -242,6 +244,39 @@ CASES = [
         _ones(),
     ),
     Case("result-left-out", models.without_result, [_YES, _ones(2, 3)], -_ones(2, 3)),
+    *(
+        Case(
+            f"window-{name}-{size}",
+            partial(
+                models.window,
+                name,
+                table,
+                size,
+                dilationWFactor=dilation,
+                dilationHFactor=dilation,
+                **more,
+            ),
+            [_ones(1, 8, 8, 4)],
+            delegate=True,
+        )
+        for name, table, more in (
+            ("CONV_2D", "Conv2DOptions", _NO_MORE),
+            ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", _ONE_EACH),
+        )
+        for size, dilation in ((300, 1), (3, 1000))
+    ),
+    *(
+        Case(
+            f"window-{name}",
+            partial(
+                models.window, name, "Pool2DOptions", 9, (1, 1, 1, 4), filterWidth=9, filterHeight=9
+            ),
+            [_ones(1, 8, 8, 4)],
+            np.ones((1, 0, 0, 4)),
+            delegate=True,
+        )
+        for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+    ),
     Case(
         "result-twice",
         partial(models.result_twice, "IF", "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=1),
@@ -363,10 +398,19 @@ CASES = [
         "4 100000",
         _ones(1, 100_000),
         kind="int4",
-        scales=100_000,
+        scales=[0.5] * 100_000,
         axis=1,
     ),
-    _product("columns", "float32 1 2", "300000 2", _ones(1, 2), scales=2, axis=1),
+    _product(
+        "unit-scales",
+        "float32 2 64",
+        "4 64",
+        _ones(2, 64),
+        [[32, 17, 10, 7]] * 2,
+        scales=[0.5, 0.25, 0.125, 0.0625],
+        bias=np.arange(4, dtype=np.float32),
+    ),
+    _product("columns", "float32 1 2", "300000 2", _ones(1, 2), scales=[0.5] * 2, axis=1),
     _product(
         "int4-as-uint8",
         "uint8 1 4000",
@@ -439,6 +483,10 @@ CASES = [
         _ones(1, 80_000),
         levels=[4, list(range(400)), 16],
         block_map=[1],
+    ),
+    *(
+        Case(f"biases-{name}", partial(models.biases, name), [_ones(1, 2, 2, 1)], delegate=True)
+        for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
     ),
     Case("no-memory", _SVDF, [_ones(2, 2), _ones(4, 2), _ones(4, 0)]),
     Case(
