@@ -1,7 +1,7 @@
 """What XNNPACK writes when it loads a model, with this project's patches, is what it has to be.
 
 ``packing.c`` is linked with XNNPACK's functions that pack weights, and with the generic ones, which
-``-U__ARM_NEON`` leaves; ``packing_floats.c`` with the one for matrix products in FP32;
+``-U__ARM_NEON`` leaves; ``packing_floats.c`` with those for products and convolutions in FP32;
 ``indirection.c`` with those that write the pointers of convolutions; ``dwconv.c`` with the kernels
 of depthwise ones.
 """
@@ -35,6 +35,7 @@ LAYOUTS = {
 BOARDS = ("Raspberry Pi 3", "Raspberry Pi 4", "Raspberry Pi 5")
 WEIGHTS = 1024 * 1024
 PACKING = ("src/reference/packing*.c*",)
+X8 = "src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c"
 DEPTHWISE = (
     "src/f32-dwconv/gen/*-9p8c-minmax-neonfma.c",
     "src/f32-dwconv/gen/*-25p8c-minmax-neonfma-acc2.c",
@@ -46,7 +47,7 @@ DEPTHWISE = (
 PROGRAMS = {
     "neon": ("packing.c", PACKING, ()),
     "generic": ("packing.c", PACKING, ("-U__ARM_NEON",)),
-    "floats": ("packing_floats.c", ("src/x32-packw/gen/*-x8-gemm-goi-neon-ld4lane-u4-prfm.c",), ()),
+    "floats": ("packing_floats.c", (*PACKING, X8), ()),
     "indirection": ("indirection.c", ("src/indirection.c",), ()),
     "dwconv": ("dwconv.c", DEPTHWISE, ("-march=armv8.2-a+fp16", "-DXNN_ENABLE_ARM_FP16_VECTOR")),
 }
