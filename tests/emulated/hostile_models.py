@@ -458,6 +458,45 @@ def biases(name: str) -> bytes:
     return writer.pack([x], [y])
 
 
+def transposed(rows: int, stride: int) -> bytes:
+    """A transposed convolution of a picture of 8 x 8 with a filter of 3 x 3 to so many rows."""
+    writer = ModelWriter("transposed")
+    shape = (1, rows, 8, 5)
+    x, y = writer.tensor("x0", (1, 8, 8, 4), "float32"), writer.tensor("y", shape, "float32")
+    filter_ = writer.constant("filter", np.ones((5, 3, 3, 4), np.float32))
+    wanted = writer.constant("shape", np.array(shape, np.int32))
+    writer.operator("TRANSPOSE_CONV", 1, [wanted, filter_, x], [y])
+    padding = schema.Padding.SAME if stride else schema.Padding.VALID
+    _options(writer, "TransposeConvOptions", padding=padding, strideW=stride, strideH=stride)
+    return writer.pack([x], [y])
+
+
+def groups(scales: int) -> bytes:
+    """A convolution of two groups of channels, with INT8 weights of 1 and so many scales of 0.5."""
+    writer = ModelWriter("groups")
+    x, y = (
+        writer.tensor(name, shape, "float32")
+        for name, shape in (("x0", (1, 8, 8, 4)), ("y", (1, 6, 6, 6)))
+    )
+    halves = Quantisation((0.5,) * scales)
+    filter_ = writer.constant("filter", np.ones((6, 3, 3, 2), np.int8), halves)
+    bias = writer.constant("bias", np.ones(6, np.float32))
+    writer.operator("CONV_2D", 5, [x, filter_, bias], [y])
+    _options(writer, "Conv2DOptions", padding=schema.Padding.VALID, strideW=1, strideH=1)
+    return writer.pack([x], [y])
+
+
+def halves_of_another_shape() -> bytes:
+    """A constant in FP16 whose values in FP32 have a larger shape in the file."""
+    writer = ModelWriter("halves")
+    x, y = writer.tensor("x0", (2, 3), "float32"), writer.tensor("y", (2, 3), "float32")
+    stored = writer.constant("stored", np.ones((2, 3), np.float16))
+    values = writer.tensor("values", (3000, 1000), "float32")
+    writer.operator("DEQUANTIZE", 2, [stored], [values])
+    writer.operator("ADD", 1, [x, values], [y])
+    return writer.pack([x], [y])
+
+
 def constant_state() -> bytes:
     """A basic LSTM whose state is a constant."""
     writer = ModelWriter("constant-state")

@@ -277,6 +277,38 @@ CASES = [
         )
         for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")
     ),
+    *(
+        Case(
+            f"transposed-{rows}-{stride}",
+            partial(models.transposed, rows, stride),
+            [_ones(1, 8, 8, 4)],
+            delegate=True,
+        )
+        for rows, stride in ((800, 1), (8, 0))
+    ),
+    *(
+        Case(
+            f"groups-{scales}",
+            partial(models.groups, scales),
+            [_ones(1, 8, 8, 4)],
+            np.full((1, 6, 6, 6), 10),
+        )
+        for scales in (1, 6)
+    ),
+    Case(
+        "halves-of-another-shape",
+        models.halves_of_another_shape,
+        [_ones(2, 3)],
+        np.full((2, 3), 2),
+        delegate=True,
+    ),
+    Case(
+        "product-with-an-input",
+        _kernel("BATCH_MATMUL", "f32[2,4] i8[4,3]@0.5,0", "f32[2,3]"),
+        [_ones(2, 4), _ones(4, 3, kind="int8")],
+        np.full((2, 3), 2),
+        delegate=True,
+    ),
     Case(
         "result-twice",
         partial(models.result_twice, "IF", "IfOptions", thenSubgraphIndex=1, elseSubgraphIndex=1),
@@ -602,6 +634,13 @@ NEWEST_CASES = [
         ),
         [_ones(2, 3)],
         -_ones(2, 3),
+    ),
+    Case(
+        "bilinear-type",
+        _kernel("RESIZE_BILINEAR", "i8[1,2,2,1]@0.5,0 i32=[4,4]", "f32[1,4,4,1]"),
+        [_ones(1, 2, 2, 1, kind="int8")],
+        constant=True,
+        delegate=True,
     ),
     Case("nested-branches", models.nested_branches, [_int32(0)[0], _ones(2, 3)], -_ones(2, 3)),
     Case("blocks", partial(models.blocks, 0, 32), [_int32(0, 1)], np.zeros((2, 64))),
