@@ -290,8 +290,8 @@ CASES = [
         Case(
             f"groups-{scales}",
             partial(models.groups, scales),
-            [_ones(1, 8, 8, 4)],
-            np.full((1, 6, 6, 6), 10),
+            [127 * _ones(1, 8, 8, 4)],
+            np.full((1, 6, 6, 6), 9 * 127 + 1),
         )
         for scales in (1, 6)
     ),
@@ -639,6 +639,7 @@ NEWEST_CASES = [
         "bilinear-type",
         _kernel("RESIZE_BILINEAR", "i8[1,2,2,1]@0.5,0 i32=[4,4]", "f32[1,4,4,1]"),
         [_ones(1, 2, 2, 1, kind="int8")],
+        _ones(1, 4, 4, 1),
         constant=True,
         delegate=True,
     ),
