@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,6 +112,44 @@ def growing_variable() -> bytes:
     _options(writer, "AssignVariableOptions")
     writer.operator("NEG", 1, [x], [y])
     return writer.pack([x], [y])
+
+
+def variables(
+    accesses: Sequence[tuple[int, str]],
+    tensors: dict[str, Any],
+    handle: str = "resource",
+    scales: dict[str, float] | None = None,
+) -> bytes:
+    """Handles of one variable that are written, from a tensor whose name is x, or read, to y.
+
+    The result is y, or x0 negated.
+    """
+    writer = ModelWriter("variables")
+    scales, made = scales or {}, {}
+    for name, (kind, *shape) in tensors.items():
+        made[name] = writer.tensor(
+            name, shape, kind, Quantisation((scales[name],)) if scales else None
+        )
+    handles = {}
+    for number in range(1 + max(number for number, _ in accesses)):
+        handles[number] = writer.tensor(f"handle{number}", (1,), handle)
+        writer.operator("VAR_HANDLE", 1, [], [handles[number]])
+        _options(writer, "VarHandleOptions", sharedName="variable")
+    for number, name in accesses:
+        written = name.startswith("x")
+        given, got = [handles[number], made[name]], [made[name]]
+        writer.operator(
+            "ASSIGN_VARIABLE" if written else "READ_VARIABLE",
+            1,
+            given if written else given[:1],
+            [] if written else got,
+        )
+        _options(writer, "AssignVariableOptions" if written else "ReadVariableOptions")
+    if "y" not in made:
+        kind, *shape = tensors["x0"]
+        made["y"] = writer.tensor("y", shape, kind)
+        writer.operator("NEG", 1, [made["x0"]], [made["y"]])
+    return writer.pack([made[name] for name in made if name.startswith("x")], [made["y"]])
 
 
 def variable_as_table() -> bytes:
@@ -494,6 +533,68 @@ def halves_of_another_shape() -> bytes:
     values = writer.tensor("values", (3000, 1000), "float32")
     writer.operator("DEQUANTIZE", 2, [stored], [values])
     writer.operator("ADD", 1, [x, values], [y])
+    return writer.pack([x], [y])
+
+
+def attention(
+    query: tuple[int, ...],
+    key: tuple[int, ...],
+    value: tuple[int, ...],
+    mask: tuple[int, ...] | None = None,
+    **attributes: float,
+) -> bytes:
+    """Attention that XNNPACK computes; where TFLite does, it negates the query instead."""
+    writer = ModelWriter("attention")
+    shapes = [query, key, value, *([mask] if mask else [])]
+    inputs, y = _numbered(writer, shapes)
+    writer.operator("STABLEHLO_COMPOSITE", 1, inputs, [y])
+    _options(
+        writer,
+        "StableHLOCompositeOptions",
+        name="odml.scaled_dot_product_attention",
+        compositeAttributes=list(flexbuffers.Dumps(attributes)),
+        decompositionSubgraphIndex=1,
+    )
+    writer.subgraph(inputs, [y])
+    inputs, y = _numbered(writer, shapes)
+    writer.operator("NEG", 1, inputs[:1], [y])
+    return writer.pack(inputs, [y])
+
+
+def _numbered(writer: ModelWriter, shapes: Sequence[tuple[int, ...]]) -> tuple[list[int], int]:
+    inputs = []
+    for place, shape in enumerate(shapes):
+        inputs.append(writer.tensor(f"x{place}", shape, "float32"))
+        writer.set_shape(inputs[place], shape)
+    return inputs, writer.tensor("y", shapes[0], "float32")
+
+
+def pooled(name: str, kind: str = "float32", indices: tuple[int, ...] = (1, 2, 2, 1)) -> bytes:
+    """MediaPipe's pooling or unpooling in windows of 2 x 2, of a picture of 4 x 4."""
+    writer = ModelWriter("pooled")
+    half = None if kind == "float32" else Quantisation((0.5,))
+    unpooling = name == "MaxUnpooling2D"
+    small = writer.tensor("x0" if unpooling else "y", (1, 2, 2, 1), "float32")
+    large = writer.tensor("y" if unpooling else "x0", (1, 4, 4, 1), "float32")
+    index = writer.tensor("x1", indices, kind, half)
+    two, one = [small, index], [large]
+    inputs, outputs = (two, one) if unpooling else (one, two)
+    writer.operator(name, 1, inputs, outputs)
+    # TfLitePoolParams: the padding (VALID), strides, the filter, the activation, and its values.
+    writer.last_operator.customOptions = list(struct.pack("10i", 2, 2, 2, 2, 2, 0, 0, 0, 0, 0))
+    return writer.pack(inputs, outputs)
+
+
+def biased(biases: int, channels: int) -> bytes:
+    """MediaPipe's transposed convolution of one channel to 500, with such biases and filter."""
+    writer = ModelWriter("biased")
+    x = writer.tensor("x0", (1, 2, 2, 1), "float32")
+    y = writer.tensor("y", (1, 2, 2, 500), "float32")
+    filter_ = writer.constant("filter", np.ones((500, 1, 1, channels), np.float32))
+    bias = writer.constant("bias", np.ones(biases, np.float32))
+    writer.operator("Convolution2DTransposeBias", 1, [x, filter_, bias], [y])
+    # TfLiteTransposeConvParams: the padding (SAME), and strides.
+    writer.last_operator.customOptions = list(struct.pack("3i", 1, 1, 1))
     return writer.pack([x], [y])
 
 

@@ -587,6 +587,29 @@ _ROTATED = np.tile(
 _SHIFT = _kernel("STABLEHLO_SHIFT_LEFT", "i32[2,3] i32[2,3]", "i32[2,3]")
 _FOUR = np.arange(12, dtype=np.float32).reshape(4, 3)
 
+_HEADS = (1, 3, 2, 4)
+
+
+def _attention(label: str, *shapes: tuple[int, ...], given: Any = (), **more: Any) -> Case:
+    inputs = [_ones(*shape) for shape in given or shapes]
+    model = partial(models.attention, *shapes)
+    return Case(f"attention-{label}", model, inputs, -inputs[0], delegate=True, **more)
+
+
+def _variables(
+    label: str, accesses: str, tensors: dict[str, Any], given: Any, result: Any = None, **more: Any
+) -> Case:
+    """The accesses are as in "0x0 1y": handle 0 is assigned x0, and y is read from handle 1."""
+    steps = [(int(each[0]), each[1:]) for each in accesses.split()]
+    model = partial(models.variables, steps, tensors, **more)
+    return Case(f"variables-{label}", model, given, result, delegate=True)
+
+
+_LITTLE, _MUCH = ("float32", 2, 3), ("float32", 3000, 1000)
+_NUMBER = (1, 1, 1, 1)
+_PAIR = (1, 2, 1, 1)
+_LONG = (*[1] * 29, 3)
+
 NEWEST_CASES = [
     Case("scatter-before", _SCATTER, [_FOUR, _int32([-(10**6)], [-5]), _ones(2, 3)], _FOUR),
     Case("scatter-nothing", _SCATTER, [_FOUR, _ones(0, 1, kind="int32"), _ones(0, 3)], _FOUR),
@@ -714,6 +737,99 @@ NEWEST_CASES = [
         ),
         [_ones(*[1] * 30), _ones(*[1] * 30)],
         delegate=True,
+    ),
+    _attention("without-heads", _HEADS, (1, 3, 0, 4), _HEADS),
+    _attention("values-without-heads", (1, 3, 4, 4), _HEADS, (1, 3, 0, 4)),
+    _attention("batches", (2, 3, 2, 4), (2, 3, 1, 4), (2, 3, 1, 4)),
+    _attention("other-values", (1, 3, 4, 4), _HEADS, (1, 3, 4, 4)),
+    _attention("large-mask", _HEADS, _HEADS, _HEADS, (5, 2, 3, 3)),
+    _attention("vectors", (4,), (4,), (4,)),
+    _attention("resized-heads", *[(1, 3, 1, 4)] * 3, given=[_HEADS] * 3),
+    Case(
+        "attention-scale",
+        partial(models.attention, _NUMBER, _PAIR, _PAIR, scale=0.1),
+        [np.full(_NUMBER, 10**4, np.float32)]
+        + [np.array(each, np.float32).reshape(_PAIR) for each in ([1, -1], [3, 5])],
+        np.full(_NUMBER, 3),
+        delegate=True,
+    ),
+    _variables(
+        "of-other-sizes",
+        "0x0 1x1",
+        {"x0": _LITTLE, "x1": _MUCH},
+        [_ones(2, 3), _ones(3000, 1000)],
+        -_ones(2, 3),
+    ),
+    _variables(
+        "resized",
+        "0x0 1x1",
+        {"x0": _LITTLE, "x1": _LITTLE},
+        [_ones(3000, 1000), _ones(2, 3)],
+        -_ones(3000, 1000),
+    ),
+    *(
+        _variables(
+            f"read-{order}", order, {"x0": _LITTLE, "y": _LITTLE}, [_ones(2, 3)], _ones(2, 3)
+        )
+        for order in ("0x0 0y", "0x0 1y", "1x0 0y")
+    ),
+    *(
+        _variables(f"read-too-far-{order}", order, {"x0": _LITTLE, "y": _MUCH}, [_ones(2, 3)])
+        for order in ("0x0 1y", "1x0 0y")
+    ),
+    _variables("read-first", "0y 0x0", {"x0": _MUCH, "y": _MUCH}, [_ones(1, 1)]),
+    _variables("of-numbers", "0x0", {"x0": _MUCH}, [_ones(3000, 1000)], handle="float32"),
+    _variables(
+        "by-integers",
+        "0x0 0y",
+        {"x0": _LITTLE, "y": _LITTLE},
+        [_ones(2, 3)],
+        _ones(2, 3),
+        handle="int32",
+    ),
+    _variables(
+        "dimensions",
+        "0x0 0y",
+        dict.fromkeys(("x0", "y"), ("float32", *_LONG)),
+        [_ones(*_LONG)],
+        _ones(*_LONG),
+    ),
+    _variables(
+        "of-other-scales",
+        "0x0 0y",
+        dict.fromkeys(("x0", "y"), ("int8", 2, 3)),
+        [_ones(2, 3, kind="int8")],
+        _ones(2, 3),
+        scales={"x0": 0.5, "y": 0.25},
+    ),
+    Case(
+        "unpooled-outside",
+        partial(models.pooled, "MaxUnpooling2D"),
+        [_ones(1, 2, 2, 1), _ones(1, 2, 2, 1)],
+        np.zeros((1, 4, 4, 1)),
+        delegate=True,
+    ),
+    Case(
+        "unpooled-int8",
+        partial(models.pooled, "MaxUnpooling2D", "int8"),
+        [_ones(1, 2, 2, 1), np.zeros((1, 2, 2, 1), np.int8)],
+        delegate=True,
+    ),
+    Case(
+        "unpooled-one-index",
+        partial(models.pooled, "MaxUnpooling2D", indices=(1, 1, 1, 1)),
+        [_ones(1, 2, 2, 1), np.zeros((1, 1, 1, 1), np.float32)],
+        delegate=True,
+    ),
+    Case(
+        "pooled-int8",
+        partial(models.pooled, "MaxPoolingWithArgmax2D", "int8"),
+        [_ones(1, 4, 4, 1)],
+        delegate=True,
+    ),
+    *(
+        Case(f"biased-{label}", partial(models.biased, *sizes), [_ones(1, 2, 2, 1)], delegate=True)
+        for label, sizes in (("by-one", (1, 1)), ("of-channels", (500, 1000)))
     ),
 ]
 """Of operators that the newest release alone has."""

@@ -99,6 +99,10 @@ class ModelWriter:
         """Set the buffer index of a tensor, even to one that does not exist, for a bad file."""
         self._tensors[tensor].buffer = buffer
 
+    def set_shape(self, tensor: int, shape: Sequence[int]) -> None:
+        """Set the shape of a tensor, even to one with a size of 0."""
+        self._tensors[tensor].shape = list(shape)
+
     def operator(
         self,
         name: str,
