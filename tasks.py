@@ -219,8 +219,8 @@ def verify(_: Context, wheel: list[str], engine: str = "host") -> None:
 @task(
     help={
         "kind": "what to try, with commas between: mutants (right models changed at random), "
-        "operators (one operator with a wrong tensor), integers (right models with hostile "
-        "integers), tensors (each tensor of whole models is read); default: all",
+        "operators (one operator with a wrong tensor or option), integers (right models with "
+        "hostile integers), tensors (each tensor of whole models is read); default: all",
         "seed": "which ones; the same number makes the same ones",
         "count": "how many of each kind; of operators and tensors there may be fewer",
         "release": "as --tflite for build",

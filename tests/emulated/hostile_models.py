@@ -510,6 +510,62 @@ def transposed(rows: int, stride: int) -> bytes:
     return writer.pack([x], [y])
 
 
+def depthwise(channels: int, results: int, multiplier: int, kind: str = "float32") -> bytes:
+    """A depthwise convolution of single pixels, with weights of 1, and 1 as bias of each result.
+
+    ``multiplier`` is what the file says. Weights in INT8 have a scale of 1 for each result.
+    """
+    writer = ModelWriter("depthwise")
+    x = writer.tensor("x0", (1, 2, 2, channels), "float32")
+    y = writer.tensor("y", (1, 2, 2, results), "float32")
+    scales = [] if kind == "float32" else [Quantisation((1.0,) * results, axis=3)]
+    weights = writer.constant("filter", np.ones((1, 1, 1, results), kind), *scales)
+    bias = writer.constant("bias", np.ones(results, np.float32))
+    writer.operator("DEPTHWISE_CONV_2D", 6, [x, weights, bias], [y])
+    _options(writer, "DepthwiseConv2DOptions", depthMultiplier=multiplier, strideW=1, strideH=1)
+    return writer.pack([x], [y])
+
+
+def apart(name: str, table: str, stride: int) -> bytes:
+    """A convolution of 9 x 9 ones by 2 x 2 ones, whose windows are a stride apart, with padding."""
+    writer = ModelWriter("apart")
+    size = -(-9 // stride)
+    x = writer.tensor("x0", (1, 9, 9, 1), "float32")
+    y = writer.tensor("y", (1, size, size, 1), "float32")
+    weights = writer.constant("filter", np.ones((1, 2, 2, 1), np.float32))
+    bias = writer.constant("bias", np.ones(1, np.float32))
+    writer.operator(name, 1, [x, weights, bias], [y])
+    fields = {"depthMultiplier": 1} if name == "DEPTHWISE_CONV_2D" else {}
+    _options(writer, table, padding=schema.Padding.SAME, strideW=stride, strideH=stride, **fields)
+    return writer.pack([x], [y])
+
+
+def unlike_its_file(
+    name: str,
+    shape: tuple[int, ...],
+    said: tuple[int, ...],
+    others: Sequence[NDArray[Any]],
+    result: tuple[int, ...],
+    *,
+    place: int = 0,
+    **options: Any,
+) -> bytes:
+    """An operator on a negated input of that shape, of which the file says another one.
+
+    The negated input is at ``place`` among the ``others``, which are constants.
+    """
+    writer = ModelWriter("unlike-its-file")
+    x, negated = writer.tensor("x0", shape, "float32"), writer.tensor("negated", said, "float32")
+    y = writer.tensor("y", result, "float32")
+    inputs = [writer.constant(f"constant{at}", each) for at, each in enumerate(others)]
+    inputs.insert(place, negated)
+    writer.operator("NEG", 1, [x], [negated])
+    writer.operator(name, 1, inputs, [y])
+    if options:
+        _options(writer, **options)
+    return writer.pack([x], [y])
+
+
 def groups(scales: int) -> bytes:
     """A convolution of two groups of channels, with INT8 weights of 1 and so many scales of 0.5."""
     writer = ModelWriter("groups")

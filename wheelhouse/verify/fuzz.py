@@ -2,8 +2,9 @@
 
 There are four kinds, each a row of what `./inv fuzz` prints. ``mutants`` are right models changed
 at random: bytes of the file, fields of its schema, or, when it runs, the integers and the shapes of
-its inputs. ``operators`` are models of one operator with a wrong tensor, ``integers`` right ones of
-one operator with hostile inputs, ``tensors`` whole right ones. The same seed makes the same ones.
+its inputs. ``operators`` are models of one operator with a wrong tensor or option, ``integers``
+right ones of one operator with hostile inputs, ``tensors`` whole right ones. The same seed makes
+the same ones.
 """
 
 from __future__ import annotations
@@ -199,7 +200,7 @@ def mutants(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant
 
 
 def operators(seed: int, count: int, right: Sequence[Specimen]) -> Iterator[Mutant]:
-    """Models whose last operator lacks an input or has a tensor of another shape or type."""
+    """Models whose last operator lacks an input, or has a wrong option, shape or type."""
     every = [(origin, change) for origin in right for change in _operator_changes(origin.content)]
     for number in np.random.RandomState([seed, 0]).permutation(len(every))[:count]:
         origin, change = every[number]
@@ -556,6 +557,15 @@ def _operator_changes(content: bytes) -> Iterator[Callable[[Any], None]]:
     for tensor, kind in product(tensors, _BITS):
         if kind != graph.tensors[tensor].type:
             yield partial(_set_field, tensor, "type", kind, True)
+    yield from _option_changes(graph.operators[-1])
+
+
+def _option_changes(operator: Any) -> Iterator[Callable[[Any], None]]:
+    for place in ("builtinOptions", "builtinOptions2"):
+        options = getattr(operator, place)
+        for name, value in vars(options).items() if options else ():
+            for number in _numbers(value):
+                yield partial(_set_option, place, name, number)
 
 
 def _leave_alone(model: Any) -> None:
@@ -575,6 +585,19 @@ def _set_field(tensor: int, name: str, value: Any, fitting: bool, model: Any) ->
     if fitting and _length(buffer.data):
         bits = int(np.prod(changed.shape)) * _BITS[changed.type]
         buffer.data = np.resize(np.array(buffer.data, np.uint8), (bits + 7) // 8)
+
+
+def _set_option(place: str, name: str, value: float, model: Any) -> None:
+    setattr(getattr(model.subgraphs[0].operators[-1], place), name, value)
+
+
+def _numbers(value: Any) -> Sequence[float]:
+    """What a number of an operator's options is tried with, as far as its type can store it."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [-7, -1, 0, 1, 2, 3, 7, 3000, 2**31 - 1]
+    return [-1.0, 0.0, 1e30, np.nan] if isinstance(value, float) else []
 
 
 def _change_buffer(buffer: Any, random: np.random.RandomState) -> None:
