@@ -166,6 +166,16 @@ def test_operators_are_tried_without_what_makes_their_resources() -> None:
     assert counts == {1, 2}
 
 
+def test_operators_have_each_wrong_number_in_their_options() -> None:
+    right = next(each for each in specimens() if each.name == "DEPTHWISE_CONV_2D-18")
+    tables = [
+        vars(schema.ModelT.InitFromPackedBuf(each.content).subgraphs[0].operators[0].builtinOptions)
+        for each in fuzz.operators(1, 10_000, [right])
+    ]
+    for name in ("strideW", "strideH", "depthMultiplier", "dilationWFactor", "dilationHFactor"):
+        assert {-7, -1, 0, 1, 2, 3, 7, 3000, 2**31 - 1} <= {each[name] for each in tables}
+
+
 def test_a_constant_of_another_type_has_its_size() -> None:
     right = next(each for each in specimens() if each.name.startswith("SLICE-"))
     for mutant in fuzz.operators(1, 10_000, [right]):
