@@ -556,6 +556,7 @@ RESULTS: dict[str, Any] = {
     "xnnpack_after_another_delegate": [SUM, PRODUCT],
     "xnnpack_that_nobody_holds": [[SUM, PRODUCT]] * 2,
     "xnnpack_in_many_interpreters": [14, True],
+    "xnnpack_in_fp16_with_weights_of_an_input": [1.5] * 6,
     "xnnpack_in_signature_runners": "DELEGATE",
     **{f"xnnpack_in_fp16.{name}": True for name in ("close", "int8", "uint8", "variable")},
     "xnnpack_in_fp16.dynamic": "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' "

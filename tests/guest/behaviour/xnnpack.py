@@ -176,6 +176,18 @@ def variable(**options: Any) -> Any:
 
 
 @case
+def xnnpack_in_fp16_with_weights_of_an_input() -> object:
+    """A product whose weights and bias are not constants."""
+    interpreter = opened("dense", **given(precision="fp16"))
+    interpreter.allocate_tensors()
+    for each in interpreter.get_input_details():
+        interpreter.set_tensor(each["index"], np.full(each["shape"], 0.5, np.float32))
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]["index"]
+    return interpreter.get_tensor(output).ravel().tolist()
+
+
+@case
 def xnnpack_in_signature_runners() -> object:
     """An interpreter whose program does not call allocate_tensors()."""
     interpreter = opened("branches", **given(precision="fp16"))
