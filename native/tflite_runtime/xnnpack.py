@@ -40,6 +40,8 @@ def delegate(*, num_threads=None, precision="fp32", weight_cache=None, share_wei
     """
     options = {"num_threads": num_threads, "precision": precision, "share_weights": share_weights}
     if weight_cache is not None:
-        options["weight_cache"] = os.path.realpath(os.fsdecode(weight_cache))
+        # A delegate takes text in UTF-8, which need not be how the system's locale names files.
+        path = os.path.realpath(os.fsencode(weight_cache))
+        options["weight_cache"] = path.decode("utf-8", "surrogateescape")
     given = {key: value for key, value in options.items() if value is not None}
     return Delegate(_native.__file__, given)

@@ -645,6 +645,7 @@ RESULTS: dict[str, Any] = {
     },
     "weights_beside_what_a_killed_process_left": [[True, True, [0, 0]], []],
     "weights_in_files_of_any_name": [[[True, []], True]] * 2,
+    "weights_where_names_are_in_latin_1": ["weights-\xe9"],
     "weights_of_two_processes_at_once": [20, [True, []]],
     "weights_in_the_environment": [
         [True, ["WARNING: TFLITE_XNNPACK_WEIGHT_CACHE is ignored: 'weights' is no folder"]],

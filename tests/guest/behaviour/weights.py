@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from tflite_runtime import _pywrap_tensorflow_interpreter_wrapper as native
@@ -239,6 +240,20 @@ def weights_in_files_of_any_name() -> object:
         told.append([logged(partial(cached, file=file)), file.exists()])
         file.unlink()
     return told
+
+
+@case
+def weights_where_names_are_in_latin_1() -> object:
+    """The file that a path of bytes names where Python takes names for Latin-1."""
+    for path in pathlib.Path().glob("weights-*"):
+        path.unlink()
+    decode = mock.patch("os.fsdecode", lambda path: path.decode("latin-1"))
+    encode = mock.patch(
+        "os.fsencode", lambda path: path if isinstance(path, bytes) else path.encode("latin-1")
+    )
+    with decode, encode:
+        classified("int8", **given(weight_cache=b"weights-\xe9"))
+    return [os.fsencode(path.name) for path in pathlib.Path().glob("weights-*")]
 
 
 @case
