@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from isal import igzip
 
 from wheelhouse.common.errors import WheelhouseError
 from wheelhouse.common.store import file_digest
@@ -242,7 +243,7 @@ def _text_beside(wheel: Path) -> bytes:
 
 def packed(text: bytes) -> bytes:
     """A record's text as an index serves it; equal texts give equal bytes."""
-    return gzip.compress(text, 6, mtime=0)
+    return igzip.compress(text, 2, mtime=0)
 
 
 def _passed(record: Record) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import gzip
 import os
+import signal
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +104,21 @@ def test_a_refused_wheel_leaves_the_old_site(tmp_path: Path) -> None:
     with pytest.raises(WheelhouseError, match="never verified"):
         make(tmp_path / "in", tmp_path / "site")
     assert content(tmp_path / "site") == before
+
+
+def killed(path: Path, **_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_it_tells_that_the_machine_killed_what_checks_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(tmp_path / "in")
+    monkeypatch.setattr("wheelhouse.publish.wheel_file.read", killed)
+    with pytest.raises(WheelhouseError, match="was killed") as error:
+        make(tmp_path / "in", tmp_path / "site")
+    assert "memory" in error.value.hint
+    assert not (tmp_path / "site").exists()
 
 
 def test_a_failure_while_writing_leaves_the_old_site(tmp_path: Path) -> None:

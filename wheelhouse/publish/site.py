@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from wheelhouse import boards, figures
@@ -23,6 +28,10 @@ from wheelhouse.record import Demand, Verifier
 
 DOCS = "docs"
 """The folder of the site that has the documentation's pages."""
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
+_AT_ONCE = 4
+"""Wheels that a process checks before it asks for more."""
 
 
 @failures_of(Kind.INDEX)
@@ -82,16 +91,28 @@ def read(
 ) -> list[WheelFile]:
     """Read and check the wheels; raises WheelhouseError for the first that is refused.
 
-    They are unpacked side by side, and then accepted one after another.
+    Each processor has a process that does so: in threads it would wait for Python's lock.
     """
-    with _threads() as pool:
-        unpacked = pool.map(wheel_file.unpack, paths)
-        return [wheel_file.accept(each, demand, verifier, publisher) for each in unpacked]
+    check = partial(wheel_file.read, demand=demand, verifier=verifier, publisher=publisher)
+    try:
+        with ProcessPoolExecutor(_processors(), get_context("fork"), _obey_parent) as processes:
+            return [*processes.map(check, paths, chunksize=_AT_ONCE)]
+    except BrokenProcessPool as error:
+        raise WheelhouseError(
+            "A process that checked wheels was killed.",
+            "Often the memory is full: free some, then run this again.",
+            Kind.MACHINE,
+        ) from error
 
 
-def _threads() -> ThreadPoolExecutor:
-    """Threads for what zlib and OpenSSL do, on all processors."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+def _obey_parent() -> None:
+    """Let the parent process alone answer Ctrl+C, and end when it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
@@ -106,9 +127,9 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
 
 def for_older_pips(files: Iterable[WheelFile], folder: Path) -> list[WheelFile]:
     """The wheels that older pips take in the place of the universal ones among ``files``."""
-    universal = {file.name: file for file in files if retagged.serves(file.tags)}
-    with _threads() as pool:
-        return [*pool.map(lambda file: wheel_file.for_older_pips(file, folder), universal.values())]
+    universal = {file.name: file for file in files if retagged.serves(file.tags)}.values()
+    with ThreadPoolExecutor(_processors()) as threads:
+        return [*threads.map(lambda file: wheel_file.for_older_pips(file, folder), universal)]
 
 
 def write(

@@ -57,8 +57,8 @@ _UNREADABLE = (
 """What zipfile and the decompressors raise for a damaged or encrypted zip."""
 _LARGEST = 16 << 20
 """Bytes; a larger METADATA or WHEEL is refused before it fills the memory."""
-_BLOCK = 1 << 20
-"""Bytes read at once: with fewer, threads wait for Python's lock more often than they unpack."""
+_BLOCK = 64 << 10
+"""Bytes read at once; unpacked, a processor's cache has room for them."""
 
 
 @dataclass(frozen=True)
@@ -142,39 +142,10 @@ def read(
     naming the file if anything about it is unsafe, altered, mislabelled, unverified, unproven or
     unreadable.
     """
-    return accept(unpack(path), demand, verifier, publisher)
-
-
-@dataclass(frozen=True)
-class Unpacked:
-    """A wheel whose files are those in its RECORD; ``core`` is METADATA, ``wheel`` is WHEEL."""
-
-    path: Path
-    core: bytes
-    wheel: bytes
-
-
-def unpack(path: Path) -> Unpacked:
-    """Read a wheel's files, and compare them with its RECORD; threads may do so side by side.
-
-    Raises WheelhouseError as :func:`read` does.
-    """
     with _refusing(path):
         if path.is_symlink() or not path.is_file():
             raise _RefusedError("is no regular file")
-        project, version, *_ = _parse_name(path.name)
-        return Unpacked(path, *_metadata_and_wheel(path, project, version))
-
-
-def accept(
-    unpacked: Unpacked, demand: Demand, verifier: Verifier, publisher: Publisher | None = None
-) -> WheelFile:
-    """Check all else of a wheel that :func:`read` does, and raise as that does.
-
-    Not in threads: msgspec may crash if two of them convert to a type that is new to it.
-    """
-    with _refusing(unpacked.path):
-        return _accept(unpacked, demand, verifier, publisher)
+        return _accept(path, demand, verifier, publisher)
 
 
 @contextmanager
@@ -203,12 +174,12 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _accept(
-    unpacked: Unpacked, demand: Demand, verifier: Verifier, publisher: Publisher | None
+    path: Path, demand: Demand, verifier: Verifier, publisher: Publisher | None
 ) -> WheelFile:
-    path, core = unpacked.path, unpacked.core
     project, version, build, tags = _parse_name(path.name)
+    core, wheel = _metadata_and_wheel(path, project, version)
     metadata = _parse_metadata(core, project, version)
-    _check_tags(unpacked.wheel, build, tags)
+    _check_tags(wheel, build, tags)
     vouched = vouch(path, demand, verifier)
     provenance = _companion(path, "provenance")
     if publisher:
