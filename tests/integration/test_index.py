@@ -251,7 +251,7 @@ PROCESSORS = tuple(dict.fromkeys(target.processor for target in matrix.targets()
 
 @pytest.fixture(scope="module")
 def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """An index with a file of the right name for each target, of processors to come too."""
+    """An index with a file of the right name for each target."""
     folder = tmp_path_factory.mktemp("matrix")
     for target in matrix.targets():
         wheel(folder / "files", tag=f"{target.tag}-{target.abi}-{platforms(target.processor)}")
@@ -262,8 +262,9 @@ def matrix_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 def platforms(processor: str) -> str:
-    machine = architectures.architecture(processor).wheel
-    return f"manylinux_2_17_{machine}.manylinux2014_{machine}"
+    known = architectures.architecture(processor)
+    newest = known.platforms[0]
+    return newest if known.libc == "musl" else f"{newest}.manylinux2014_{known.wheel}"
 
 
 def downloaded(
@@ -295,7 +296,8 @@ def test_pip_takes_the_file_for_the_processor_and_the_cpython(
     matrix_host: Host, programs: Programs, tmp_path: Path, python: str, tag: str, processor: str
 ) -> None:
     client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
-    newer = platforms(processor).split(".")[1]
+    *_, newer = platforms(processor).split(".")
+    tag = tag if len(matrix.choose("all", (processor,))) > 1 else "cp37-abi3"
     got, done = downloaded(client, matrix_host, python, newer)
     assert got == [f"tflite_runtime-2.14.1-{tag}-{platforms(processor)}.whl"], done.stderr
 
@@ -350,11 +352,12 @@ def test_a_32_bit_system_under_any_kernel_gets_its_own_file(
         assert "No matching distribution found for tflite-runtime" in done.stderr
 
 
-def test_pip_has_no_file_for_another_processor(
-    matrix_host: Host, programs: Programs, tmp_path: Path
+@pytest.mark.parametrize("platform", ["manylinux2014_ppc64le", "musllinux_1_1_aarch64"])
+def test_pip_has_no_file_for_another_processor_or_an_older_libc(
+    matrix_host: Host, programs: Programs, tmp_path: Path, platform: str
 ) -> None:
     client = Client("pip", tmp_path, programs[f"pip-{NEWEST}"])
-    got, done = downloaded(client, matrix_host, "3.11", "manylinux2014_ppc64le")
+    got, done = downloaded(client, matrix_host, "3.11", platform)
     assert (got, done.returncode) == ([], 1)
     assert "No matching distribution found for tflite-runtime" in done.stderr
 
