@@ -36,8 +36,11 @@ NARROW: System = (
 )
 
 
-def make(folder: Path, place: Place, narrow: bool = False) -> Path:
+def make(folder: Path, place: Place, narrow: bool = False, musl: bool = False) -> Path:
     """A site of two releases, the older one yanked, tried on four systems, 32-bit ones too."""
+    if musl:
+        trials = [trial("Alpine-like", "Alpine on Raspberry Pi 5")]
+        wheel(folder / "in", tag="cp37-abi3-musllinux_1_2_aarch64", recorded={"trials": trials})
     platforms = {PLATFORM: WIDE}
     if narrow:
         platforms[PLATFORM.replace("aarch64", "armv7l")] = NARROW
@@ -64,8 +67,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """The same with wheels for 32-bit systems, too."""
-    with hosted(make(tmp_path_factory.mktemp("both"), Place(site=ADDRESS), narrow=True)) as server:
+    """The same with wheels for 32-bit systems and for Alpine Linux, too."""
+    site = make(tmp_path_factory.mktemp("both"), Place(site=ADDRESS), narrow=True, musl=True)
+    with hosted(site) as server:
         yield server
 
 

