@@ -470,7 +470,7 @@ def show_matrix() -> None:
     """Print a table of targets for each processor."""
     default, *others = releases.known_versions()
     more = "".join(f", or {version} with --tflite" for version in others)
-    for processor in dict.fromkeys(target.processor for target in matrix.released()):
+    for processor in architectures.chosen("all"):
         rows = []
         for target in matrix.choose("all", (processor,)):
             told = (target.python, target.name, f"{target.architecture.libc} {target.floor}")

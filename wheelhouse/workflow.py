@@ -109,7 +109,7 @@ def published() -> list[Product]:
     wheels = (
         RuntimeWheel(target, tflite, True)
         for tflite in releases.known_versions()
-        for target in matrix.released()
+        for target in matrix.targets()
     )
     return [*wheels, products.armnn(), *products.apps()]
 

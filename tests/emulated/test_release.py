@@ -100,7 +100,7 @@ def parts() -> list[Part]:
             [each for each in labels if f"-{tflite}" in each and labels[each] == processor],
         )
         for tflite in releases.known_versions()
-        for processor in dict.fromkeys(target.processor for target in matrix.released())
+        for processor in dict.fromkeys(target.processor for target in matrix.targets())
     ]
     runtime, delegate = products.universal().label, products.armnn().label
     apps = [each.label for each in products.apps()]

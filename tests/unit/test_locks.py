@@ -12,10 +12,11 @@ from packaging.pylock import Pylock
 from tests.support.wheels import accepted, wheel
 from wheelhouse.publish import index, locks
 from wheelhouse.publish.index import IndexSettings, Place, ProjectSettings
-from wheelhouse.targets import matrix
+from wheelhouse.sources import pins
 
 X86 = "manylinux_2_17_x86_64.manylinux2014_x86_64"
 ARM = "manylinux_2_17_aarch64.manylinux2014_aarch64"
+MUSL = "musllinux_1_2_aarch64"
 
 
 NOWHERE = Place()
@@ -64,11 +65,30 @@ def test_both_processors_are_in_one_lock(tmp_path: Path) -> None:
     assert ";" not in pages["requirements.py311.txt"]
 
 
-def test_a_processor_without_a_wheel_of_numpy_is_in_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_has_the_wheels_of_both_libcs(tmp_path: Path) -> None:
+    pages = made(tmp_path, *(f"cp37-abi3-{each}" for each in (ARM, X86, MUSL)))
+    lock = pages["pylock.py313.toml"]
+    assert msgspec.toml.decode(lock)["environments"] == [
+        'platform_machine == "aarch64"',
+        'platform_machine == "x86_64"',
+    ]
+    assert sum(MUSL in row["name"] for row in wheels_of(lock)) == 1
+    assert sum(MUSL in row["path"] for row in wheels_of(lock, "numpy")) == 1
+    musl = pins.shared("numpy-3.13-aarch64-musl").pin.artefacts[0]
+    first, *lines = pages["requirements.py313.txt"].splitlines()
+    assert first.endswith(" for CPython 3.13 on aarch64, x86_64, aarch64-musl")
+    assert f"    --hash=sha256:{musl.sha256} \\" in lines
+    assert len([line for line in lines if "--hash" in line]) == 6
+    # No marker tells the libc, so both must have one version of NumPy.
+    assert not any(";" in line for line in lines)
+    # NumPy for musl is pinned for one CPython.
+    assert not any(MUSL in pages[name] for name in pages if "py313" not in name)
+    alone = made(tmp_path / "alone", f"cp37-abi3-{MUSL}")
+    assert set(alone) == {"pylock.py313.toml", "requirements.py313.txt"}
+
+
+def test_a_processor_without_a_wheel_of_numpy_is_in_no_lock(tmp_path: Path) -> None:
     """The NumPy that is pinned for 32-bit Arm is a package of Debian."""
-    monkeypatch.setattr(matrix, "released", matrix.targets)
     narrow = ARM.replace("aarch64", "armv7l")
     assert made(tmp_path / "narrow", f"cp37-abi3-{narrow}") == {}
     pages = made(tmp_path / "both", f"cp37-abi3-{ARM}", f"cp37-abi3-{narrow}")

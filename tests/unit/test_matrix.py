@@ -33,6 +33,13 @@ def test_a_version_is_chosen_on_each_processor_that_is_asked_for() -> None:
         matrix.choose("3.12", PROCESSORS)
 
 
+def test_a_processor_without_a_wheel_for_a_version_is_left_out_unless_it_is_alone() -> None:
+    every = (*PROCESSORS, "aarch64-musl")
+    assert matrix.choose("3.9", every) == matrix.choose("3.9", PROCESSORS)
+    with pytest.raises(WheelhouseError, match=r"did you mean 3\.7\?"):
+        matrix.choose("3.9", ("aarch64-musl",))
+
+
 def test_a_target_knows_its_tag() -> None:
     assert [target.tag for target in matrix.choose("3.9,3.14")] == ["cp39", "cp314"]
 

@@ -7,7 +7,7 @@ a wheel of NumPy for it is pinned, and leave out a processor for which NumPy has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -25,7 +25,7 @@ from wheelhouse.publish.index import FILES, Place, ProjectFiles
 from wheelhouse.publish.wheel_file import WheelFile
 from wheelhouse.sources import pins
 from wheelhouse.sources.pins import Artefact
-from wheelhouse.targets import architectures, matrix
+from wheelhouse.targets import architectures
 
 FOLDER = "locks"
 RUNTIME = "tflite-runtime"
@@ -37,8 +37,7 @@ _NUMPY = canonicalize_name("numpy")
 class Lock:
     """A release of the runtime for one CPython, as in ``3.11``.
 
-    ``files`` has the wheels that it takes and ``numpy`` the wheels of NumPy, each by the processor
-    as Python names it.
+    ``files`` has the wheels that it takes and ``numpy`` the wheel of NumPy, each by the processor.
     """
 
     version: Version
@@ -81,28 +80,25 @@ def _locks(projects: Sequence[ProjectFiles]) -> Iterator[Lock]:
 
 
 def _pinned_numpy() -> dict[str, dict[str, Artefact]]:
-    """For each CPython the pinned wheels of NumPy by processor, as Python names that."""
+    """For each CPython the pinned wheels of NumPy by processor."""
     found: dict[str, dict[str, Artefact]] = {}
-    for processor in dict.fromkeys(target.processor for target in matrix.released()):
+    for processor in architectures.chosen("all"):
         for name, pin in pins.pins().shared.items():
             named = name.startswith("numpy-") and name.endswith(f"-{processor}")
             if named and pin.artefacts[0].pypi:
                 python = name.removeprefix("numpy-").removesuffix(f"-{processor}")
-                machine = architectures.architecture(processor).wheel
-                found.setdefault(python, {})[machine] = pin.artefacts[0]
+                found.setdefault(python, {})[processor] = pin.artefacts[0]
     return dict(sorted(found.items(), key=lambda item: Version(item[0])))
 
 
-def _fits(file: WheelFile, python: str, machine: str) -> bool:
+def _fits(file: WheelFile, python: str, processor: str) -> bool:
     """Whether a CPython on a processor takes a wheel."""
     if file.metadata.requires_python and python not in file.metadata.requires_python:
         return False
     known = _interpreters_and_abis(python)
+    architecture = architectures.architecture(processor)
     return any(
-        (tag.interpreter, tag.abi) in known
-        and tag.platform.startswith("manylinux")
-        and tag.platform.endswith(f"_{machine}")
-        for tag in file.tags
+        (tag.interpreter, tag.abi) in known and architecture.fits(tag.platform) for tag in file.tags
     )
 
 
@@ -116,12 +112,12 @@ def requirements(lock: Lock) -> bytes:
     """The requirements file with the hash of every wheel."""
     runtime = sorted({file.sha256 for files in lock.files.values() for file in files})
     lines = [
-        f"# {RUNTIME} {lock.version} for CPython {lock.python} on {' and '.join(lock.files)}",
+        f"# {RUNTIME} {lock.version} for CPython {lock.python} on {', '.join(lock.files)}",
         *_requirement(f"{RUNTIME}=={lock.version}", runtime),
     ]
-    for version, machines in _numpy_versions(lock).items():
-        marker = "" if len(machines) == len(lock.numpy) else f" ; {_marker(machines)}"
-        hashes = sorted(lock.numpy[machine].sha256 for machine in machines)
+    for version, processors in _numpy_versions(lock).items():
+        marker = "" if len(processors) == len(lock.numpy) else f" ; {_marker(processors)}"
+        hashes = sorted(lock.numpy[each].sha256 for each in processors)
         lines += _requirement(f"{_NUMPY}=={version}{marker}", hashes)
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -131,15 +127,20 @@ def _requirement(requirement: str, hashes: Sequence[str]) -> list[str]:
     return [*(f"{word} \\" for word in words[:-1]), words[-1]]
 
 
-def _marker(machines: Sequence[str]) -> str:
-    return " or ".join(f'platform_machine == "{machine}"' for machine in machines)
+def _marker(processors: Sequence[str]) -> str:
+    return " or ".join(f'platform_machine == "{each}"' for each in _machines(processors))
+
+
+def _machines(processors: Iterable[str]) -> list[str]:
+    """The processors as Python names them, which knows no libc there."""
+    return list(dict.fromkeys(architectures.architecture(each).machine for each in processors))
 
 
 def _numpy_versions(lock: Lock) -> dict[Version, list[str]]:
     """The versions of NumPy, each with the processors that it is for."""
     found: dict[Version, list[str]] = {}
-    for machine, artefact in lock.numpy.items():
-        found.setdefault(parse_wheel_filename(artefact.filename)[1], []).append(machine)
+    for processor, artefact in lock.numpy.items():
+        found.setdefault(parse_wheel_filename(artefact.filename)[1], []).append(processor)
     return found
 
 
@@ -149,7 +150,7 @@ def pylock(lock: Lock, place: Place) -> bytes:
     runtime = [file for files in lock.files.values() for file in files]
     content = Pylock(
         lock_version=Version("1.0"),
-        environments=[Marker(_marker([machine])) for machine in lock.files],
+        environments=[Marker(f'platform_machine == "{each}"') for each in _machines(lock.files)],
         requires_python=SpecifierSet(f"=={lock.python}.*"),
         created_by=PROJECT,
         packages=[
@@ -157,10 +158,10 @@ def pylock(lock: Lock, place: Place) -> bytes:
                 Package(
                     name=_NUMPY,
                     version=version,
-                    marker=None if len(versions) == 1 else Marker(_marker(machines)),
-                    wheels=[_numpy_wheel(lock.numpy[machine]) for machine in machines],
+                    marker=None if len(versions) == 1 else Marker(_marker(processors)),
+                    wheels=[_numpy_wheel(lock.numpy[each]) for each in processors],
                 )
-                for version, machines in versions.items()
+                for version, processors in versions.items()
             ),
             Package(
                 name=NormalizedName(RUNTIME),

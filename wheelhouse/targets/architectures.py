@@ -86,8 +86,6 @@ class Architecture(toml.Table, frozen=True):
     """What ``uname -m`` prints too, under kernels for a newer processor, as in ``aarch64``."""
     builds: bool = True
     """Whether wheels can be built on it."""
-    released: bool = True
-    """Whether a release has its wheels, and so ``--arch all`` means it too."""
     cpu: str = ""
     """The oldest processor to compile for: zig's ``-mcpu``; the target's baseline if empty."""
     atomics: Atomics | None = None
@@ -182,7 +180,7 @@ def chosen(words: str) -> tuple[str, ...]:
     None stands for the default. Raises WheelhouseError as :func:`architecture` does.
     """
     if words == "all":
-        return tuple(each.name for each in architectures() if each.released)
+        return tuple(each.name for each in architectures())
     named = [word.strip() for word in words.split(",") if word.strip()]
     return tuple(dict.fromkeys(architecture(name).name for name in named)) or (default().name,)
 

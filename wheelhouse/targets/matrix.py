@@ -124,11 +124,6 @@ def targets() -> tuple[Target, ...]:
     )
 
 
-def released() -> tuple[Target, ...]:
-    """The targets whose wheels are part of a release."""
-    return tuple(target for target in targets() if target.architecture.released)
-
-
 def choose(words: str, processors: Collection[str] = ()) -> tuple[Target, ...]:
     """The targets that ``--py`` names: CPython versions with commas between, or ``all``.
 
