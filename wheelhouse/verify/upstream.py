@@ -34,6 +34,7 @@ from wheelhouse.package.runtime_wheel import RuntimeWheel
 from wheelhouse.record import Check, Trial
 from wheelhouse.sources import pins
 from wheelhouse.specimens.flatbuffer import ModelWriter, Quantisation
+from wheelhouse.targets import systems
 from wheelhouse.targets.systems import Board, System
 from wheelhouse.verify import runtime_trials, session
 from wheelhouse.verify.session import ProbeResult, TrialSetup
@@ -98,13 +99,13 @@ def trials(product: RuntimeWheel, wheel: Path) -> list[Step]:
 
 
 def on(product: RuntimeWheel, wheel: Path, system: System) -> Iterator[Step]:
-    """The trials on one system: beside both NumPys."""
-    newest = pins.shared(f"numpy-{system.python}-{system.processor}")
-    beside: Mapping[str, Mapping[str, Pinned | Path]] = {"own": {}, "newest": {"numpy": newest}}
-    core = product.extension.core
-    for numpy, more in beside.items():
-        label = f"{wheel.stem}-{numpy}"
-        env = session.installation({"wheel": wheel, **more}, system, ENGINE, label)
+    """The trials on one system, beside each NumPy that the board has."""
+    core, board = product.extension.core, product.boards[0]
+    for numpy in systems.board(board).numpys:
+        label, parts = f"{wheel.stem}-{numpy}", dict[str, Pinned | Path](wheel=wheel)
+        if numpy == "newest":
+            parts["numpy"] = pins.shared(f"numpy-{system.python}-{system.processor}")
+        env = session.installation(parts, system, ENGINE, label)
         needs = {
             "env": env,
             "test": test(product.tflite).tree,
@@ -113,7 +114,6 @@ def on(product: RuntimeWheel, wheel: Path, system: System) -> Iterator[Step]:
             "reference": computed_reference(),
         }
         told = {"release": product.tflite, "numpy": numpy}
-        board = product.boards[0]
         yield session.trial(_try, system, board, ENGINE, f"upstream-{label}", needs, told)
 
 
