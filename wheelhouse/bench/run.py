@@ -196,7 +196,7 @@ def _parallel(fetcher: Fetcher) -> dict[str, Figure]:
         for key, name, cases, unit, goal in (
             ("split", "Work of the busiest of 4 threads against the least busy", split, "×", 1.1),
             ("path", "Longest path in an inference, 4 threads against 1", path, "×", 0.3),
-            ("pause", "What 4 threads execute in the pause after an inference", pause, "M", 30),
+            ("pause", "What 4 threads execute in the pause after an inference", pause, "M", 1),
         ):
             worst = max(cases, key=cases.__getitem__)
             found[f"threads-{key}-{_short(release)}"] = _figure(
