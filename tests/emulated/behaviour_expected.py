@@ -31,6 +31,7 @@ NOT_OPENED = "ValueError: Could not open '{}': {}"
 CREATED = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 LEVELS = "ValueError: '{}' is no log level: these are verbose, info, warning, error, silent"
 BEYOND = "ValueError: Invalid tensor index 99 exceeds max tensor index 4"
+VALUELESS = "ValueError: Tensor {} is a {}, of which numpy has no value."
 NO_SUBGRAPH = "ValueError: Invalid subgraph index 9 exceeds max subgraph index 1"
 FIXED = (
     "RuntimeError: Attempting to resize dimension 0 of tensor 0 with value 1 to {}. "
@@ -284,6 +285,7 @@ RESULTS: dict[str, Any] = {
         ],
     },
     "details_of_sparse_tensors.content": [5, 7],
+    "details_of_sparse_tensors.view": [5, 7],
     "details_of_nothing.beyond": BEYOND,
     "details_of_nothing.name": "",
     "details_of_a_missing_subgraph.0": "ValueError: "
@@ -361,6 +363,12 @@ RESULTS: dict[str, Any] = {
             "after": [10, 20, 30],
         }
         for way in ("path", "content")
+    },
+    "constants_of_int4": {
+        "get": [1, 2, 3, 4, 5],
+        "set": "ValueError: Cannot set tensor: It is a constant of the model: 2, name: packed",
+        "view": [1, 2, 3, 4, 5],
+        "after": [1, 2, 3, 4, 5],
     },
     "wrong_indices.99.get": BEYOND,
     "wrong_indices.99.set": BEYOND,
@@ -728,6 +736,11 @@ RESULTS.update(
         "too_many_threads": {"constructor": _MANY, "method": _MANY},
         "text_that_unicode_has_not": "ValueError: An element of the array is no text that Unicode "
         "has.",
+        "resource_handle_as_a_value": VALUELESS.format(0, "RESOURCE"),
+        "what_numpy_has_not": dict.fromkeys(
+            ("get", "view"),
+            {"variant": VALUELESS.format(1, "VARIANT"), "dimensions": "ValueError"},
+        ),
         "memory_that_was_refused": {"refused": True, "right": [3] * 8, "again": [3] * 4},
         "object_arrays_of_rank_0.bytes": ["x"],
         "object_arrays_of_rank_0.none": "ValueError: PyBytes_AsStringAndSize() failed.",

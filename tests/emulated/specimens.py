@@ -81,6 +81,8 @@ def specimens() -> dict[str, bytes]:
         "twins": _twins(),
         "sparse": _sparse([]),
         "sparse-without-blocks": _sparse(None),
+        "int4-constant": _int4_constant(),
+        "variant": _variant(),
     }
 
 
@@ -421,4 +423,21 @@ def _sparse(blocks: list[int] | None) -> bytes:
     writer = ModelWriter("sparse")
     x = writer.tensor("x", (2, 3), "float32")
     sparse_constant(writer, blocks)
+    return writer.pack([x], [x])
+
+
+def _int4_constant() -> bytes:
+    """A constant of 1 to 5 in INT4 beside the input."""
+    writer = ModelWriter("int4-constant")
+    x = writer.tensor("x", (1,), "float32")
+    writer.constant("stored", np.array([0x21, 0x43, 0x05], np.int8))
+    writer.set_buffer(writer.tensor("packed", (5,), "int4"), 1)
+    return writer.pack([x], [x])
+
+
+def _variant() -> bytes:
+    """A tensor whose values are nobody's beside the input."""
+    writer = ModelWriter("variant")
+    x = writer.tensor("x", (1,), "float32")
+    writer.tensor("variant", (1,), "variant")
     return writer.pack([x], [x])

@@ -52,6 +52,7 @@ def details_of_sparse_tensors() -> object:
     return {
         "details": interpreter._get_tensor_details(index, 0),
         "content": step(interpreter.get_tensor, index),
+        "view": step(interpreter.tensor(index)),
     }
 
 

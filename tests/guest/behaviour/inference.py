@@ -233,6 +233,20 @@ def constants() -> object:
     return told
 
 
+@mortal
+def constants_of_int4() -> object:
+    """Five elements in three bytes, two of which are in each but the last."""
+    interpreter = ready("int4-constant")
+    details = interpreter.get_tensor_details()
+    (index,) = [item["index"] for item in details if item["name"] == "packed"]
+    return {
+        "get": interpreter.get_tensor(index),
+        "set": step(interpreter.set_tensor, index, np.zeros(5, np.int8)),
+        "view": step(interpreter.tensor(index)),
+        "after": interpreter.get_tensor(index),
+    }
+
+
 def ready_from_content(name: str) -> Any:
     """As ``ready``, of a model's bytes."""
     interpreter = Interpreter(model_content=content(name))

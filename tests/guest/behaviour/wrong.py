@@ -150,6 +150,22 @@ def object_arrays_of_rank_0() -> object:
 
 
 @mortal
+def what_numpy_has_not() -> object:
+    """Values of a VARIANT, and an array of 70 dimensions."""
+    interpreter = ready("variant")
+    interpreter.resize_tensor_input(0, [1] * 70)
+    interpreter.allocate_tensors()
+    readers = {"get": interpreter.get_tensor, "view": lambda index: interpreter.tensor(index)()}
+    return {
+        name: {
+            "variant": step(read, 1),
+            "dimensions": step(read, 0).content["raises"],
+        }
+        for name, read in readers.items()
+    }
+
+
+@mortal
 def memory_that_was_refused() -> object:
     """A shape that needs more memory than there is, and after it one that fits."""
     interpreter = ready("chain")
