@@ -737,10 +737,10 @@ RESULTS.update(
         "text_that_unicode_has_not": "ValueError: An element of the array is no text that Unicode "
         "has.",
         "resource_handle_as_a_value": VALUELESS.format(0, "RESOURCE"),
-        "what_numpy_has_not": dict.fromkeys(
-            ("get", "view"),
-            {"variant": VALUELESS.format(1, "VARIANT"), "dimensions": "ValueError"},
-        ),
+        "what_numpy_has_not": {
+            way: {"variant": VALUELESS.format(1, "VARIANT"), "dimensions": "ValueError"}
+            for way in ("get", "view")
+        },
         "memory_that_was_refused": {"refused": True, "right": [3] * 8, "again": [3] * 4},
         "object_arrays_of_rank_0.bytes": ["x"],
         "object_arrays_of_rank_0.none": "ValueError: PyBytes_AsStringAndSize() failed.",

@@ -157,11 +157,8 @@ def what_numpy_has_not() -> object:
     interpreter.allocate_tensors()
     readers = {"get": interpreter.get_tensor, "view": lambda index: interpreter.tensor(index)()}
     return {
-        name: {
-            "variant": step(read, 1),
-            "dimensions": step(read, 0).content["raises"],
-        }
-        for name, read in readers.items()
+        way: {"variant": step(read, 1), "dimensions": step(read, 0).content["raises"]}
+        for way, read in readers.items()
     }
 
 
