@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import zipfile
 from dataclasses import dataclass
 from typing import IO, cast
@@ -22,9 +21,9 @@ def compressed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
 
     Raises BadZipFile if the header before it is not that of the member.
     """
-    stored = copy.copy(member)
-    stored.compress_type, stored.file_size = zipfile.ZIP_STORED, member.compress_size
-    del stored.CRC  # it is of the content; zipfile compares none that is not there
+    stored = zipfile.ZipInfo(member.orig_filename)  # without a CRC, which zipfile would compare
+    stored.header_offset, stored.flag_bits = member.header_offset, member.flag_bits
+    stored.compress_size = stored.file_size = member.compress_size
     return archive.open(stored)
 
 
