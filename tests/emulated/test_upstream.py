@@ -20,7 +20,7 @@ TensorFlow skips the other test itself.
 
 
 def assert_all_pass(cli: Cli, release: str, processor: str) -> None:
-    """They pass on all systems beside both NumPys, and the task says so."""
+    """They pass on all systems beside each NumPy, and the task says so."""
     done = cli("upstream-tests", "--tflite", release, "--arch", processor, COLUMNS="200")
     assert done.status == 0, done.stderr
     universal, *_ = matrix.choose("3.7", (processor,))

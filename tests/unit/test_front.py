@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -133,7 +134,8 @@ def both(files: list[WheelFile], tmp_path: Path) -> list[WheelFile]:
     platform = PLATFORM.replace("aarch64", "armv7l")
     made = wheel(tmp_path, tag=f"cp37-abi3-{platform}", recorded={"trials": tried})
     found = [*files, accepted(made)]
-    return [*found, *site.for_older_pips(found, tmp_path)]
+    with ThreadPoolExecutor() as threads:
+        return [*found, *site.for_older_pips(found, tmp_path, threads)]
 
 
 def soup(read: list[WheelFile], *others: str) -> BeautifulSoup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def panels(tmp_path: Path) -> BeautifulSoup:
     trials = [trial(f"Raspberry Pi OS {number}") for number in (11, 12, 13)]
     path = wheel(tmp_path, tag=f"cp37-abi3-{PLATFORM}", recorded={"trials": trials})
     read = [accepted(path)]
-    read += site.for_older_pips(read, tmp_path)
+    with ThreadPoolExecutor() as threads:
+        read += site.for_older_pips(read, tmp_path, threads)
     projects = index.group_by_project(read, SETTINGS)
     page = front_page.page(projects, Place(site=SETTINGS.address), [])
     return BeautifulSoup(page, "html.parser")

@@ -7,9 +7,10 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -52,15 +53,16 @@ def make(
     A universal wheel gets a second file, for pips that do not know its tag. Raises WheelhouseError
     if there is no wheel or one is refused; the old site then stays.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        files = without_local(read(wheels(folders), demand, verifier, publisher))
-        files += for_older_pips(files, Path(scratch))
+    docs = (site / DOCS).is_dir()
+    measured = tuple(figures.read().values())
+    with tempfile.TemporaryDirectory() as scratch, _processes() as processes:
+        drawn = processes.submit(boards_page.page, boards.sessions(), measured, docs)
+        files = without_local(read(wheels(folders), demand, verifier, publisher, processes))
+        files += for_older_pips(files, Path(scratch), processes)
         projects = index.group_by_project(files, settings)
         pages = index.generate(files, settings, place)
-        docs = (site / DOCS).is_dir()
-        measured = tuple(figures.read().values())
         pages["index.html"] = front_page.page(projects, place, measured, docs)
-        pages[boards_page.FILE] = boards_page.page(boards.sessions(), measured, docs)
+        pages[boards_page.FILE] = drawn.result()
         pages[vex.PAGE] = vex.page()
         pages |= locks.pages(projects, place)
         kept = [file for project in projects for file in project.files]
@@ -87,16 +89,27 @@ def wheels(folders: Iterable[Path]) -> list[Path]:
 
 
 def read(
-    paths: Sequence[Path], demand: Demand, verifier: Verifier, publisher: Publisher | None = None
+    paths: Sequence[Path],
+    demand: Demand,
+    verifier: Verifier,
+    publisher: Publisher | None,
+    processes: Executor,
 ) -> list[WheelFile]:
-    """Read and check the wheels; raises WheelhouseError for the first that is refused.
-
-    Each processor has a process that does so: in threads it would wait for Python's lock.
-    """
+    """Read and check the wheels; raises WheelhouseError for the first that is refused."""
     check = partial(wheel_file.read, demand=demand, verifier=verifier, publisher=publisher)
+    return [*processes.map(check, paths, chunksize=_AT_ONCE)]
+
+
+@contextmanager
+def _processes() -> Iterator[Executor]:
+    """A process for each processor: threads would wait for Python's lock.
+
+    Raises WheelhouseError if one is killed.
+    """
+    count, forked = len(os.sched_getaffinity(0)), get_context("fork")
     try:
-        with ProcessPoolExecutor(_processors(), get_context("fork"), _obey_parent) as processes:
-            return [*processes.map(check, paths, chunksize=_AT_ONCE)]
+        with ProcessPoolExecutor(count, forked, _obey_parent) as processes:
+            yield processes
     except BrokenProcessPool as error:
         raise WheelhouseError(
             "A process that checked wheels was killed.",
@@ -111,10 +124,6 @@ def _obey_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
     """The wheels without a local version, which pip would prefer to the public version."""
     for file in files:
@@ -125,11 +134,12 @@ def without_local(files: Sequence[WheelFile]) -> list[WheelFile]:
     return [file for file in files if not file.version.local]
 
 
-def for_older_pips(files: Iterable[WheelFile], folder: Path) -> list[WheelFile]:
+def for_older_pips(
+    files: Iterable[WheelFile], folder: Path, processes: Executor
+) -> list[WheelFile]:
     """The wheels that older pips take in the place of the universal ones among ``files``."""
     universal = {file.name: file for file in files if retagged.serves(file.tags)}.values()
-    with ThreadPoolExecutor(_processors()) as threads:
-        return [*threads.map(lambda file: wheel_file.for_older_pips(file, folder), universal)]
+    return [*processes.map(partial(wheel_file.for_older_pips, folder=folder), universal)]
 
 
 def write(
